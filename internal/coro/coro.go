@@ -1,0 +1,132 @@
+package coro
+
+import (
+	"context"
+	"iter"
+
+	"github.com/corobridge/corobridge/internal/gid"
+)
+
+// Runnable is something a loop runs: an entry of its ready queue.
+type Runnable interface{ Run() }
+
+// Job is what a coroutine runs: a task. Its methods are called in the coroutine.
+type Job interface {
+	// Do is the body.
+	Do()
+	// Failed is called instead of the rest of Do when that did not return: err is a *PanicError or ErrGoexit.
+	// It may suspend. It must not panic.
+	Failed(err error)
+	// Covers reports whether the job hears of the end of ctx by itself, because ctx is one of its own cancel scopes.
+	// If not, a wait with ctx watches it.
+	Covers(ctx context.Context) bool
+}
+
+// signal is what a coroutine tells the goroutine that resumed it.
+type signal uint8
+
+const (
+	parked signal = iota // suspended in its job
+	ended                // the job is over, the coroutine can take another
+	dying                // a Goexit is on its way through the coroutine, which is spent
+)
+
+// Coro is one pooled coroutine. Its goroutine, and so its place in the registry, stays the same for all the jobs it runs.
+type Coro struct {
+	pool *Pool
+	id   gid.ID // zero before the first resume
+	job  Job
+
+	next  func() (signal, bool)
+	stop  func()
+	yield func(signal) bool
+
+	// The wait in progress; touched on the loop only, but for the waiter's state.
+	waiter  Waiter
+	await   context.Context // nil while it does not wait
+	watches [2]watch
+}
+
+func newCoro(p *Pool) *Coro {
+	c := &Coro{pool: p}
+	c.waiter.coro = c
+	c.next, c.stop = iter.Pull(c.live)
+	return c
+}
+
+// live is the coroutine's whole life: job after job, until the pool lets it go.
+func (c *Coro) live(yield func(signal) bool) {
+	c.yield = yield
+	c.id = gid.Self()
+	c.pool.current.Store(uintptr(c.id)) // the first resume could not know it
+	register(c.id, &place{c.pool, c})
+	defer func() {
+		unregister(c.id)
+		c.pool.current.CompareAndSwap(uintptr(c.id), 0)
+	}()
+	for c.perform() && yield(ended) {
+	}
+}
+
+// perform runs one job. It returns unless the job called runtime.Goexit: then the coroutine is handed back as
+// dying from inside the deferred call, since a Goexit that reached iter.Pull would go on in the loop's goroutine.
+func (c *Coro) perform() (again bool) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		if v := recover(); v != nil {
+			c.job.Failed(Recovered(v))
+			c.leaveJob()
+			again = true
+			return
+		}
+		c.job.Failed(ErrGoexit)
+		c.leaveJob()
+		c.yield(dying)
+	}()
+	c.job.Do()
+	returned = true
+	c.leaveJob()
+	return true
+}
+
+// leaveJob makes the coroutine forget its job, and what was watched for it.
+func (c *Coro) leaveJob() {
+	c.job = nil
+	for i := range c.watches {
+		c.watches[i].end()
+	}
+}
+
+// Suspend gives control back to the loop, until somebody queues the coroutine (it is a Runnable). Only the coroutine
+// itself calls it.
+func (c *Coro) Suspend() {
+	if !c.yield(parked) {
+		panic("coro: a coroutine was ended in the middle of its job")
+	}
+}
+
+// Yield puts the coroutine at the end of the ready queue and suspends it. Only the coroutine itself calls it.
+func (c *Coro) Yield() {
+	c.pool.post(c)
+	c.Suspend()
+}
+
+// Run resumes the coroutine. The loop calls it, from its ready queue.
+func (c *Coro) Run() { c.pool.resume(c) }
+
+// Pool returns the pool c belongs to.
+func (c *Coro) Pool() *Pool { return c.pool }
+
+// Job returns the job that c runs.
+func (c *Coro) Job() Job { return c.job }
+
+// Recheck ends the wait of c, if it is in one, when the context of that wait is done. It is called on the
+// loop by whoever knows of a cancellation; a call too many does no harm.
+func (c *Coro) Recheck() {
+	if c.await != nil && c.await.Err() != nil && c.waiter.state.CompareAndSwap(waiting, cancelled) {
+		c.pool.post(c)
+	}
+}

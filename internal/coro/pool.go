@@ -1,0 +1,150 @@
+package coro
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/corobridge/corobridge/internal/gid"
+)
+
+// minIdle is how many idle coroutines a pool always may keep.
+const minIdle = 64
+
+// Pool makes, reuses and ends the coroutines of one loop.
+//
+// Coroutines are made, resumed and ended only by the goroutine that runs the loop. Which one that is may change between two
+// runs, as long as its runtime.LockOSThread state does not: the Go runtime aborts the process otherwise.
+type Pool struct {
+	// Who runs: read by any goroutine, to compare with itself.
+	loop    atomic.Uintptr // the goroutine that runs the loop, 0 while none does
+	current atomic.Uintptr // the coroutine resumed last, 0 once it has ended
+
+	running *Coro // the coroutine resumed last; meaningful to a caller that has found itself in current
+
+	owner  any
+	post   func(Runnable) error
+	goexit func()
+
+	idle  []*Coro // last in, first out: the most recent stack is the warmest
+	live  int     // coroutines with a job
+	peak  int     // of live, sinking over time
+	ends  int     // jobs ended since peak last sank
+	steps uint64
+
+	reapers sync.WaitGroup
+}
+
+// Init sets the pool up for owner, whose ready queue post appends to from any goroutine. goexit is called on the loop when
+// a job has called runtime.Goexit.
+func (p *Pool) Init(owner any, post func(Runnable) error, goexit func()) {
+	p.owner, p.post, p.goexit = owner, post, goexit
+}
+
+// Owner returns what Init was given.
+func (p *Pool) Owner() any { return p.owner }
+
+// Running returns the coroutine that was resumed last: a coroutine of the pool that calls it gets itself.
+func (p *Pool) Running() *Coro { return p.running }
+
+// Steps returns how often a coroutine has been resumed. It is read on the loop.
+func (p *Pool) Steps() uint64 { return p.steps }
+
+// Live returns how many coroutines have a job. It is read on the loop.
+func (p *Pool) Live() int { return p.live }
+
+// Enter makes the calling goroutine the one that runs the loop; leave undoes it. It panics in a goroutine that runs a loop
+// or a coroutine already.
+func (p *Pool) Enter() (leave func()) {
+	if lookup() != nil {
+		panic("reactor: a loop cannot run inside a loop; await what you need, or give the other loop a goroutine with Start")
+	}
+	id := gid.Self()
+	register(id, &place{pool: p})
+	p.loop.Store(uintptr(id))
+	return func() {
+		p.loop.Store(0)
+		unregister(id)
+	}
+}
+
+// Inside reports whether the caller runs on the loop: in a callback or in a coroutine.
+func (p *Pool) Inside() bool {
+	id := uintptr(gid.Self())
+	return id == p.current.Load() || id == p.loop.Load()
+}
+
+// Start gives job to a coroutine and runs it until it suspends or ends. It is called on the loop, outside any coroutine.
+func (p *Pool) Start(job Job) {
+	var c *Coro
+	if n := len(p.idle); n > 0 {
+		c = p.idle[n-1]
+		p.idle[n-1] = nil
+		p.idle = p.idle[:n-1]
+	} else {
+		c = newCoro(p)
+	}
+	c.job = job
+	if p.live++; p.live > p.peak {
+		p.peak = p.live
+	}
+	p.resume(c)
+}
+
+func (p *Pool) resume(c *Coro) {
+	p.steps++
+	p.running = c
+	if id := uintptr(c.id); p.current.Load() != id {
+		p.current.Store(id)
+	}
+	switch s, _ := c.next(); s {
+	case ended:
+		p.release(c)
+	case dying:
+		p.live--
+		p.reapers.Add(1)
+		go p.reap(c)
+		p.goexit()
+	}
+}
+
+// reap lets a Goexit run out in a goroutine of its own: stop hands it on to its caller.
+func (p *Pool) reap(c *Coro) {
+	defer p.reapers.Done()
+	c.stop()
+}
+
+func (p *Pool) release(c *Coro) {
+	p.live--
+	if p.ends++; p.ends >= 1024 {
+		p.ends = 0
+		p.peak = (p.peak + p.live) / 2
+		p.trim()
+	}
+	if len(p.idle) < p.maxIdle() {
+		p.idle = append(p.idle, c)
+	} else {
+		c.stop()
+	}
+}
+
+// maxIdle bounds the idle coroutines by a quarter of the recent peak.
+func (p *Pool) maxIdle() int { return max(minIdle, p.peak/4) }
+
+func (p *Pool) trim() {
+	for n := len(p.idle); n > p.maxIdle(); n-- {
+		p.idle[n-1].stop()
+		p.idle[n-1] = nil
+		p.idle = p.idle[:n-1]
+	}
+}
+
+// Drain ends every idle coroutine. Suspended ones stay. It is called by the goroutine that runs the loop.
+func (p *Pool) Drain() {
+	for _, c := range p.idle {
+		c.stop()
+	}
+	p.idle = nil
+}
+
+// WaitReaped waits until no coroutine is on its way out after a Goexit.
+func (p *Pool) WaitReaped() { p.reapers.Wait() }

@@ -1,0 +1,150 @@
+package coro
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"github.com/corobridge/corobridge/internal/gid"
+)
+
+// The states of a wait. From waiting it is moved by one compare-and-swap, to woken by who completes, or to cancelled by who
+// cancels: the two never both succeed.
+const (
+	idle uint32 = iota
+	waiting
+	woken
+	cancelled
+)
+
+// Waiter is one wait of whoever called Here: a coroutine, or a plain goroutine.
+type Waiter struct {
+	state atomic.Uint32
+	coro  *Coro         // nil for a plain goroutine
+	wake  chan struct{} // a plain goroutine's; holds one
+}
+
+// goroutines holds the Waiters of plain goroutines for reuse. One is put back only when nobody can claim it any more.
+var goroutines = sync.Pool{New: func() any { return &Waiter{wake: make(chan struct{}, 1)} }}
+
+// Carrier is a context that knows the pool whose coroutine it was made for. It saves Here a look into the registry;
+// it decides nothing, since contexts are passed to other goroutines.
+type Carrier interface{ CoroPool() *Pool }
+
+// Here returns a Waiter for the calling goroutine: the coroutine's that runs on it, whatever ctx says; otherwise one
+// that blocks the goroutine. It fails with the cause if ctx is done. On a goroutine that runs a callback of a
+// loop it panics, naming op, since to wait there would stop the loop.
+//
+// The caller ends each Waiter it was given with Release.
+func Here(ctx context.Context, op string) (*Waiter, error) {
+	c := currentBy(ctx)
+	if c == nil {
+		if p := lookup(); p != nil {
+			if c = p.coro; c == nil {
+				panic(op + " in a loop callback would stop the loop; use OnDone, or start a task with task.Go")
+			}
+		}
+	}
+	if ctx.Err() != nil {
+		return nil, Cause(ctx)
+	}
+	if c != nil {
+		c.waiter.state.Store(waiting)
+		return &c.waiter, nil
+	}
+	w := goroutines.Get().(*Waiter)
+	w.state.Store(waiting)
+	return w, nil
+}
+
+// currentBy is the fast answer to "who runs here": if the coroutine that ctx's loop resumed last is the calling
+// goroutine, it is what runs, whatever task ctx belongs to. Otherwise nil, which decides nothing.
+func currentBy(ctx context.Context) *Coro {
+	if k, ok := ctx.(Carrier); ok {
+		if p := k.CoroPool(); p != nil && p.current.Load() == uintptr(gid.Self()) {
+			return p.running
+		}
+	}
+	return nil
+}
+
+// CurrentBy is Current with a context that may know the answer.
+func CurrentBy(ctx context.Context) *Coro {
+	if c := currentBy(ctx); c != nil {
+		return c
+	}
+	return Current()
+}
+
+// Coro returns the coroutine that waits, nil for a plain goroutine.
+func (w *Waiter) Coro() *Coro { return w.coro }
+
+// Wait suspends until the wait has been claimed and woken (nil), or ctx is done and no claim came first (its cause).
+func (w *Waiter) Wait(ctx context.Context) error {
+	if w.coro != nil {
+		return w.coro.wait(ctx)
+	}
+	select {
+	case <-w.wake:
+		return nil
+	case <-ctx.Done():
+	}
+	if w.state.CompareAndSwap(waiting, cancelled) {
+		return Cause(ctx)
+	}
+	<-w.wake // claimed already: the result came first, and its Wake is under way
+	return nil
+}
+
+func (c *Coro) wait(ctx context.Context) error {
+	c.await = ctx
+	if !c.job.Covers(ctx) {
+		c.watch(ctx)
+	}
+	c.Suspend()
+	c.await = nil
+	if c.waiter.state.Load() == cancelled {
+		return Cause(ctx)
+	}
+	return nil
+}
+
+// Claim reports whether the caller is the one who ends the wait. It is called under the mutex of what is awaited,
+// and followed by Wake after the unlock.
+func (w *Waiter) Claim() bool { return w.state.CompareAndSwap(waiting, woken) }
+
+// Wake lets a claimed waiter go on. Any goroutine may call it.
+func (w *Waiter) Wake() {
+	if w.coro != nil {
+		w.coro.pool.post(w.coro)
+		return
+	}
+	w.wake <- struct{}{}
+}
+
+// Release ends the use of w, which is on no list any more.
+func (w *Waiter) Release() {
+	w.state.Store(idle)
+	if w.coro == nil {
+		goroutines.Put(w)
+	}
+}
+
+// Cause returns why ctx is done: an error that matches both context.Cause(ctx) and ctx.Err().
+func Cause(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if cause == nil {
+		return err
+	}
+	if errors.Is(cause, err) {
+		return cause
+	}
+	return &cancelError{cause: cause, err: err}
+}
+
+// cancelError is a cancellation with a cause of its own.
+type cancelError struct{ cause, err error }
+
+func (e *cancelError) Error() string   { return e.cause.Error() }
+func (e *cancelError) Unwrap() []error { return []error{e.cause, e.err} }

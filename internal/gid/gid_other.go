@@ -1,0 +1,7 @@
+//go:build !gc || purego || tinygo || !(386 || amd64 || arm || arm64 || loong64 || ppc64 || ppc64le || riscv64 || s390x || wasm)
+
+package gid
+
+// Self returns the identity of the calling goroutine. It may be called anywhere; it costs a stack trace, some
+// microseconds.
+func Self() ID { return fromStack() }

@@ -1,0 +1,9 @@
+//go:build !linux
+
+package poll
+
+// Kinds lists the facilities of this system, the one that Auto stands for first.
+func Kinds() []Kind { return nil }
+
+// New makes a poller. The error for a facility that this system lacks wraps errors.ErrUnsupported.
+func New(kind Kind) (Poller, error) { return nil, unsupported(kind) }

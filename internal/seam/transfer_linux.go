@@ -1,0 +1,106 @@
+package seam
+
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// The calls of this file are raw: the Go scheduler is not told of them. Told, it would take the processor away
+// during a call now and then, and getting it back costs more than a call that never blocks.
+//
+// In return each must be short, hence MaxTransfer, and none may be inlined. A raw call is assembly, where a goroutine
+// can't be preempted; a loop that does little else would hold off a stop-the-world for seconds. The prologue of a
+// function that is really called is a preemption point, so each call passes one.
+
+// maxIovecs is how many slices one Writev takes. The array is on the stack, which has 2 KiB in a fresh goroutine or
+// coroutine: 16 take 256 bytes of it.
+const maxIovecs = 16
+
+// Read does nothing for an empty p, so 0, 0 tells the end of the stream only when there was room.
+func (kernel) Read(fd int, p []byte) (int, syscall.Errno) {
+	if len(p) == 0 {
+		return 0, 0
+	}
+	p = p[:min(len(p), MaxTransfer)]
+	n, errno := rawTransfer(unix.SYS_READ, fd, unsafe.Pointer(unsafe.SliceData(p)), len(p))
+	kernelWrote(p[:n])
+	return n, errno
+}
+
+func (kernel) Write(fd int, p []byte) (int, syscall.Errno) {
+	if len(p) == 0 {
+		return 0, 0
+	}
+	p = p[:min(len(p), MaxTransfer)]
+	kernelReads(p)
+	return rawTransfer(unix.SYS_WRITE, fd, unsafe.Pointer(unsafe.SliceData(p)), len(p))
+}
+
+// Writev takes the first maxIovecs slices that are not empty, up to MaxTransfer bytes; what is left over is for the
+// next call, as after any short write.
+func (kernel) Writev(fd int, bufs [][]byte) (int, syscall.Errno) {
+	var vec [maxIovecs]unix.Iovec
+	count, room := 0, MaxTransfer
+	for _, p := range bufs {
+		if len(p) == 0 {
+			continue
+		}
+		if count == len(vec) || room == 0 {
+			break
+		}
+		p = p[:min(len(p), room)]
+		kernelReads(p)
+		vec[count].Base = unsafe.SliceData(p)
+		vec[count].SetLen(len(p))
+		count++
+		room -= len(p)
+	}
+	if count == 0 {
+		return 0, 0
+	}
+	return rawTransfer(unix.SYS_WRITEV, fd, unsafe.Pointer(&vec), count)
+}
+
+// rawTransfer makes a call of the form (descriptor, address, length). It returns 0 beside any errno.
+//
+//go:noinline
+func rawTransfer(trap uintptr, fd int, at unsafe.Pointer, length int) (int, syscall.Errno) {
+	for {
+		n, _, errno := unix.RawSyscall(trap, uintptr(fd), uintptr(at), uintptr(length))
+		switch errno {
+		case 0:
+			return int(n), 0
+		case unix.EINTR:
+		default:
+			return 0, errno
+		}
+	}
+}
+
+// Accept returns a zero peer if the address family is none of ours.
+func (kernel) Accept(fd int) (int, Addr, syscall.Errno) {
+	var raw rawAddr
+	nfd, errno := rawAccept(fd, &raw)
+	if errno != 0 {
+		return -1, Addr{}, errno
+	}
+	return nfd, raw.decode(), 0
+}
+
+//go:noinline
+func rawAccept(fd int, raw *rawAddr) (int, syscall.Errno) {
+	for {
+		raw.size = unix.SizeofSockaddrAny
+		nfd, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd), uintptr(unsafe.Pointer(&raw.any)),
+			uintptr(unsafe.Pointer(&raw.size)), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+		switch errno {
+		case 0:
+			return int(nfd), 0
+		case unix.EINTR:
+		default:
+			return -1, errno
+		}
+	}
+}

@@ -1,0 +1,99 @@
+package reactor
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// door is where other goroutines hand work to the loop.
+//
+//	post:            lock; append; first: mail = true; note and clear sleeping; unlock; if it slept, wake the poller
+//	each turn:       if mail: lock; swap the slices; mail = false; unlock; move what came to the ready queue
+//	before blocking: lock; if something came, do not block; sleeping = true; unlock; wait; lock; sleeping = false; unlock
+//
+// sleeping lives under the mutex, so a post sees either a loop that has yet to look at the inbox or one that must be woken:
+// no wake-up is lost, and there is one for each sleep at most, however many posts come.
+type door struct {
+	mail atomic.Bool
+
+	mu       sync.Mutex
+	inbox    []Runnable
+	spare    []Runnable
+	sleeping bool
+	wakes    uint64
+}
+
+func (d *door) wakeups() uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.wakes
+}
+
+func (l *Loop) postForeign(r Runnable) error {
+	d := &l.door
+	d.mu.Lock()
+	if l.closed {
+		d.mu.Unlock()
+		return ErrClosed
+	}
+	d.inbox = append(d.inbox, r)
+	if len(d.inbox) == 1 {
+		d.mail.Store(true)
+	}
+	l.unlockAndWake()
+	return nil
+}
+
+// unlockAndWake ends a critical section of the door that has given the loop a reason not to sleep.
+func (l *Loop) unlockAndWake() {
+	d := &l.door
+	asleep := d.sleeping
+	if asleep {
+		d.sleeping = false
+		d.wakes++
+	}
+	d.mu.Unlock()
+	if asleep {
+		l.poller.Wake()
+	}
+}
+
+// nudge makes the loop look at its flags.
+func (l *Loop) nudge() {
+	l.door.mu.Lock()
+	l.unlockAndWake()
+}
+
+// takeMail moves what came through the door to the end of the ready queue.
+func (l *Loop) takeMail() {
+	d := &l.door
+	if !d.mail.Load() {
+		return
+	}
+	d.mu.Lock()
+	in := d.inbox
+	d.inbox = d.spare[:0]
+	d.mail.Store(false)
+	d.mu.Unlock()
+	l.ready = append(l.ready, in...)
+	clear(in)
+	d.spare = in
+}
+
+// fallAsleep reports whether the loop may block: nothing came, and nobody asked it to stop.
+func (l *Loop) fallAsleep() bool {
+	d := &l.door
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.inbox) > 0 || l.stop.Load() {
+		return false
+	}
+	d.sleeping = true
+	return true
+}
+
+func (l *Loop) awake() {
+	l.door.mu.Lock()
+	l.door.sleeping = false
+	l.door.mu.Unlock()
+}

@@ -1,0 +1,45 @@
+package reactor
+
+import (
+	"log/slog"
+
+	"github.com/corobridge/corobridge/internal/coro"
+)
+
+// PanicError carries a recovered panic and the stack it had.
+type PanicError = coro.PanicError
+
+// Exception is what went wrong where nobody could be told.
+type Exception struct {
+	Op   string // what was being done: "callback", "timer", "ready", "task", "group", …
+	Name string // of the task, if it has one
+	Err  error  // a *PanicError for a panic
+}
+
+// ExceptionHandler is told of an Exception, on the loop. It must not block.
+type ExceptionHandler func(l *Loop, e Exception)
+
+func logException(l *Loop, e Exception) {
+	attrs := []any{slog.String("op", e.Op), slog.Any("error", e.Err)}
+	if e.Name != "" {
+		attrs = append(attrs, slog.String("task", e.Name))
+	}
+	l.logger.Error("reactor: unhandled error", attrs...)
+}
+
+// Report hands e to the loop's exception handler. It is called on the loop.
+func (l *Loop) Report(e Exception) {
+	defer func() { // a handler that panics must not end the loop
+		if v := recover(); v != nil {
+			logException(l, Exception{Op: "exception handler", Err: coro.Recovered(v)})
+		}
+	}()
+	l.exception(l, e)
+}
+
+// caught reports a panic of the callback that just ran. It is deferred around runs of callbacks, so that the loop goes on.
+func (l *Loop) caught(op string) {
+	if v := recover(); v != nil {
+		l.Report(Exception{Op: op, Err: coro.Recovered(v)})
+	}
+}

@@ -1,0 +1,197 @@
+package reactor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/corobridge/corobridge/internal/coro"
+	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/seam"
+)
+
+// ErrClosed is returned by every call on a loop that is closed or closing.
+var ErrClosed = errors.New("reactor: loop is closed")
+
+// Runnable is an entry of the ready queue: what Post takes.
+type Runnable = coro.Runnable
+
+// callback makes a function an entry of the ready queue. A func value is one pointer, so the interface holds it without
+// an allocation.
+type callback func()
+
+func (f callback) Run() { f() }
+
+// Loop is one reactor. Make one with New.
+//
+// Its methods may be called from any goroutine unless they say otherwise.
+type Loop struct {
+	clock     seam.Clock
+	chooser   seam.Chooser
+	kernel    seam.Kernel
+	poller    poll.Poller
+	logger    *slog.Logger
+	exception ExceptionHandler
+
+	coros coro.Pool
+	root  *rootContext
+	door  door
+	fds   sourceTable
+	loc   locals
+	off   offloader
+	done  chan struct{}
+
+	closing atomic.Bool // Close has begun
+	closed  bool        // nothing is taken any more; on the loop, and under door.mu
+	stop    atomic.Bool // leave the run after this turn: to return, or to close
+
+	life     sync.Mutex // guards the following
+	running  bool
+	holds    map[*hold]struct{}
+	cancels  []*hook // AtClose
+	watchers map[int]*watcher
+
+	// The turn. Touched on the loop only.
+	ready   []Runnable // what the next batch runs
+	spare   []Runnable // the array the next batch is collected in
+	batch   []Runnable // what this turn runs …
+	at      int        // … and how far it has come
+	flushes []Runnable // run when the batch ends
+	ends    []Runnable // run at the end of the turn
+	hooks   []*hook    // run before each poll
+	timers  timerHeap
+	now     time.Duration
+	pace    pace
+	events  []poll.Event
+	found   []report // of the last poll …
+	foundAt int      // … and how far they have been delivered
+	goexit  bool     // a task called runtime.Goexit
+	stats   Stats
+}
+
+// New makes a loop. It fails when the process is out of descriptors, or the platform has no such poller.
+func New(opts ...Option) (*Loop, error) {
+	var cfg seam.Config
+	for _, o := range opts {
+		o(&cfg)
+	}
+	l := &Loop{
+		clock: cfg.Clock, chooser: cfg.Chooser, kernel: cfg.Kernel, logger: cfg.Logger,
+		done: make(chan struct{}), holds: map[*hold]struct{}{}, watchers: map[int]*watcher{}, events: make([]poll.Event, 256),
+	}
+	if l.clock == nil {
+		l.clock = seam.SystemClock()
+	}
+	if l.logger == nil {
+		l.logger = slog.Default()
+	}
+	if l.exception, _ = cfg.Exception.(ExceptionHandler); l.exception == nil {
+		l.exception = logException
+	}
+	if l.kernel == nil {
+		k, err := seam.System()
+		if err != nil {
+			return nil, fmt.Errorf("reactor: new loop: %w", err)
+		}
+		l.kernel = k
+	}
+	if cfg.Poller == nil {
+		cfg.Poller = func() (poll.Poller, error) { return poll.New(poll.Auto) }
+	}
+	p, err := cfg.Poller()
+	if err != nil {
+		return nil, fmt.Errorf("reactor: new loop: %w", err)
+	}
+	l.poller = p
+	l.off.init(l, cfg.Workers)
+	l.root = newRootContext(l)
+	l.now = l.clock.Now()
+	l.coros.Init(l, l.Post, func() { l.goexit = true })
+	return l, nil
+}
+
+// CallSoon queues fn for the next turn, after what is queued already. It never runs fn itself. It returns ErrClosed
+// on a closed loop.
+func (l *Loop) CallSoon(fn func()) error {
+	if l.closing.Load() {
+		return ErrClosed
+	}
+	return l.Post(callback(fn))
+}
+
+// Post is CallSoon for a value that is queued often and would need a closure each time. While the loop is closing it
+// still takes what unwinding tasks need; it returns ErrClosed once the loop is closed.
+func (l *Loop) Post(r Runnable) error {
+	if !l.coros.Inside() {
+		return l.postForeign(r)
+	}
+	if l.closed {
+		return ErrClosed
+	}
+	l.ready = append(l.ready, r)
+	return nil
+}
+
+// InLoop reports whether the caller runs on this loop, in a callback or in a task.
+func (l *Loop) InLoop() bool { return l.coros.Inside() }
+
+// Now returns the loop's time: the time of day as the loop last read it, once a turn. From a goroutine outside the loop it
+// reads the clock.
+func (l *Loop) Now() time.Time {
+	if !l.InLoop() {
+		return l.clock.Wall()
+	}
+	return l.clock.Wall().Add(l.now - l.clock.Now())
+}
+
+// Context returns the loop's root context: it carries the loop, and is cancelled with ErrClosed by Close.
+func (l *Loop) Context() context.Context { return l.root }
+
+// Coroutines returns the loop's coroutine pool. It is for the packages of this module.
+func (l *Loop) Coroutines() *coro.Pool { return &l.coros }
+
+// Kernel returns the loop's socket seam. It is for the packages of this module.
+func (l *Loop) Kernel() seam.Kernel { return l.kernel }
+
+// Logger returns where the loop logs.
+func (l *Loop) Logger() *slog.Logger { return l.logger }
+
+// Stats are counts of what a loop has done.
+type Stats struct {
+	Turns     uint64 // turns of the loop
+	Callbacks uint64 // entries of the ready queue run, resumed tasks included
+	TaskSteps uint64 // times a task was started or resumed
+	Timers    uint64 // timers fired
+	Polls     uint64 // visits to the poller
+	Events    uint64 // readiness events delivered
+	Wakeups   uint64 // times another goroutine had to wake the loop
+}
+
+// Stats returns the counts as of the last turn. Outside the loop it waits for the loop to answer, and
+// returns zeros if the loop is closed.
+func (l *Loop) Stats() Stats {
+	if l.InLoop() {
+		return l.snapshot()
+	}
+	answer := make(chan Stats, 1)
+	if l.CallSoon(func() { answer <- l.snapshot() }) != nil {
+		return Stats{}
+	}
+	select {
+	case s := <-answer:
+		return s
+	case <-l.done:
+		return Stats{}
+	}
+}
+
+func (l *Loop) snapshot() Stats {
+	s := l.stats
+	s.TaskSteps = l.coros.Steps()
+	s.Wakeups = l.door.wakeups()
+	return s
+}

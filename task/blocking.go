@@ -1,0 +1,59 @@
+package task
+
+import (
+	"context"
+
+	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/coro"
+)
+
+// Blocking runs fn on the loop's bounded pool of goroutines and suspends the calling task until it has returned, so that
+// what blocks a goroutine, a database call, a file, a channel, does not block the loop. In a plain goroutine it just calls fn.
+//
+// If ctx ends first, Blocking returns its cause at once and fn's context is cancelled with it; fn goes on until it returns,
+// and closing the loop waits for that, so fn should not touch variables that the task uses after a cancellation. A panic of fn is a *PanicError.
+func Blocking[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) (T, error) {
+	var none T
+	w, err := coro.Here(ctx, "task: Blocking")
+	if err != nil {
+		return none, err
+	}
+	c := w.Coro()
+	w.Release()
+	if c == nil {
+		return fn(ctx)
+	}
+	f, p := future.New[T]()
+	inner, cancel := context.WithCancelCause(ctx)
+	err = loopOf(c).Offload(func() {
+		defer cancel(nil)
+		p.CompleteBy(func() (T, error) { return fn(inner) })
+	}, func() {})
+	if err != nil {
+		cancel(err)
+		return none, err
+	}
+	return f.Await(ctx)
+}
+
+// Wait awaits anything that has Wait() error, an errgroup.Group or an exec.Cmd, in a goroutine of its own, so that the loop goes
+// on. If ctx ends first it returns the cause; that goroutine then goes on until w's Wait returns, and closing the loop waits for it.
+func Wait(ctx context.Context, w interface{ Wait() error }) error {
+	if g, ok := w.(*Group); ok {
+		return g.Wait()
+	}
+	f, p := future.New[struct{}]()
+	release := func() {}
+	if c := coro.CurrentBy(ctx); c != nil {
+		var err error
+		if release, err = loopOf(c).Hold("task.Wait"); err != nil {
+			return err
+		}
+	}
+	go func() {
+		defer release()
+		p.CompleteBy(func() (struct{}, error) { return struct{}{}, w.Wait() })
+	}()
+	_, err := f.Await(ctx)
+	return err
+}

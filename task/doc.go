@@ -1,0 +1,15 @@
+// Package task has coroutines on a loop: straight-line code that awaits, where nothing else runs between two awaits.
+//
+// [Run] makes a loop, runs main as its first task, and returns when everything it started has ended. [Go] and [Spawn] start
+// more tasks; a [Group] is an errgroup whose members are tasks.
+//
+// A task is a coroutine that is resumed by its loop's goroutine. Tasks of one loop therefore share variables without
+// locks, as long as no await lies between reading and writing them. What blocks the goroutine, a channel, a sync.Mutex,
+// a database driver, blocks the whole loop: [Blocking] and [Wait] are for those.
+//
+// # Cancellation
+//
+// A task's context is its cancel scope. It derives from the context given to Go; it is done when that is cancelled, when the task's
+// Cancel is called, when the loop is closed, and when the task has ended. From then on each operation that begins with it fails with the
+// cause, until the task returns. Tasks that were started with the context of an ended task go on: they have contexts of their own.
+package task

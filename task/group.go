@@ -1,0 +1,280 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/coro"
+	"github.com/corobridge/corobridge/reactor"
+)
+
+// ErrNotAwaited is the cause that the members of a Group are cancelled with whose maker has returned without Wait.
+var ErrNotAwaited = errors.New("task: the group's maker returned without Wait")
+
+// Group is a golang.org/x/sync/errgroup.Group whose members are tasks: it has the same methods, so that a program changes
+// only the constructor. Its methods may be called from any goroutine, but not from a loop's callbacks where they wait.
+//
+// The first error of a member cancels the group's context, and so the other members; Wait returns it when all have ended. A
+// member that panics has a *PanicError.
+//
+// The zero Group is valid, has no limit, and cancels nobody; its members run on the loop of the task that calls Go.
+type Group struct {
+	scope scope
+
+	mu      sync.Mutex
+	members int
+	running int            // of those, started by Go and TryGo: what the limit counts
+	limit   int            // plus one; zero for none
+	slots   []*coro.Waiter // of Go, first come first served
+	waiters []*coro.Waiter // of Wait
+	waited  bool
+	err     error
+}
+
+// NewGroup is errgroup.WithContext: tasks started by the group's Go, and those started with the returned context,
+// belong to the group. That context is cancelled when a member fails, with its error as the cause, and when Wait returns.
+//
+// Every group must be waited for. If the task that made it returns without, the members are cancelled and
+// awaited before the task ends, and that is reported to the loop's exception handler. NewGroup panics when ctx carries no loop.
+func NewGroup(ctx context.Context) (*Group, context.Context) {
+	sched := schedulerOf(ctx)
+	if sched == nil {
+		panic("task: the context given to NewGroup carries no loop; use a task's context, loop.Context() or reactor.WithLoop")
+	}
+	g := &Group{}
+	g.scope.init(sched, ctx, ofGroup)
+	g.scope.group = g
+	sched.onLoop(g.scope.link)
+	if maker := maker(ctx); maker != nil {
+		x := maker.more()
+		x.groups = slices.DeleteFunc(x.groups, (*Group).finished)
+		x.groups = append(x.groups, g)
+	}
+	return g, &g.scope
+}
+
+// maker returns the scope of the calling task, nil if there is none.
+func maker(ctx context.Context) *scope {
+	c := coro.CurrentBy(ctx)
+	if c == nil {
+		return nil
+	}
+	return c.Job().(interface{ home() *scope }).home()
+}
+
+// Scope runs fn and then waits for all tasks it has started in g, or with its context, however fn ends: it cannot be left
+// while one of them runs. An error of fn cancels them. It returns the first error, fn's or a member's. If fn panics, they
+// are cancelled and awaited before the panic goes on.
+func Scope(ctx context.Context, fn func(ctx context.Context, g *Group) error) error {
+	g, ctx := NewGroup(ctx)
+	returned := false
+	defer func() {
+		if !returned { // a panic or a Goexit is on its way
+			g.Cancel(ErrEnded)
+			g.Wait()
+		}
+	}()
+	if err := fn(ctx, g); err != nil {
+		g.fail(err)
+	}
+	returned = true
+	return g.Wait()
+}
+
+// Go starts fn as a task of the group. If the group has its limit of tasks, it first waits until one of them has ended.
+func (g *Group) Go(fn func() error) {
+	if w := g.acquire(); w != nil {
+		w.Wait(context.Background()) // until a slot is handed over
+		w.Release()
+	}
+	g.spawn(fn)
+}
+
+// TryGo starts fn as a task of the group, unless that has its limit of tasks, and reports whether it did. It never waits.
+func (g *Group) TryGo(fn func() error) bool {
+	g.mu.Lock()
+	full := g.limit > 0 && g.running >= g.limit-1
+	if !full {
+		g.running++
+	}
+	g.mu.Unlock()
+	if full {
+		return false
+	}
+	g.spawn(fn)
+	return true
+}
+
+// acquire takes a slot, or else returns a Waiter that is enlisted for one.
+func (g *Group) acquire() *coro.Waiter {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.limit == 0 || g.running < g.limit-1 {
+		g.running++
+		return nil
+	}
+	w, _ := coro.Here(context.Background(), "task: Group.Go at the group's limit")
+	g.slots = append(g.slots, w)
+	return w
+}
+
+// spawn starts fn, for which a slot has been taken.
+func (g *Group) spawn(fn func() error) {
+	ctx := context.Context(&g.scope)
+	if g.scope.sched == nil {
+		ctx = zeroContext()
+	}
+	sched := schedulerOf(ctx)
+	t := &Task[struct{}]{fn: func(context.Context) (struct{}, error) {
+		defer g.release()
+		return struct{}{}, fn()
+	}}
+	t.scope.init(sched, ctx, ofTask)
+	t.scope.group = g
+	t.start()
+}
+
+// zeroContext is the context of a zero Group's members: that of the loop that the caller runs on.
+func zeroContext() context.Context {
+	p := coro.CurrentPool()
+	if p == nil {
+		panic("task: the zero Group was used outside a loop; make the group with task.NewGroup")
+	}
+	return p.Owner().(*reactor.Loop).Context()
+}
+
+// release gives the slot of an ended member to the first that waits for one.
+func (g *Group) release() {
+	g.mu.Lock()
+	for len(g.slots) > 0 {
+		w := g.slots[0]
+		g.slots = slices.Delete(g.slots, 0, 1)
+		if w.Claim() {
+			g.mu.Unlock()
+			w.Wake()
+			return
+		}
+	}
+	g.running--
+	g.mu.Unlock()
+}
+
+// SetLimit bounds the number of tasks that Go and TryGo have running at once; negative means no bound. Tasks started with
+// the group's context are not counted. It panics while such tasks run.
+func (g *Group) SetLimit(n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.running != 0 {
+		panic(fmt.Sprintf("task: SetLimit while %d tasks of the group run; set the limit first", g.running))
+	}
+	g.limit = max(n+1, 0)
+}
+
+// Wait waits until every member has ended, and returns the first error. It takes no context, as errgroup's: the members
+// have the group's, and it ends with them.
+func (g *Group) Wait() error {
+	if w := g.enlist(); w != nil {
+		w.Wait(context.Background())
+		w.Release()
+	}
+	if g.scope.sched != nil {
+		g.scope.sched.onLoop(g.scope.end)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.err
+}
+
+// enlist returns a Waiter for the end of all members, nil if there are none.
+func (g *Group) enlist() *coro.Waiter {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.waited = true
+	if g.members == 0 {
+		return nil
+	}
+	w, _ := coro.Here(context.Background(), "task: Group.Wait")
+	g.waiters = append(g.waiters, w)
+	return w
+}
+
+// Cancel cancels the group's context with cause (nil: future.ErrCancelled). It does nothing to a zero Group.
+func (g *Group) Cancel(cause error) {
+	if cause == nil {
+		cause = future.ErrCancelled
+	}
+	if g.scope.sched != nil {
+		g.scope.cancel(cancelled, cause)
+	}
+}
+
+func (g *Group) add() {
+	g.mu.Lock()
+	g.members++
+	g.mu.Unlock()
+}
+
+// done counts a member out.
+func (g *Group) done(err error) {
+	if err != nil {
+		g.fail(err)
+	}
+	g.mu.Lock()
+	g.members--
+	var wake []*coro.Waiter
+	if g.members == 0 {
+		wake = slices.DeleteFunc(g.waiters, func(w *coro.Waiter) bool { return !w.Claim() })
+		g.waiters = nil
+	}
+	g.mu.Unlock()
+	for _, w := range wake {
+		w.Wake()
+	}
+}
+
+// fail records the first error, and cancels the rest.
+func (g *Group) fail(err error) {
+	g.mu.Lock()
+	first := g.err == nil
+	if first {
+		g.err = err
+	}
+	g.mu.Unlock()
+	if first {
+		g.Cancel(err)
+	}
+}
+
+func (g *Group) finished() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.waited && g.members == 0
+}
+
+// leaveGroups ends the groups that a task has made and not waited for.
+func (s *scope) leaveGroups() {
+	for _, g := range s.extra.groups {
+		g.mu.Lock()
+		waited, members := g.waited, g.members
+		g.mu.Unlock()
+		if waited && members == 0 {
+			continue
+		}
+		if !waited && members > 0 {
+			g.Cancel(ErrNotAwaited)
+		}
+		if err := g.Wait(); !waited && (err != nil || members > 0) {
+			if err == nil {
+				err = ErrNotAwaited
+			} else if !errors.Is(err, ErrNotAwaited) {
+				err = fmt.Errorf("%w: %w", ErrNotAwaited, err)
+			}
+			s.sched.loop.Report(reactor.Exception{Op: "group", Name: s.name(), Err: err})
+		}
+	}
+	s.extra.groups = nil
+}

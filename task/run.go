@@ -1,0 +1,81 @@
+package task
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/coro"
+	"github.com/corobridge/corobridge/reactor"
+)
+
+// SignalError is the cause that Run cancels main's context with when a signal comes.
+type SignalError struct{ Signal os.Signal }
+
+func (e *SignalError) Error() string { return fmt.Sprintf("task: signal: %v", e.Signal) }
+
+// RunOption configures Run.
+type RunOption func(*runConfig)
+
+type runConfig struct {
+	loop    []reactor.Option
+	signals []os.Signal
+}
+
+// WithLoopOptions sets the options of Run's loop.
+func WithLoopOptions(opts ...reactor.Option) RunOption {
+	return func(c *runConfig) { c.loop = append(c.loop, opts...) }
+}
+
+// WithSignals sets which signals cancel main's context, instead of SIGINT and SIGTERM; none for no handling.
+func WithSignals(sig ...os.Signal) RunOption { return func(c *runConfig) { c.signals = sig } }
+
+// Run makes a loop, runs main on it as the first task, on the calling goroutine, and returns main's error when main has
+// returned and everything it left has been cancelled and has ended. ctx is main's parent.
+//
+// The first SIGINT or SIGTERM cancels main's context with a *SignalError; a second one ends the process as if Run did
+// not handle it. A task that calls runtime.Goexit, as testing's FailNow does, ends everything, and then Run calls runtime.Goexit. Run
+// panics inside a loop.
+func Run(ctx context.Context, main func(ctx context.Context) error, opts ...RunOption) error {
+	if coro.CurrentPool() != nil {
+		panic("task: Run inside a loop; start a task with Go or Spawn")
+	}
+	cfg := runConfig{signals: []os.Signal{os.Interrupt, syscall.SIGTERM}}
+	for _, o := range opts {
+		o(&cfg)
+	}
+	loop, err := reactor.New(cfg.loop...)
+	if err != nil {
+		return err
+	}
+	t := Spawn(reactor.WithLoop(ctx, loop), main, Name("main"))
+	t.OnDone(future.Inline, func(struct{}, error) { loop.Close() }) // on the loop: begins to close it
+	if len(cfg.signals) > 0 {
+		defer watchSignals(loop, t, cfg.signals)()
+	}
+	loop.Run(context.Background()) // until closed
+	_, err = t.TryResult()
+	if e := loop.Close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+// watchSignals makes the first signal cancel main. A worker waits for it, since a signal comes through a channel.
+func watchSignals(loop *reactor.Loop, main *Task[struct{}], which []os.Signal) (stop func()) {
+	signals, ended := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(signals, which...)
+	loop.AtClose(func() { close(ended) })
+	loop.Offload(func() {
+		select {
+		case s := <-signals:
+			signal.Stop(signals) // the next one has its usual effect
+			main.Cancel(&SignalError{s})
+		case <-ended:
+		}
+	}, func() {})
+	return func() { signal.Stop(signals) }
+}

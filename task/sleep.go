@@ -1,0 +1,75 @@
+package task
+
+import (
+	"context"
+	"runtime"
+	"time"
+
+	"github.com/corobridge/corobridge/internal/coro"
+	"github.com/corobridge/corobridge/reactor"
+)
+
+// Sleep suspends the task for d, on its loop's timers, or blocks the calling goroutine. It returns the cause if ctx is done, at
+// once or before d has passed. Sleep of nothing, or less, is Yield.
+func Sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return Yield(ctx)
+	}
+	w, err := coro.Here(ctx, "task: Sleep")
+	if err != nil {
+		return err
+	}
+	defer w.Release()
+	if w.Coro() == nil {
+		return sleepGoroutine(ctx, d)
+	}
+	t := loopOf(w.Coro()).PostLater(d, (*alarm)(w))
+	defer t.Stop()
+	return w.Wait(ctx)
+}
+
+// alarm is a sleeping task's Waiter as a timer's callback.
+type alarm coro.Waiter
+
+func (a *alarm) Run() {
+	if w := (*coro.Waiter)(a); w.Claim() {
+		w.Wake()
+	}
+}
+
+func sleepGoroutine(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return coro.Cause(ctx)
+	}
+}
+
+// Yield lets everything else that is ready run first. It returns the cause, and does not yield, if ctx is done. In a plain
+// goroutine it is runtime.Gosched.
+func Yield(ctx context.Context) error {
+	c := coro.CurrentBy(ctx)
+	if c == nil {
+		return yieldGoroutine(ctx)
+	}
+	if ctx.Err() != nil {
+		return coro.Cause(ctx)
+	}
+	c.Yield()
+	return nil
+}
+
+func yieldGoroutine(ctx context.Context) error {
+	w, err := coro.Here(ctx, "task: Yield")
+	if err != nil {
+		return err
+	}
+	w.Release()
+	runtime.Gosched()
+	return nil
+}
+
+func loopOf(c *coro.Coro) *reactor.Loop { return c.Pool().Owner().(*reactor.Loop) }

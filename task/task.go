@@ -1,0 +1,191 @@
+package task
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"weak"
+
+	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/coro"
+	"github.com/corobridge/corobridge/reactor"
+)
+
+// PanicError carries a recovered panic and the task's own stack.
+type PanicError = coro.PanicError
+
+// ErrGoexit is the error of a task that called runtime.Goexit.
+var ErrGoexit = coro.ErrGoexit
+
+// Task is a coroutine on a loop, and the future of its result: it has all the methods of a future.Future. Its methods
+// may be called from any goroutine.
+type Task[T any] struct {
+	promise future.Promise[T]
+	scope   scope
+	fn      func(context.Context) (T, error)
+}
+
+// Option configures Go and Spawn.
+type Option func(*scope)
+
+// Name names the task, for what is reported of it.
+func Name(name string) Option { return func(s *scope) { s.more().name = name } }
+
+// Go starts fn as a task, on the loop that ctx carries, and returns at once; fn's first step comes in a later turn. The
+// task's context derives from ctx. It joins the Group that ctx carries, else the loop's root group. It
+// may be called from any goroutine.
+//
+// A task that is cancelled before its first step still runs, with a context that is done. On a closed loop the task fails
+// with reactor.ErrClosed and does not run. Go panics when ctx carries no loop.
+func Go[T any](ctx context.Context, fn func(ctx context.Context) (T, error), opts ...Option) *Task[T] {
+	sched := schedulerOf(ctx)
+	if sched == nil {
+		panic("task: the context given to Go carries no loop; use a task's context, loop.Context() or reactor.WithLoop")
+	}
+	t := &Task[T]{fn: fn}
+	t.scope.init(sched, ctx, ofTask)
+	for _, o := range opts {
+		o(&t.scope)
+	}
+	t.start()
+	return t
+}
+
+// Spawn is Go for a function without a result. An error of it that nobody retrieves goes to the loop's exception handler, unless
+// the task is a member of a Group, whose Wait returns it.
+func Spawn(ctx context.Context, fn func(ctx context.Context) error, opts ...Option) *Task[struct{}] {
+	return Go(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) }, opts...)
+}
+
+func (t *Task[T]) start() {
+	s := &t.scope
+	if g := s.group; g != nil {
+		g.add()
+	}
+	if s.sched.loop.InLoop() {
+		s.link()
+	}
+	if err := s.sched.loop.Post((*body[T])(t)); err != nil {
+		var none T
+		t.promise.Complete(none, err)
+		if g := s.group; g != nil {
+			g.done(err)
+		}
+	}
+}
+
+// Await returns the task's result, as future.Future's Await does: it suspends the calling task or blocks the calling
+// goroutine until the task has ended, or ctx is done. It never cancels the task.
+func (t *Task[T]) Await(ctx context.Context) (T, error) { return t.promise.Future().Await(ctx) }
+
+// TryResult returns the outcome, or future.ErrPending.
+func (t *Task[T]) TryResult() (T, error) { return t.promise.Future().TryResult() }
+
+// Completed reports whether the task has ended.
+func (t *Task[T]) Completed() bool { return t.promise.Future().Completed() }
+
+// Done returns a channel that is closed when the task has ended.
+func (t *Task[T]) Done() <-chan struct{} { return t.promise.Future().Done() }
+
+// OnDone queues fn on ex when the task has ended; see future.Future.
+func (t *Task[T]) OnDone(ex future.Executor, fn func(T, error)) (remove func() bool) {
+	return t.promise.Future().OnDone(ex, fn)
+}
+
+// AsFuture returns the task as a plain future, whose Cancel is the task's.
+func (t *Task[T]) AsFuture() *future.Future[T] {
+	if f := t.promise.Future(); f.Completed() {
+		return f
+	}
+	t.promise.OnCancel(func(cause error) { t.scope.cancel(cancelled, cause) })
+	return t.promise.Future()
+}
+
+// Cancel cancels the task's context with cause (nil: future.ErrCancelled) and reports whether the task had not ended. The task ends
+// when fn returns.
+func (t *Task[T]) Cancel(cause error) bool {
+	if t.Completed() {
+		return false
+	}
+	if cause == nil {
+		cause = future.ErrCancelled
+	}
+	t.scope.cancel(cancelled, cause)
+	return true
+}
+
+// body is a task as its loop and its coroutine see it: an entry of the ready queue, and a coro.Job.
+type body[T any] Task[T]
+
+// Run starts the task.
+func (b *body[T]) Run() {
+	s := &b.scope
+	if s.next == nil { // it came through the door
+		s.link()
+	}
+	s.sched.pool.Start(b)
+}
+
+// Do runs the task.
+func (b *body[T]) Do() {
+	b.scope.coro = b.scope.sched.pool.Running()
+	v, err := b.fn(&b.scope)
+	b.end(v, err)
+}
+
+// Failed ends a task whose fn did not return.
+func (b *body[T]) Failed(err error) {
+	var none T
+	b.end(none, err)
+}
+
+// Covers is part of coro.Job.
+func (b *body[T]) Covers(ctx context.Context) bool {
+	s, ok := ctx.(*scope)
+	return ok && s.covers(&b.scope)
+}
+
+func (b *body[T]) home() *scope { return &b.scope }
+
+func (b *body[T]) end(v T, err error) {
+	s := &b.scope
+	if s.extra != nil && len(s.extra.groups) > 0 {
+		s.leaveGroups()
+	}
+	s.coro, b.fn = nil, nil
+	s.end()
+	b.promise.Complete(v, err)
+	if g := s.group; g != nil {
+		g.done(err)
+	} else if err != nil && !b.promise.Retrieved() {
+		reportUnretrieved((*Task[T])(b))
+	}
+}
+
+// reportUnretrieved sees to it that an error of t that nobody asks for is reported: when t is collected, or when the loop is closed.
+func reportUnretrieved[T any](t *Task[T]) {
+	sched := t.scope.sched
+	report := func(t *Task[T]) {
+		_, err := t.promise.Future().TryResult()
+		sched.loop.Report(reactor.Exception{Op: "task", Name: t.scope.name(), Err: fmt.Errorf("never retrieved: %w", err)})
+	}
+	runtime.SetFinalizer(t, func(t *Task[T]) {
+		if !t.promise.Retrieved() {
+			sched.loop.Post(spread(func() { report(t) }))
+		}
+	})
+	pointer := weak.Make(t)
+	sched.keepLost(func() {
+		if t := pointer.Value(); t != nil && !t.promise.Retrieved() {
+			runtime.SetFinalizer(t, nil)
+			report(t)
+		}
+	})
+}
+
+func (s *scope) name() string {
+	if s.extra == nil {
+		return ""
+	}
+	return s.extra.name
+}
