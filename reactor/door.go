@@ -67,17 +67,16 @@ func (l *Loop) nudge() {
 // takeMail moves what came through the door to the end of the ready queue.
 func (l *Loop) takeMail() {
 	d := &l.door
-	if !d.mail.Load() {
-		return
-	}
 	d.mu.Lock()
 	in := d.inbox
-	d.inbox = d.spare[:0]
+	d.inbox, d.spare = d.spare[:0], nil
 	d.mail.Store(false)
 	d.mu.Unlock()
-	l.ready = append(l.ready, in...)
+	l.ready.pushAll(in)
 	clear(in)
-	d.spare = in
+	if cap(in) <= keepRing { // not what a burst has needed
+		d.spare = in
+	}
 }
 
 // fallAsleep reports whether the loop may block: nothing came, and nobody asked it to stop.

@@ -46,23 +46,21 @@ type Loop struct {
 	done  chan struct{}
 
 	closing atomic.Bool // Close has begun
-	closed  bool        // nothing is taken any more; on the loop, and under door.mu
+	closed  bool        // nothing is taken any more; read on the loop, under door.mu or under life; set under both
 	stop    atomic.Bool // leave the run after this turn: to return, or to close
 
 	life     sync.Mutex // guards the following
 	running  bool
 	holds    map[*hold]struct{}
-	cancels  []*hook // AtClose
+	cancels  []*func()    // AtClose
+	asked    []chan Stats // by goroutines that wait for an answer
 	watchers map[int]*watcher
 
 	// The turn. Touched on the loop only.
-	ready   []Runnable // what the next batch runs
-	spare   []Runnable // the array the next batch is collected in
-	batch   []Runnable // what this turn runs …
-	at      int        // … and how far it has come
-	flushes []Runnable // run when the batch ends
-	ends    []Runnable // run at the end of the turn
-	hooks   []*hook    // run before each poll
+	ready   readyQueue
+	flushes onceList // run when the batch ends
+	ends    onceList // run at the end of the turn
+	hooks   []*hook  // run before each poll
 	timers  timerHeap
 	now     time.Duration
 	pace    pace
@@ -70,6 +68,7 @@ type Loop struct {
 	found   []report // of the last poll …
 	foundAt int      // … and how far they have been delivered
 	goexit  bool     // a task called runtime.Goexit
+	ending  bool     // shutdown has begun
 	stats   Stats
 }
 
@@ -110,7 +109,7 @@ func New(opts ...Option) (*Loop, error) {
 	l.off.init(l, cfg.Workers)
 	l.root = newRootContext(l)
 	l.now = l.clock.Now()
-	l.coros.Init(l, l.Post, func() { l.goexit = true })
+	l.coros.Init(l, l.Post, l.ready.push, func() { l.goexit = true })
 	return l, nil
 }
 
@@ -132,7 +131,7 @@ func (l *Loop) Post(r Runnable) error {
 	if l.closed {
 		return ErrClosed
 	}
-	l.ready = append(l.ready, r)
+	l.ready.push(r)
 	return nil
 }
 
@@ -171,22 +170,35 @@ type Stats struct {
 	Wakeups   uint64 // times another goroutine had to wake the loop
 }
 
-// Stats returns the counts as of the last turn. Outside the loop it waits for the loop to answer, and
-// returns zeros if the loop is closed.
+// Stats returns the counts so far. Outside the loop it waits until the loop answers, in its next turn or when it ends.
 func (l *Loop) Stats() Stats {
 	if l.InLoop() {
 		return l.snapshot()
 	}
+	l.life.Lock()
+	if !l.running {
+		defer l.life.Unlock()
+		return l.snapshot()
+	}
 	answer := make(chan Stats, 1)
-	if l.CallSoon(func() { answer <- l.snapshot() }) != nil {
-		return Stats{}
+	l.asked = append(l.asked, answer)
+	l.life.Unlock()
+	l.Post(callback(l.answer)) // if it is closed by now, or stops first, finish answers
+	return <-answer
+}
+
+func (l *Loop) answer() {
+	l.life.Lock()
+	defer l.life.Unlock()
+	l.answerAll()
+}
+
+// answerAll is called by who runs the loop, with life locked.
+func (l *Loop) answerAll() {
+	for _, a := range l.asked {
+		a <- l.snapshot()
 	}
-	select {
-	case s := <-answer:
-		return s
-	case <-l.done:
-		return Stats{}
-	}
+	l.asked = nil
 }
 
 func (l *Loop) snapshot() Stats {

@@ -9,40 +9,20 @@ import (
 )
 
 // Run runs the loop on the calling goroutine until Stop (it returns nil), Close (ErrClosed), or the end of ctx (its
-// cause). What is queued then stays queued for the next Run.
+// cause). What is queued then stays queued for the next Run. On a loop that is closed, or closing, it returns ErrClosed at once.
 //
-// A task that calls runtime.Goexit, as testing's FailNow does, ends the run: every task is cancelled and awaited, the
-// loop is closed, and Run itself calls runtime.Goexit.
+// A task or a callback that calls runtime.Goexit, as testing's FailNow does, ends the loop: every task is cancelled and awaited,
+// the loop is closed, and Run itself calls runtime.Goexit.
 //
 // It panics when the loop is running already, or when the caller runs on a loop itself.
 func (l *Loop) Run(ctx context.Context) error {
+	coro.MustNotNest()
 	if err := l.begin(); err != nil {
 		return err
 	}
-	leave := l.coros.Enter()
-	unwatch := context.AfterFunc(ctx, l.Stop)
-	defer unwatch()
-
-	returned := false
-	defer func() { // runs also when a callback has called runtime.Goexit
-		if !returned {
-			if v := recover(); v != nil {
-				panic(v) // a bug of the loop's own: callbacks' panics have been caught
-			}
-			l.shutdown()
-		}
-		l.coros.Drain()
-		leave()
-		l.finish()
-	}()
-	l.serve()
-	if l.goexit {
-		l.beginClosing()
-		l.shutdown()
-		returned = true
-		runtime.Goexit()
-	}
-	returned = true
+	unwatch := l.stopWith(ctx)
+	l.drive(l.serve)
+	unwatch()
 	switch {
 	case l.closed:
 		return ErrClosed
@@ -53,9 +33,59 @@ func (l *Loop) Run(ctx context.Context) error {
 	}
 }
 
-// serve runs turns until somebody wants the loop to stop.
+// stopWith makes the end of ctx stop the loop. unwatch undoes that, so that an end that comes late stops no later run.
+func (l *Loop) stopWith(ctx context.Context) (unwatch func()) {
+	if ctx.Err() != nil {
+		l.Stop()
+	}
+	stopped := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		l.Stop()
+	})
+	return func() {
+		if !stop() {
+			<-stopped
+			l.stop.Store(false)
+		}
+	}
+}
+
+// drive runs the loop on its caller's goroutine, which turns does. A runtime.Goexit that comes through it, or that a
+// task has called, goes on in the caller when the loop has been closed.
+//
+// Each of the deferred calls may meet another Goexit; the next one runs all the same.
+func (l *Loop) drive(turns func()) {
+	returned := false
+	defer l.finish()
+	defer l.coros.Enter()()
+	defer l.coros.Bury()
+	defer l.coros.Drain()
+	defer func() {
+		if !returned {
+			throwOn(recover())
+			l.shutdownThroughout()
+		}
+	}()
+	turns()
+	if l.goexit {
+		runtime.Goexit()
+	}
+	returned = true
+}
+
+// throwOn goes on with a panic that has left the loop's frame. Those of callbacks have been caught: it is a bug of the loop's
+// own.
+func throwOn(v any) {
+	if v != nil {
+		panic(v)
+	}
+}
+
+// serve runs turns until somebody wants the loop to stop, and closes it if that was why. After a runtime.Goexit it is called
+// again, and goes on.
 func (l *Loop) serve() {
-	for {
+	for !l.ending {
 		l.turn(-1)
 		if l.goexit {
 			return
@@ -64,6 +94,12 @@ func (l *Loop) serve() {
 			break
 		}
 	}
+	l.rest()
+}
+
+// rest is the end of a run: what was written is flushed, and a loop that is closing is closed.
+func (l *Loop) rest() {
+	l.flushes.run(l, "flush")
 	l.stop.Store(false)
 	if l.closing.Load() {
 		l.shutdown()
@@ -81,53 +117,45 @@ func (l *Loop) Start() error {
 }
 
 func (l *Loop) background() {
-	returned := false
+	over := false
 	defer func() {
-		if returned {
+		if over {
 			l.finish()
 			return
 		}
-		if v := recover(); v != nil {
-			panic(v) // a bug of the loop's own: callbacks' panics have been caught
-		}
+		throwOn(recover())
 		go l.background() // the Goexit took this goroutine only
 	}()
 	defer l.coros.Enter()()
-	l.deliver() // what a Goexit left undelivered
-	for {
-		l.serve()
-		if !l.goexit {
-			break
-		}
+	for l.serve(); l.goexit; l.serve() {
 		l.goexit = false // a task's Goexit ends the task
+		l.coros.Reap()
 	}
 	l.coros.Drain()
-	returned = true
+	l.coros.WaitReaped()
+	over = true
 }
 
 // Turn runs exactly one turn on the calling goroutine, waiting at most timeout (negative: no bound) for something to do.
-// It panics as Run does, and returns ErrClosed on a closed loop.
+// It panics as Run does, returns ErrClosed on a closed loop, and treats runtime.Goexit as Run does.
 func (l *Loop) Turn(timeout time.Duration) error {
+	coro.MustNotNest()
 	if err := l.begin(); err != nil {
 		return err
 	}
-	leave := l.coros.Enter()
-	defer func() {
-		leave()
-		l.finish()
-	}()
-	l.pace.items = 0
-	l.turn(timeout)
-	l.stop.Store(false)
-	if l.closing.Load() {
-		l.shutdown()
+	l.drive(func() {
+		l.pace.items = 0
+		l.turn(timeout)
+		l.rest()
+	})
+	if l.closed {
 		return ErrClosed
 	}
 	return nil
 }
 
 // Stop makes Run, or the goroutine of Start, return after the current turn. If the loop does not run, the next Run
-// makes one turn.
+// makes one turn that does not wait.
 func (l *Loop) Stop() {
 	l.stop.Store(true)
 	l.nudge()
@@ -137,24 +165,28 @@ func (l *Loop) Stop() {
 func (l *Loop) begin() error {
 	l.life.Lock()
 	defer l.life.Unlock()
-	if l.running {
-		panic("reactor: the loop is running already")
-	}
 	if l.closing.Load() {
 		return ErrClosed
+	}
+	if l.running {
+		panic("reactor: the loop is running already")
 	}
 	l.running = true
 	return nil
 }
 
-// finish gives the loop up. A Close that came after the last turn, and so relied on the loop, is carried out now.
+// finish gives the loop up. A Close that came after the last turn, and so relied on the loop, is carried out now: here, since
+// coroutines are bound to a thread if this goroutine is.
 func (l *Loop) finish() {
 	l.life.Lock()
-	l.running = false
+	l.answerAll()
 	late := l.closing.Load() && !l.closed
 	l.running = late
 	l.life.Unlock()
-	if late {
-		go l.closeAlone()
+	switch {
+	case late:
+		l.closeAlone()
+	case l.closed:
+		l.seal()
 	}
 }

@@ -51,6 +51,9 @@ func (s *Source) register(want Events, mode poll.Mode) error {
 	s.loop.fds.insert(s)
 	if err := s.loop.poller.Add(s.fd, s.tag, want, mode); err != nil {
 		s.loop.fds.drop(s)
+		if s.loop.closing.Load() { // it closed the poller in the meantime
+			return ErrClosed
+		}
 		return fmt.Errorf("reactor: watch descriptor %d: %w", s.fd, err)
 	}
 	return nil
@@ -69,7 +72,7 @@ func (s *Source) Detach() error {
 	if !s.leave() {
 		return nil
 	}
-	if err := s.loop.poller.Remove(s.fd); err != nil {
+	if err := s.loop.poller.Remove(s.fd); err != nil && !s.loop.closing.Load() { // the loop's end ends it too
 		return fmt.Errorf("reactor: stop watching descriptor %d: %w", s.fd, err)
 	}
 	return nil

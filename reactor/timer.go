@@ -1,6 +1,7 @@
 package reactor
 
 import (
+	"math"
 	"sync/atomic"
 	"time"
 )
@@ -38,7 +39,8 @@ func (l *Loop) CallAt(t time.Time, fn func()) Timer {
 func (l *Loop) PostLater(d time.Duration, r Runnable) Timer { return l.callIn(d, r) }
 
 func (l *Loop) callIn(d time.Duration, r Runnable) Timer {
-	t := &timer{loop: l, run: r, when: l.clock.Now() + max(d, 0), index: -1}
+	now := l.clock.Now()
+	t := &timer{loop: l, run: r, when: now + min(max(d, 0), math.MaxInt64-now), index: -1}
 	if l.coros.Inside() {
 		if l.closed {
 			return Timer{}
@@ -110,10 +112,11 @@ func (l *Loop) fireTimers(last uint64) {
 	h := &l.timers
 	for len(h.a) > 0 && h.a[0].when <= l.now && h.a[0].seq <= last {
 		t := h.a[0].t
+		run := t.run
 		h.remove(t)
 		if t.state.CompareAndSwap(timerPending, timerFired) {
 			l.stats.Timers++
-			t.run.Run()
+			run.Run()
 		}
 	}
 }
@@ -151,7 +154,7 @@ func (h *timerHeap) add(t *timer) {
 
 func (h *timerHeap) remove(t *timer) {
 	i, n := int(t.index), len(h.a)-1
-	t.index = -1
+	t.index, t.run = -1, nil // a Timer that is kept keeps nothing alive
 	last := h.a[n]
 	h.a[n] = timerEntry{}
 	h.a = h.a[:n]
@@ -163,6 +166,15 @@ func (h *timerHeap) remove(t *timer) {
 	} else {
 		h.down(i, last)
 	}
+}
+
+// drop makes every timer one that was stopped.
+func (h *timerHeap) drop() {
+	for _, e := range h.a {
+		e.t.state.CompareAndSwap(timerPending, timerStopped)
+		e.t.index, e.t.run = -1, nil
+	}
+	h.a = nil
 }
 
 func (h *timerHeap) put(i int, e timerEntry) {

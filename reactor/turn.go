@@ -2,6 +2,7 @@ package reactor
 
 import (
 	"runtime"
+	"slices"
 	"time"
 )
 
@@ -44,46 +45,52 @@ func (l *Loop) turn(limit time.Duration) {
 		l.now = l.clock.Now()
 		l.runTimers()
 	}
-	l.takeMail()
+	if l.door.mail.Load() {
+		l.takeMail()
+	}
 	l.runBatch()
-	l.runFlushes()
-	if len(l.ready) == 0 || l.pace.items >= visitEvery {
-		l.pace.items = 0
+	if !l.flushes.empty() {
+		l.flushes.run(l, "flush")
+	}
+	if l.ready.empty() || l.pace.items >= visitEvery {
+		if l.pace.items = 0; l.ready.empty() {
+			l.ready.shrink()
+		}
 		l.runHooks()
 		l.poll(limit)
 		l.deliver()
 	}
-	l.runEnds()
+	if !l.ends.empty() {
+		l.ends.run(l, "end of turn")
+	}
 	l.restNow()
 }
 
 // runBatch runs what is ready now. It resumes a batch that a runtime.Goexit in a callback broke off.
 func (l *Loop) runBatch() {
-	if l.at == len(l.batch) {
-		l.batch, l.ready, l.at = l.ready, l.spare[:0], 0
+	q := &l.ready
+	if q.head == q.end {
+		q.end = q.tail
 		l.pace.flushed = l.now
 	}
-	for l.at < len(l.batch) {
+	for q.head != q.end {
 		l.runItems()
 	}
-	l.spare, l.batch, l.at = l.batch[:0], nil, 0
 }
 
 // runItems runs the rest of the batch, or up to the first callback that panics.
 func (l *Loop) runItems() {
 	defer l.caught("callback")
-	for l.at < len(l.batch) {
+	q := &l.ready
+	for q.head != q.end {
 		if l.chooser != nil {
-			k := l.at + l.chooser.Choose(len(l.batch)-l.at)
-			l.batch[l.at], l.batch[k] = l.batch[k], l.batch[l.at]
+			q.advance(uint(l.chooser.Choose(int(q.end - q.head))))
 		}
-		r := l.batch[l.at]
-		l.batch[l.at] = nil
-		l.at++
+		r := q.pop()
 		l.pace.items++
 		l.stats.Callbacks++
 		r.Run()
-		if len(l.flushes) > 0 && l.at%clockEvery == 0 {
+		if !l.flushes.empty() && l.pace.items%clockEvery == 0 {
 			l.flushEarly()
 		}
 	}
@@ -92,45 +99,18 @@ func (l *Loop) runItems() {
 // flushEarly keeps what a long batch has written from waiting for the batch's end.
 func (l *Loop) flushEarly() {
 	now := l.clock.Now()
-	if l.at%flushEvery == 0 || now-l.pace.flushed >= flushAfter {
-		l.runFlushes()
+	if l.pace.items%flushEvery == 0 || now-l.pace.flushed >= flushAfter {
+		l.flushes.run(l, "flush")
 		l.pace.flushed = now
 	}
 }
 
 // AtBatchEnd queues r to run once, when the running batch ends: before the loop looks for events or blocks, and now and
 // then inside a long batch. It is called on the loop.
-func (l *Loop) AtBatchEnd(r Runnable) { l.flushes = append(l.flushes, r) }
-
-func (l *Loop) runFlushes() {
-	for n := 0; n < len(l.flushes); {
-		n = l.runUntilPanic("flush", l.flushes, n)
-	}
-	clear(l.flushes)
-	l.flushes = l.flushes[:0]
-}
+func (l *Loop) AtBatchEnd(r Runnable) { l.flushes.add(r) }
 
 // AtTurnEnd queues r to run once, when the turn ends, after all callbacks of the turn. It is called on the loop.
-func (l *Loop) AtTurnEnd(r Runnable) { l.ends = append(l.ends, r) }
-
-func (l *Loop) runEnds() {
-	for n := 0; n < len(l.ends); {
-		n = l.runUntilPanic("end of turn", l.ends, n)
-	}
-	clear(l.ends)
-	l.ends = l.ends[:0]
-}
-
-// runUntilPanic runs rs from index n and returns where to go on.
-func (l *Loop) runUntilPanic(op string, rs []Runnable, n int) (next int) {
-	defer l.caught(op)
-	for next = n; next < len(rs); {
-		r := rs[next]
-		next++
-		r.Run()
-	}
-	return next
-}
+func (l *Loop) AtTurnEnd(r Runnable) { l.ends.add(r) }
 
 // hook is a function that is called until it is removed.
 type hook struct {
@@ -146,23 +126,26 @@ func (l *Loop) BeforePoll(fn func()) (remove func()) {
 	return func() { h.gone = true }
 }
 
+// runHooks calls the hooks, also those that a hook adds.
 func (l *Loop) runHooks() {
-	kept := l.hooks[:0]
-	for _, h := range l.hooks {
-		if !h.gone {
-			l.runHook(h)
+	gone := 0
+	for i := 0; i < len(l.hooks); i++ {
+		if h := l.hooks[i]; !h.gone {
+			l.guarded("before poll", h.fn)
 		}
-		if !h.gone {
-			kept = append(kept, h)
+		if l.hooks[i].gone {
+			gone++
 		}
 	}
-	clear(l.hooks[len(kept):])
-	l.hooks = kept
+	if gone > 0 {
+		l.hooks = slices.DeleteFunc(l.hooks, func(h *hook) bool { return h.gone })
+	}
 }
 
-func (l *Loop) runHook(h *hook) {
-	defer l.caught("before poll")
-	h.fn()
+// guarded calls fn and reports a panic of it.
+func (l *Loop) guarded(op string, fn func()) {
+	defer l.caught(op)
+	fn()
 }
 
 // poll looks for events, and blocks for them when there is nothing else to do.
@@ -171,6 +154,9 @@ func (l *Loop) runHook(h *hook) {
 // precedes the blocking wait, but only while polls keep finding something: with one connection that thinks
 // between its requests they never do.
 func (l *Loop) poll(limit time.Duration) {
+	if l.foundAt < len(l.found) { // a runtime.Goexit broke off their delivery
+		return
+	}
 	l.stats.Polls++
 	wait := l.patience(limit)
 	if wait == 0 || l.pace.pollFirst {
@@ -192,7 +178,7 @@ func (l *Loop) poll(limit time.Duration) {
 
 // patience is how long the loop may block.
 func (l *Loop) patience(limit time.Duration) time.Duration {
-	if len(l.ready) > 0 || len(l.flushes) > 0 || len(l.ends) > 0 || l.stop.Load() {
+	if !l.ready.empty() || !l.flushes.empty() || !l.ends.empty() || l.stop.Load() {
 		return 0
 	}
 	if when, ok := l.timers.first(); ok {

@@ -1,7 +1,9 @@
 package reactor
 
 import (
+	"errors"
 	"fmt"
+	"syscall"
 
 	"github.com/corobridge/corobridge/internal/poll"
 )
@@ -21,6 +23,14 @@ func (w *watcher) want() (e Events) {
 		e |= Writable
 	}
 	return e
+}
+
+func (w *watcher) set(dir Events, fn func()) {
+	if dir == Readable {
+		w.reader = fn
+	} else {
+		w.writer = fn
+	}
 }
 
 // Ready calls the reader and then the writer, each looked up again: the first may remove the second.
@@ -48,13 +58,15 @@ func (l *Loop) watched(w *watcher, dir Events) func() {
 }
 
 // AddReader calls fn on the loop in every turn in which fd is readable, at its end, or broken: level-triggered, as asyncio's
-// add_reader. It replaces an earlier reader of fd, and keeps its writer.
+// add_reader. It replaces an earlier reader of fd, and keeps its writer. It returns ErrClosed on a loop that is closed or closing,
+// or wraps the system call's error: EBADF for a closed descriptor, EPERM for a regular file.
 func (l *Loop) AddReader(fd int, fn func()) error { return l.addWatch(fd, Readable, fn) }
 
 // AddWriter is AddReader for writing.
 func (l *Loop) AddWriter(fd int, fn func()) error { return l.addWatch(fd, Writable, fn) }
 
-// RemoveReader ends AddReader and reports whether there was a reader.
+// RemoveReader ends AddReader and reports whether there was a reader. It comes before fd is closed. On the loop, the reader
+// is not called any more; outside, a call may be under way.
 func (l *Loop) RemoveReader(fd int) bool { return l.removeWatch(fd, Readable) }
 
 // RemoveWriter ends AddWriter and reports whether there was a writer.
@@ -70,31 +82,32 @@ func (l *Loop) addWatch(fd int, dir Events, fn func()) error {
 		return ErrClosed
 	}
 	w := l.watchers[fd]
-	fresh := w == nil
-	if fresh {
-		w = &watcher{}
+	if w == nil {
+		return l.newWatch(fd, dir, fn)
 	}
 	before := *w
-	if dir == Readable {
-		w.reader = fn
-	} else {
-		w.writer = fn
+	w.set(dir, fn)
+	err := l.poller.Modify(fd, w.source.tag, w.want(), poll.Level)
+	if errors.Is(err, syscall.ENOENT) { // the number is another file's by now: the watched one was closed
+		delete(l.watchers, fd)
+		w.source.leave()
+		return l.newWatch(fd, dir, fn)
 	}
-	if fresh {
-		w.source = &Source{loop: l, fd: fd, handler: w} // before the first event can come
-		if err := w.source.register(w.want(), poll.Level); err != nil {
-			return err
-		}
-		l.watchers[fd] = w
-		return nil
-	}
-	if w.want() == before.want() {
-		return nil
-	}
-	if err := l.poller.Modify(fd, w.source.tag, w.want(), poll.Level); err != nil {
+	if err != nil {
 		*w = before
 		return fmt.Errorf("reactor: watch descriptor %d: %w", fd, err)
 	}
+	return nil
+}
+
+func (l *Loop) newWatch(fd int, dir Events, fn func()) error {
+	w := &watcher{}
+	w.set(dir, fn)
+	w.source = &Source{loop: l, fd: fd, handler: w} // before the first event can come
+	if err := w.source.register(dir, poll.Level); err != nil {
+		return err
+	}
+	l.watchers[fd] = w
 	return nil
 }
 
@@ -105,11 +118,7 @@ func (l *Loop) removeWatch(fd int, dir Events) bool {
 	if w == nil || w.want()&dir == 0 {
 		return false
 	}
-	if dir == Readable {
-		w.reader = nil
-	} else {
-		w.writer = nil
-	}
+	w.set(dir, nil)
 	if w.want() == 0 {
 		delete(l.watchers, fd)
 		w.source.Detach() // the descriptor may be closed already: nothing is left to undo then

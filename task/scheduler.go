@@ -42,24 +42,31 @@ func schedulerOf(ctx context.Context) *scheduler {
 	return nil
 }
 
-// onLoop runs fn now, when the caller is on the loop, or soon.
-func (s *scheduler) onLoop(fn func()) {
+// onLoop runs fn now, when the caller is on the loop, or soon. It returns reactor.ErrClosed on a closed loop.
+func (s *scheduler) onLoop(fn func()) error {
 	if s.loop.InLoop() {
 		fn()
-	} else {
-		s.loop.Post(spread(fn))
+		return nil
 	}
+	return s.loop.Post(posted(fn))
+}
+
+// posted is a function as an entry of the ready queue.
+type posted func()
+
+func (f posted) Run() { f() }
+
+// close cancels every task of the loop.
+func (s *scheduler) close() {
+	s.closing = true
+	s.root.cancel(finished(context.Canceled, reactor.ErrClosed))
 }
 
 // Close reports what is still unreported when the loop ends. (The loop closes its locals that way.)
 func (s *scheduler) Close() error {
-	lost := s.lost
-	s.lost = nil
-	for _, report := range lost {
-		report()
+	for _, k := range slices.Sorted(maps.Keys(s.lost)) {
+		s.lost[k]()
 	}
+	s.lost = nil
 	return nil
 }
-
-// keepLost remembers how to report an error that nobody has asked for yet.
-func (s *scheduler) keepLost(report func()) { s.lost = append(s.lost, report) }

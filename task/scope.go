@@ -21,11 +21,11 @@ func (endedError) Is(target error) bool { return target == context.Canceled }
 // is touched on the loop only. To cancel a scope marks the ones below it and then looks, in the order of the tree, at
 // the waits of the tasks there: no goroutine and no callback of package context is in between.
 //
-// For everybody else's contexts derived from it, a scope has a real context.WithCancelCause context inside, made when somebody
-// asks for Done, or at the cancellation. Value shows it to package context, which so starts no goroutine for such a context, and
-// finds the cause.
+// Whether a scope is done, and why, is known to a context of package context inside, which is made when somebody asks for
+// Done, or at the end; so Err, Done and Cause always agree. Value shows it to package context, which so starts no goroutine for
+// a context derived from a scope, and finds the cause.
 type scope struct {
-	values context.Context // for Value and Deadline: the nearest context above that is not a scope
+	values context.Context // for Value and Deadline: of the nearest context above that is not a scope, or a deadline of our own
 	sched  *scheduler      // nil only in a zero Group
 	group  *Group          // which tasks started with this context join; nil: the loop's root group
 	coro   *coro.Coro      // a task's, while it runs
@@ -36,9 +36,9 @@ type scope struct {
 	kids       *scope // the first of a ring
 	next, prev *scope // in the ring of up's kids
 
-	real  atomic.Pointer[realContext]
-	state atomic.Uint32
-	kind  kind
+	real atomic.Pointer[realContext] // nil for one that is not done, and was never asked for Done
+	kind kind
+	gone bool // it has left the tree, for good
 	// foreign: some other context lies between up and this one, so that a cancellation of up comes, if at all, through
 	// that context.
 	foreign bool
@@ -46,11 +46,10 @@ type scope struct {
 
 // extra is the part of a scope that is made on need.
 type extra struct {
-	name     string
-	unwatch  func() bool // of the foreign context above
-	deadline time.Time
-	timer    reactor.Timer
-	groups   []*Group // made by this task
+	name    string
+	unwatch func() bool // of the foreign context above
+	timer   reactor.Timer
+	groups  []*Group // made by this task
 }
 
 type kind uint8
@@ -61,19 +60,6 @@ const (
 	ofTimeout
 	ofLoop // the root of a loop's tree
 )
-
-// The states of a scope. It leaves live once.
-const (
-	live uint32 = iota
-	cancelled
-	expired // cancelled by its own deadline
-	over    // its task or group has ended
-)
-
-type realContext struct {
-	context.Context
-	cancel context.CancelCauseFunc
-}
 
 type scopeKey struct{}
 
@@ -90,31 +76,31 @@ func (s *scope) init(sched *scheduler, ctx context.Context, kind kind) {
 		s.values = ctx
 		s.initBelow(ctx)
 	}
-	if !s.foreign && s.up.state.Load() != live {
-		s.mark(cancelled, context.Cause(s.up))
+	if !s.foreign && s.up.Err() != nil {
+		s.mark(s.up.real.Load())
 	}
 }
 
 // initBelow is init for a context that is not itself a scope of this loop, but may have one above it.
 func (s *scope) initBelow(ctx context.Context) {
-	above, _ := ctx.Value(scopeKey{}).(*scope)
-	if above != nil && above.sched == s.sched {
-		s.up, s.group = above, above.group
-		if ctx.Done() == above.Done() {
-			return // only values lie between
+	s.up = &s.sched.root
+	if above, ok := ctx.Value(scopeKey{}).(*scope); ok {
+		s.group = above.group // also when that is another loop's
+		if above.sched == s.sched {
+			s.up = above
+			if ctx.Done() == above.Done() {
+				return // only values lie between
+			}
 		}
-	} else {
-		s.up = &s.sched.root
 	}
 	s.foreign = true
-	if ctx.Done() == nil {
-		return
+	switch {
+	case ctx.Done() == nil:
+	case ctx.Err() != nil:
+		s.mark(finished(ctx.Err(), context.Cause(ctx)))
+	default:
+		s.more().unwatch = context.AfterFunc(ctx, func() { s.cancel(finished(ctx.Err(), context.Cause(ctx))) })
 	}
-	if ctx.Err() != nil {
-		s.mark(cancelled, coro.Cause(ctx))
-		return
-	}
-	s.more().unwatch = context.AfterFunc(ctx, func() { s.cancel(cancelled, coro.Cause(ctx)) })
 }
 
 func (s *scope) more() *extra {
@@ -126,7 +112,10 @@ func (s *scope) more() *extra {
 
 // link enters the scope into the tree, on the loop. What has happened above since init is made up for.
 func (s *scope) link() {
-	for s.up.state.Load() == over && s.up.kind != ofLoop {
+	if s.gone {
+		return
+	}
+	for s.up.gone {
 		s.up = s.up.up
 	}
 	u := s.up
@@ -137,18 +126,30 @@ func (s *scope) link() {
 		s.prev, s.next = last, u.kids
 		last.next, u.kids.prev = s, s
 	}
-	if st := u.state.Load(); !s.foreign && (st == cancelled || st == expired) {
-		s.mark(cancelled, context.Cause(u))
+	switch {
+	case !s.foreign && u.Err() != nil:
+		s.cancel(u.real.Load())
+	case s.sched.closing:
+		s.cancel(s.sched.root.real.Load())
 	}
 }
 
 // unlink takes the scope out of the tree. What is below it moves up: it goes on.
 func (s *scope) unlink() {
-	u := s.up
-	if s.next == nil {
-		return
+	s.gone = true
+	if s.next != nil {
+		s.leaveRing()
 	}
-	if s.next == s {
+	s.eachBelow((*scope).recheck) // a task below may wait with the context that has just ended
+	for s.kids != nil {
+		k := s.kids
+		k.leaveRing()
+		k.link()
+	}
+}
+
+func (s *scope) leaveRing() {
+	if u := s.up; s.next == s {
 		u.kids = nil
 	} else {
 		s.prev.next, s.next.prev = s.next, s.prev
@@ -157,70 +158,59 @@ func (s *scope) unlink() {
 		}
 	}
 	s.next, s.prev = nil, nil
-	for s.kids != nil {
-		k := s.kids
-		k.detachFrom(s)
-		k.up = u
-		k.next, k.prev = nil, nil
-		k.link()
-	}
 }
 
-func (s *scope) detachFrom(u *scope) {
-	if s.next == s {
-		u.kids = nil
-		return
-	}
-	s.prev.next, s.next.prev = s.next, s.prev
-	if u.kids == s {
-		u.kids = s.next
-	}
-}
-
-// end makes the context done because its task or group is over, and leaves the tree. It is called on the loop.
+// end makes the context done because its task, group or time is over, and leaves the tree. It is called on the loop.
 func (s *scope) end() {
-	if s.extra != nil {
-		if s.extra.unwatch != nil {
-			s.extra.unwatch()
-		}
-		s.extra.timer.Stop()
-	}
-	if s.state.CompareAndSwap(live, over) {
-		if r := s.real.Load(); r != nil {
-			r.cancel(ErrEnded)
-		}
-	}
+	s.settle()
 	s.unlink()
 }
 
-// mark makes the context done, and reports whether it was not before. It may run in any goroutine.
-func (s *scope) mark(state uint32, cause error) bool {
-	if s.state.Load() != live {
-		return false
+// settle is the part of end that any goroutine may do.
+func (s *scope) settle() {
+	if x := s.extra; x != nil {
+		if x.unwatch != nil {
+			x.unwatch()
+		}
+		x.timer.Stop()
 	}
-	s.made().cancel(cause)
-	return s.state.CompareAndSwap(live, state)
+	s.mark(ended)
 }
 
-// cancel cancels the scope and everything below it, from any goroutine. Outside the loop, what is below follows when the loop comes to it.
-func (s *scope) cancel(state uint32, cause error) {
-	if !s.mark(state, cause) {
+// mark makes the context done as f is, unless it is done, and reports whether it was not. It may run in any goroutine.
+func (s *scope) mark(f *realContext) bool {
+	if s.real.CompareAndSwap(nil, f) {
+		return true
+	}
+	r := s.real.Load()
+	if r.Err() != nil {
+		return false
+	}
+	r.end(f)
+	return true
+}
+
+// cancel makes the scope and everything below it done as f is, from any goroutine. Outside the loop, what is below follows when
+// the loop comes to it.
+func (s *scope) cancel(f *realContext) {
+	if !s.mark(f) {
 		return
 	}
 	if s.sched.loop.InLoop() {
-		s.spread(cause)
+		s.spread()
 	} else {
-		s.sched.loop.Post(spread(func() { s.spread(cause) }))
+		s.sched.loop.Post(posted(s.spread))
 	}
 }
 
-type spread func()
-
-func (f spread) Run() { f() }
-
-// spread marks everything below a cancelled scope, and then ends the waits that this ends.
-func (s *scope) spread(cause error) {
-	s.eachBelow(func(k *scope) { k.mark(cancelled, cause) })
+// spread marks everything below a scope that is done, and then ends the waits that this ends.
+func (s *scope) spread() {
+	f := s.real.Load()
+	s.eachBelow(func(k *scope) {
+		if k.mark(f) && k.kind == ofTimeout {
+			k.extra.timer.Stop()
+		}
+	})
 	for u := s; u != nil; u = u.up { // the task that s belongs to may wait with s
 		if u.kind == ofTask {
 			u.recheck()
@@ -255,6 +245,9 @@ func (s *scope) recheck() {
 
 // covers reports whether a cancellation of s makes the task of t look at its wait: s is above t, or was made inside it.
 func (s *scope) covers(t *scope) bool {
+	if s.sched != t.sched {
+		return false // another loop's tree is not to be looked at from here
+	}
 	for u := s; u != nil && !u.foreign; u = u.up {
 		if u == t {
 			return true
@@ -276,56 +269,28 @@ func (s *scope) made() *realContext {
 	if r := s.real.Load(); r != nil {
 		return r
 	}
-	ctx, cancel := context.WithCancelCause(context.Background())
-	r := &realContext{ctx, cancel}
-	if !s.real.CompareAndSwap(nil, r) {
-		cancel(nil)
-		return s.real.Load()
-	}
-	if s.state.Load() == over { // end did not see it
-		cancel(ErrEnded)
-	}
-	return r
+	s.real.CompareAndSwap(nil, newRealContext())
+	return s.real.Load()
 }
 
 // Deadline is part of context.Context.
-func (s *scope) Deadline() (deadline time.Time, ok bool) {
-	for u := s; u != nil; u = u.up {
-		if u.extra != nil && !u.extra.deadline.IsZero() && (!ok || u.extra.deadline.Before(deadline)) {
-			deadline, ok = u.extra.deadline, true
-		}
-		if u.foreign {
-			break
-		}
-	}
-	if d, has := s.values.Deadline(); has && (!ok || d.Before(deadline)) {
-		return d, true
-	}
-	return deadline, ok
-}
+func (s *scope) Deadline() (deadline time.Time, ok bool) { return s.values.Deadline() }
 
 // Done is part of context.Context.
 func (s *scope) Done() <-chan struct{} { return s.made().Done() }
 
 // Err is part of context.Context.
 func (s *scope) Err() error {
-	switch s.state.Load() {
-	case live:
-		return nil
-	case expired:
-		return context.DeadlineExceeded
-	default:
-		return context.Canceled
+	if r := s.real.Load(); r != nil {
+		return r.Err()
 	}
+	return nil
 }
 
 // Value is part of context.Context. The real context answers first: package context asks for it this way.
 func (s *scope) Value(key any) any {
 	if key == (scopeKey{}) {
 		return s
-	}
-	if s.state.Load() == over {
-		s.made()
 	}
 	if r := s.real.Load(); r != nil {
 		if v := r.Value(key); v != nil {
@@ -343,31 +308,3 @@ func (s *scope) String() string {
 	return [...]string{"task", "task group", "task.WithTimeout", "loop"}[s.kind] + " context"
 }
 
-// WithTimeout is context.WithTimeout on the timers of the loop that ctx carries; without a loop it is
-// context.WithTimeout itself. cancel must be called; it cancels the context and what derives from it at once, and frees the timer.
-// It may be called in any goroutine.
-func WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	sched := schedulerOf(ctx)
-	if sched == nil {
-		return context.WithTimeout(ctx, d)
-	}
-	s := &scope{}
-	s.init(sched, ctx, ofTimeout)
-	x := s.more()
-	x.deadline = sched.loop.Now().Add(d)
-	x.timer = sched.loop.CallLater(d, func() { s.cancel(expired, context.DeadlineExceeded) })
-	sched.onLoop(s.link)
-	return s, func() {
-		x.timer.Stop()
-		s.cancel(cancelled, context.Canceled)
-		sched.onLoop(s.end)
-	}
-}
-
-// WithDeadline is WithTimeout for a point in time.
-func WithDeadline(ctx context.Context, t time.Time) (context.Context, context.CancelFunc) {
-	if sched := schedulerOf(ctx); sched != nil {
-		return WithTimeout(ctx, t.Sub(sched.loop.Now()))
-	}
-	return context.WithDeadline(ctx, t)
-}

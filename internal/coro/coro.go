@@ -63,6 +63,9 @@ func (c *Coro) live(yield func(signal) bool) {
 	defer func() {
 		unregister(c.id)
 		c.pool.current.CompareAndSwap(uintptr(c.id), 0)
+		if c.job != nil { // Failed has panicked, though it must not: the panic goes on in the loop
+			c.pool.live--
+		}
 	}()
 	for c.perform() && yield(ended) {
 	}
@@ -110,7 +113,7 @@ func (c *Coro) Suspend() {
 
 // Yield puts the coroutine at the end of the ready queue and suspends it. Only the coroutine itself calls it.
 func (c *Coro) Yield() {
-	c.pool.post(c)
+	c.pool.ready(c)
 	c.Suspend()
 }
 
@@ -127,6 +130,6 @@ func (c *Coro) Job() Job { return c.job }
 // loop by whoever knows of a cancellation; a call too many does no harm.
 func (c *Coro) Recheck() {
 	if c.await != nil && c.await.Err() != nil && c.waiter.state.CompareAndSwap(waiting, cancelled) {
-		c.pool.post(c)
+		c.pool.ready(c)
 	}
 }

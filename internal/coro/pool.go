@@ -22,10 +22,12 @@ type Pool struct {
 	running *Coro // the coroutine resumed last; meaningful to a caller that has found itself in current
 
 	owner  any
-	post   func(Runnable) error
+	post   func(Runnable) error // from any goroutine
+	ready  func(Runnable)       // on the loop
 	goexit func()
 
 	idle  []*Coro // last in, first out: the most recent stack is the warmest
+	dying []*Coro // their Goexit is held back until Reap or Bury
 	live  int     // coroutines with a job
 	peak  int     // of live, sinking over time
 	ends  int     // jobs ended since peak last sank
@@ -34,10 +36,10 @@ type Pool struct {
 	reapers sync.WaitGroup
 }
 
-// Init sets the pool up for owner, whose ready queue post appends to from any goroutine. goexit is called on the loop when
-// a job has called runtime.Goexit.
-func (p *Pool) Init(owner any, post func(Runnable) error, goexit func()) {
-	p.owner, p.post, p.goexit = owner, post, goexit
+// Init sets the pool up for owner, whose ready queue post appends to from any goroutine, and ready on the loop. goexit is
+// called on the loop when a job has called runtime.Goexit; Reap or Bury then end its coroutine.
+func (p *Pool) Init(owner any, post func(Runnable) error, ready func(Runnable), goexit func()) {
+	p.owner, p.post, p.ready, p.goexit = owner, post, ready, goexit
 }
 
 // Owner returns what Init was given.
@@ -52,12 +54,19 @@ func (p *Pool) Steps() uint64 { return p.steps }
 // Live returns how many coroutines have a job. It is read on the loop.
 func (p *Pool) Live() int { return p.live }
 
+const nested = "reactor: a loop cannot run inside a loop; await what you need, or give the other loop a goroutine with Start"
+
+// MustNotNest panics, as Enter does, in a goroutine that runs a loop or a coroutine already.
+func MustNotNest() {
+	if lookup() != nil {
+		panic(nested)
+	}
+}
+
 // Enter makes the calling goroutine the one that runs the loop; leave undoes it. It panics in a goroutine that runs a loop
 // or a coroutine already.
 func (p *Pool) Enter() (leave func()) {
-	if lookup() != nil {
-		panic("reactor: a loop cannot run inside a loop; await what you need, or give the other loop a goroutine with Start")
-	}
+	MustNotNest()
 	id := gid.Self()
 	register(id, &place{pool: p})
 	p.loop.Store(uintptr(id))
@@ -101,16 +110,30 @@ func (p *Pool) resume(c *Coro) {
 		p.release(c)
 	case dying:
 		p.live--
-		p.reapers.Add(1)
-		go p.reap(c)
+		p.dying = append(p.dying, c)
 		p.goexit()
 	}
 }
 
-// reap lets a Goexit run out in a goroutine of its own: stop hands it on to its caller.
-func (p *Pool) reap(c *Coro) {
-	defer p.reapers.Done()
-	c.stop()
+// Reap lets each Goexit that is held back run out in a goroutine of its own: to end such a coroutine hands its Goexit on to
+// the caller. It is for a loop on an ordinary goroutine; a coroutine that was made on a locked thread can't be ended
+// elsewhere.
+func (p *Pool) Reap() {
+	for _, c := range p.dying {
+		p.reapers.Go(c.stop)
+	}
+	p.dying = nil
+}
+
+// Bury ends the coroutines whose Goexit is held back on the calling goroutine. If there is one, it does not return: the
+// Goexit goes on in the caller.
+func (p *Pool) Bury() {
+	if n := len(p.dying); n > 0 {
+		c := p.dying[n-1]
+		p.dying = p.dying[:n-1]
+		defer p.Bury()
+		c.stop()
+	}
 }
 
 func (p *Pool) release(c *Coro) {
@@ -146,5 +169,5 @@ func (p *Pool) Drain() {
 	p.idle = nil
 }
 
-// WaitReaped waits until no coroutine is on its way out after a Goexit.
+// WaitReaped waits until what Reap has begun is over.
 func (p *Pool) WaitReaped() { p.reapers.Wait() }

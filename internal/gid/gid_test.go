@@ -12,7 +12,10 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// On js, a goroutine of the runtime's own handles the host's events and waits for the next one.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("runtime.handleEvent"))
+}
 
 // fallback reports whether this build has no assembly, so that Self is its own oracle.
 var fallback = Self() == fromStack()
@@ -78,7 +81,8 @@ func TestLiveGoroutinesHaveDistinctIDs(t *testing.T) {
 	done.Wait()
 }
 
-// descend calls itself n times with a frame of some 200 bytes and returns how many of those calls were not made by id.
+// descend calls itself n times with a frame of some 200 bytes, looks at Self in every 50th call on the way back, and
+// returns how often that wasn't id.
 //
 //go:noinline
 func descend(n int, id ID) (wrong int) {
@@ -87,7 +91,7 @@ func descend(n int, id ID) (wrong int) {
 	if n > 0 {
 		wrong = descend(n-1, id)
 	}
-	if Self() != id {
+	if n%50 == 0 && Self() != id {
 		wrong++
 	}
 	return wrong + int(frame[n%len(frame)]) - 1
@@ -100,7 +104,7 @@ func growStack(t *testing.T) {
 	var here byte
 	before := uintptr(unsafe.Pointer(&here))
 	if wrong := descend(5000, who.id); wrong != 0 {
-		t.Errorf("%d of 5001 calls on a growing stack had another ID", wrong)
+		t.Errorf("%d calls on a growing stack had another ID", wrong)
 	}
 	if uintptr(unsafe.Pointer(&here)) == before {
 		t.Log("the stack wasn't seen to move (with -asan the variable that shows it lives on the heap)")

@@ -10,8 +10,9 @@ func newEventfd() (int, error) {
 	return unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
 }
 
-// signal makes an eventfd readable. It never blocks, so the call is raw; it is not inlined, so that its prologue is a
-// preemption point. A saturated counter (EAGAIN) is readable already.
+// signal makes an eventfd readable, anew if it is so already. It never blocks, so the call is raw; it is not inlined, so
+// that its prologue is a preemption point. A counter that is full has to be read once: where nobody reads it otherwise,
+// only a write that succeeds is a new edge.
 //
 //go:noinline
 func signal(fd int) error {
@@ -19,8 +20,10 @@ func signal(fd int) error {
 	for {
 		_, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&one)), unsafe.Sizeof(one))
 		switch errno {
-		case 0, unix.EAGAIN:
+		case 0:
 			return nil
+		case unix.EAGAIN:
+			drain(fd)
 		case unix.EINTR:
 		default:
 			return errno

@@ -158,6 +158,17 @@ func TestEdgeWritableAfterBlocking(t *testing.T) {
 	})
 }
 
+func TestRearmOfAnUnwantedDirection(t *testing.T) {
+	eachMode(t, func(t *testing.T, p poll.Poller, mode poll.Mode) {
+		a, _ := unixPair(t)
+		must0(p.Add(a.fd, tag, poll.Readable, mode))
+		p.Rearm(a.fd, both)
+		if got := now(t, p); len(got) != 0 {
+			t.Errorf("got %v", got)
+		}
+	})
+}
+
 func TestEdgeHangupDoesNotSpin(t *testing.T) {
 	eachPoller(t, func(t *testing.T, p poll.Poller) {
 		a, b := unixPair(t)

@@ -1,0 +1,113 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+
+	"github.com/corobridge/corobridge/internal/coro"
+	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/reactor"
+	"github.com/corobridge/corobridge/task"
+)
+
+// Dial connects to an address, as net.Dial takes it: "tcp", "tcp4", "tcp6" with host:port, or "unix" with a path. Of several
+// addresses of a host it takes the first that answers. The connection belongs to the loop that ctx carries; ctx bounds the
+// dial only. A cancelled dial leaves nothing. Dial may be called from tasks and goroutines; it panics when ctx carries no loop.
+func Dial(ctx context.Context, network, address string, opts ...Option) (*Conn, error) {
+	loop := loopOf(ctx, "Dial")
+	if !loop.InLoop() {
+		return task.Go(ctx, func(ctx context.Context) (*Conn, error) { return Dial(ctx, network, address, opts...) }).Await(ctx)
+	}
+	fail := func(err error) (*Conn, error) {
+		return nil, fmt.Errorf("stream: dial %s %s: %w", network, address, err)
+	}
+	targets, err := resolve(ctx, loop, network, address, false)
+	if err != nil {
+		return fail(err)
+	}
+	var errs []error
+	for _, t := range targets {
+		c, err := connect(ctx, loop, t, applied(opts))
+		if err == nil {
+			return c, nil
+		}
+		errs = append(errs, err)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return fail(errors.Join(errs...))
+}
+
+// connect makes one attempt.
+func connect(ctx context.Context, loop *reactor.Loop, t target, o options) (*Conn, error) {
+	if ctx.Err() != nil {
+		return nil, coro.Cause(ctx)
+	}
+	k := loop.Kernel()
+	fd, errno := k.Socket(t.network, t.dual)
+	if errno != 0 {
+		return nil, sysError("socket", errno)
+	}
+	if !o.delay && t.network != "unix" {
+		k.SetSockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1) // a matter of speed only
+	}
+	errno = k.Connect(fd, t.addr)
+	pending := errno == syscall.EINPROGRESS
+	if errno != 0 && !pending {
+		k.Close(fd)
+		return nil, sysError("connect", errno)
+	}
+	c, err := adopt(loop, fd, t.addr, !pending)
+	if err != nil {
+		return nil, err
+	}
+	if pending {
+		if err := c.connected(ctx, k, fd); err != nil {
+			c.Abort()
+			return nil, err
+		}
+	}
+	s := streamsOf(loop)
+	s.count(&s.stats.Dialed)
+	return c, nil
+}
+
+// adopt makes a connection of a descriptor, which it closes if that fails.
+func adopt(loop *reactor.Loop, fd int, peer seam.Addr, writable bool) (*Conn, error) {
+	s := &socket{kernel: loop.Kernel(), fd: fd}
+	e := newEndpoint(loop, s, peer)
+	e.mu.Lock() // the first event may come before there is a source
+	defer e.mu.Unlock()
+	e.writable = writable
+	source, err := loop.Attach(fd, e)
+	if err != nil {
+		e.closed = true
+		e.streams.remove(e)
+		s.kernel.Close(fd)
+		return nil, err
+	}
+	s.source = source
+	return newConn(e), nil
+}
+
+// connected waits until the outcome of the connection attempt is known.
+func (c *Conn) connected(ctx context.Context, k seam.Kernel, fd int) error {
+	e, err := c.lock()
+	if err != nil {
+		return err
+	}
+	defer e.mu.Unlock()
+	for !e.writable {
+		if err := c.park(ctx, e, &e.writer, "stream: dial"); err != nil {
+			return err
+		}
+	}
+	soError, errno := k.SockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_ERROR)
+	if errno == 0 {
+		errno = syscall.Errno(soError)
+	}
+	return sysError("connect", errno)
+}

@@ -1,0 +1,255 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+
+	"github.com/corobridge/corobridge/internal/coro"
+	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/reactor"
+)
+
+// Listener accepts connections. Its methods may be called from tasks and goroutines; TryAccept, Addr and Close from callbacks too.
+type Listener struct {
+	loop    *reactor.Loop
+	kernel  seam.Kernel
+	fd      int
+	source  *reactor.Source
+	own     addr
+	options options
+	unhook  func() // of the loop's Close
+	mu      sync.Mutex
+	ready   bool
+	accepts uint8 // in a row without waiting
+	waiters []*coro.Waiter
+	notify  func()
+	closed  bool
+}
+
+// Listen listens at an address, as net.Listen takes it. An empty host means every address of this machine, port 0 one that
+// is free. Listen may be called from tasks, goroutines and callbacks, in those only with a literal address; it panics
+// when ctx carries no loop.
+func Listen(ctx context.Context, network, address string, opts ...Option) (*Listener, error) {
+	loop := loopOf(ctx, "Listen")
+	fail := func(err error) (*Listener, error) {
+		return nil, fmt.Errorf("stream: listen %s %s: %w", network, address, err)
+	}
+	targets, err := resolve(ctx, loop, network, address, true)
+	if err != nil {
+		return fail(err)
+	}
+	var errs []error
+	for _, t := range targets {
+		l, err := listen(loop, t, applied(opts))
+		if err == nil {
+			return l, nil
+		}
+		errs = append(errs, err)
+	}
+	return fail(errors.Join(errs...))
+}
+
+func listen(loop *reactor.Loop, t target, o options) (*Listener, error) {
+	k := loop.Kernel()
+	fd, errno := k.Socket(t.network, t.dual)
+	if errno != 0 {
+		return nil, sysError("socket", errno)
+	}
+	if err := bind(k, fd, t, o); err != nil {
+		k.Close(fd)
+		return nil, err
+	}
+	l := &Listener{loop: loop, kernel: k, fd: fd, options: o, own: t.addr}
+	if t.network != "unix" {
+		l.own, _ = k.LocalAddr(fd) // the port that was chosen
+	}
+	l.mu.Lock() // the first event may come before there is a source
+	defer l.mu.Unlock()
+	var err error
+	if l.source, err = loop.Attach(fd, l); err != nil {
+		k.Close(fd)
+		return nil, err
+	}
+	l.unhook = loop.AtClose(func() { l.Close() })
+	return l, nil
+}
+
+func bind(k seam.Kernel, fd int, t target, o options) error {
+	if t.network != "unix" {
+		k.SetSockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1) // without it a restart may have to wait: not an error
+	}
+	if o.reusePort {
+		if errno := k.SetSockoptInt(fd, syscall.SOL_SOCKET, soReusePort, 1); errno != 0 {
+			return sysError("setsockopt", errno)
+		}
+	}
+	if errno := k.Bind(fd, t.addr); errno != 0 {
+		return sysError("bind", errno)
+	}
+	return sysError("listen", k.Listen(fd, o.backlog))
+}
+
+// Addr returns the address the listener has, also after Close.
+func (l *Listener) Addr() net.Addr { return netAddr(l.own) }
+
+// Ready is told by the loop that there is somebody to accept.
+func (l *Listener) Ready(reactor.Events) {
+	l.mu.Lock()
+	l.ready = true
+	wakeAll(&l.waiters)
+	notify := l.notify
+	l.mu.Unlock()
+	if notify != nil {
+		notify()
+	}
+}
+
+// OnReady makes fn be called on the loop when there may be somebody to accept, until it is replaced, or nil removes it. OnReady
+// itself calls nothing. It is called on the loop.
+func (l *Listener) OnReady(fn func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.notify = fn
+}
+
+// Accept waits for a connection. When the process or the machine is out of descriptors or memory it returns that error; the
+// connection then still waits to be accepted, and it is right to try again later. A cancelled Accept takes no connection.
+func (l *Listener) Accept(ctx context.Context) (*Conn, error) {
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("stream: accept %s: %w", l.Addr(), coro.Cause(ctx))
+	}
+	l.beFair()
+	for {
+		c, err := l.TryAccept()
+		if !errors.Is(err, ErrWouldBlock) {
+			return c, err
+		}
+		if err := l.wait(ctx); err != nil {
+			return nil, fmt.Errorf("stream: accept %s: %w", l.Addr(), err)
+		}
+	}
+}
+
+// beFair lets others have their turn when connections keep coming without a wait.
+func (l *Listener) beFair() {
+	l.mu.Lock()
+	yield := l.accepts >= readBudget
+	if yield {
+		l.accepts = 0
+	}
+	l.mu.Unlock()
+	if t := coro.Current(); yield && t != nil {
+		t.Yield()
+	}
+}
+
+func (l *Listener) wait(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ready || l.closed {
+		return nil
+	}
+	w, err := coro.Here(ctx, "stream: Accept")
+	if err != nil {
+		return err
+	}
+	l.accepts = 0
+	l.waiters = append(l.waiters, w)
+	l.mu.Unlock()
+	err = w.Wait(ctx)
+	l.mu.Lock()
+	if err != nil {
+		leave(&l.waiters, w)
+	}
+	w.Release()
+	return err
+}
+
+// TryAccept is Accept that never waits: if nobody is there it returns ErrWouldBlock.
+func (l *Listener) TryAccept() (*Conn, error) {
+	fd, peer, err := l.acceptOne()
+	if err != nil {
+		return nil, err
+	}
+	if !l.options.delay && peer.IP.IsValid() {
+		l.kernel.SetSockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1) // a matter of speed only
+	}
+	c, err := adopt(l.loop, fd, peer, true)
+	if err != nil {
+		return nil, fmt.Errorf("stream: accept %s: %w", l.Addr(), err)
+	}
+	s := streamsOf(l.loop)
+	s.count(&s.stats.Accepted)
+	return c, nil
+}
+
+func (l *Listener) acceptOne() (int, addr, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for {
+		if l.closed {
+			return 0, addr{}, fmt.Errorf("stream: accept %s: %w", l.Addr(), ErrClosed)
+		}
+		if !l.ready {
+			return 0, addr{}, ErrWouldBlock
+		}
+		fd, peer, errno := l.kernel.Accept(l.fd)
+		switch errno {
+		case 0:
+			l.accepts++
+			return fd, peer, nil
+		case syscall.EAGAIN:
+			l.ready = false
+			l.source.Blocked(reactor.Readable)
+		case syscall.ECONNABORTED: // it came and went
+		default:
+			return 0, addr{}, fmt.Errorf("stream: accept %s: %w", l.Addr(), sysError("accept", errno))
+		}
+	}
+}
+
+// Close stops listening. Accepts that wait fail with ErrClosed. A second Close does nothing. The path of a Unix socket is removed.
+func (l *Listener) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil
+	}
+	l.closed = true
+	l.unhook()
+	l.source.Closing()
+	errno := l.kernel.Close(l.fd)
+	if !l.own.IP.IsValid() && l.own.Path != "" {
+		os.Remove(l.own.Path)
+	}
+	wakeAll(&l.waiters)
+	if l.notify != nil {
+		l.loop.Post(callback(l.notify))
+	}
+	return sysError("close", errno)
+}
+
+// outOfResources reports whether an error of Accept is one that passes: there are no descriptors, or no memory, just now.
+func outOfResources(err error) bool {
+	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
+}
+
+// ListenAndServe listens at an address and serves each connection with h until ctx is done, or the listener fails: see Server.
+func ListenAndServe(ctx context.Context, network, address string, h Handler, opts ...Option) error {
+	return (&Server{Handler: h}).ListenAndServe(ctx, network, address, opts...)
+}
+
+// Serve serves each connection of l with h until ctx is done, or the listener fails: see Server.
+func Serve(ctx context.Context, l *Listener, h Handler) error {
+	return (&Server{Handler: h}).Serve(ctx, l)
+}

@@ -1,0 +1,120 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/corobridge/corobridge/internal/coro"
+	"github.com/corobridge/corobridge/reactor"
+	"github.com/corobridge/corobridge/task"
+)
+
+// Handler serves one connection, as a task. The server closes the connection when the handler returns, unless the handler
+// has handed it over with Detach. ctx is cancelled when the server stops. What the handler starts with ctx is cancelled, and
+// awaited, when it returns.
+type Handler func(ctx context.Context, c *Conn) error
+
+// Server serves connections. It is configured by its fields, which must not be changed once it serves; the zero value of each means its
+// default.
+type Server struct {
+	// Handler serves each connection. It must be set.
+	Handler Handler
+	// Grace is how long handlers may go on after ctx has ended, before their contexts are cancelled. The default
+	// cancels them at once.
+	Grace time.Duration
+	// OnError is told, on the loop, how a handler failed: its error, or a *task.PanicError. A peer that goes away, and the end of the server, are
+	// told too. The default tells the loop's exception handler of panics only.
+	OnError func(c *Conn, err error)
+}
+
+// acceptPause is how long a server stops accepting when there are no descriptors or memory left.
+const acceptPause = 100 * time.Millisecond
+
+// ListenAndServe listens at an address and serves it: see Serve.
+func (s *Server) ListenAndServe(ctx context.Context, network, address string, opts ...Option) error {
+	l, err := Listen(ctx, network, address, opts...)
+	if err != nil {
+		return err
+	}
+	return s.Serve(ctx, l)
+}
+
+// Serve accepts connections from l and serves each in a task of its own, until ctx is done or l fails. Then it closes l, gives the
+// handlers Grace to finish, cancels their contexts, and returns when all have returned: nil after the end of ctx, else l's
+// error. A failing handler ends its own connection only. Serve is called in a task; it panics if Handler is not set.
+func (s *Server) Serve(ctx context.Context, l *Listener) error {
+	if s.Handler == nil {
+		panic("stream: a Server needs a Handler")
+	}
+	handlers, hctx := task.NewGroup(context.WithoutCancel(ctx))
+	err := s.accept(ctx, hctx, l)
+	l.Close()
+	if ctx.Err() != nil {
+		err = nil
+	}
+	s.finish(hctx, handlers)
+	return err
+}
+
+func (s *Server) accept(ctx, hctx context.Context, l *Listener) error {
+	for {
+		c, err := l.Accept(ctx)
+		switch {
+		case err == nil:
+			task.Spawn(hctx, func(ctx context.Context) error { s.serve(ctx, c); return nil })
+		case outOfResources(err):
+			if task.Sleep(ctx, acceptPause) != nil {
+				return err
+			}
+		default:
+			return err
+		}
+	}
+}
+
+// finish ends the handlers: by themselves, within Grace, or cancelled.
+func (s *Server) finish(hctx context.Context, handlers *task.Group) {
+	if s.Grace > 0 {
+		loop, _ := reactor.FromContext(hctx)
+		t := loop.CallLater(s.Grace, func() { handlers.Cancel(ErrServerClosed) })
+		defer t.Stop()
+		defer loop.AtClose(func() { handlers.Cancel(reactor.ErrClosed) })()
+	} else {
+		handlers.Cancel(ErrServerClosed)
+	}
+	handlers.Wait()
+}
+
+// ErrServerClosed is the cause that a stopping server cancels its handlers' contexts with.
+var ErrServerClosed = errors.New("stream: server closed")
+
+// serve runs the handler for one connection, and everything that comes after it.
+func (s *Server) serve(ctx context.Context, c *Conn) {
+	defer c.Close()
+	defer func() {
+		if v := recover(); v != nil {
+			s.report(c, coro.Recovered(v))
+		}
+	}()
+	err := task.Scope(ctx, func(ctx context.Context, g *task.Group) error {
+		defer g.Cancel(task.ErrEnded)
+		return s.Handler(ctx, c)
+	})
+	if err != nil && err != io.EOF {
+		s.report(c, err)
+	}
+}
+
+func (s *Server) report(c *Conn, err error) {
+	if s.OnError != nil {
+		s.OnError(c, err)
+		return
+	}
+	var p *task.PanicError
+	if loop := c.Loop(); loop != nil && errors.As(err, &p) {
+		loop.Report(reactor.Exception{Op: fmt.Sprintf("handler of %s", c.RemoteAddr()), Err: err})
+	}
+}

@@ -1,0 +1,284 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+	"syscall"
+
+	"github.com/corobridge/corobridge/internal/coro"
+	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/reactor"
+)
+
+// The marks between which Write waits, and from which on a writer's bytes go to the transport without a copy.
+const (
+	defaultLow  = 16 << 10
+	defaultHigh = 64 << 10
+	directWrite = 16 << 10
+)
+
+// Write copies p into the outbound buffer, from where the loop sends it when the batch of callbacks ends. It waits only while
+// the buffer is over its high-water mark. After an error, or a cancellation, the first n bytes have been taken and the rest has not.
+//
+// A task that computes for long after a Write calls Flush, or task.Yield, first. Called outside the connection's loop, Write tries to send at once.
+func (c *Conn) Write(ctx context.Context, p []byte) (n int, err error) {
+	e, err := c.lock()
+	if err != nil {
+		return 0, c.refused("stream: write", err)
+	}
+	if err := c.take(ctx, e, &e.writing, "stream: write"); err != nil {
+		e.mu.Unlock()
+		return 0, e.wrap("stream: write", err)
+	}
+	defer c.give(e, &e.writing)
+	for {
+		k, err := e.accept(p[n:])
+		n += k
+		if n == len(p) || err != nil {
+			return n, e.wrap("stream: write", err)
+		}
+		if err := c.park(ctx, e, &e.writer, "stream: write"); err != nil {
+			return n, e.wrap("stream: write", err)
+		}
+	}
+}
+
+// accept takes as much of p as there is room for.
+func (e *endpoint) accept(p []byte) (n int, err error) {
+	low, high := e.marks()
+	onLoop := e.loop.InLoop()
+	for {
+		switch {
+		case e.writeErr != nil:
+			return n, e.writeErr
+		case e.finish:
+			return n, syscall.EPIPE
+		}
+		if e.out.len() == 0 && len(p)-n >= directWrite && e.writable {
+			n += e.send(p[n:])
+			continue
+		}
+		k := min(len(p)-n, max(high-e.out.len(), 0))
+		if k > 0 {
+			e.out.append(&e.streams.lender, p[n:n+k])
+			n += k
+		}
+		if !onLoop || e.out.len() >= high {
+			e.flush()
+		} else if e.out.len() > 0 {
+			e.flushLater()
+		}
+		if n == len(p) || e.out.len() > low && e.writeErr == nil {
+			return n, e.writeErr
+		}
+	}
+}
+
+func (e *endpoint) marks() (low, high int) {
+	if e.more != nil && e.more.high > 0 {
+		return e.more.low, e.more.high
+	}
+	return defaultLow, defaultHigh
+}
+
+// flushLater queues the endpoint for the end of the batch. It is called on the loop.
+func (e *endpoint) flushLater() {
+	if !e.dirty && e.writable {
+		e.dirty = true
+		e.loop.AtBatchEnd((*batchFlush)(e))
+	}
+}
+
+// batchFlush is an endpoint as an entry of the list that the loop runs when a batch ends.
+type batchFlush endpoint
+
+func (f *batchFlush) Run() {
+	e := (*endpoint)(f)
+	e.mu.Lock()
+	e.dirty = false
+	if !e.closed {
+		e.flush()
+	}
+	e.mu.Unlock()
+}
+
+// send gives p to the transport, once, and returns how much that took.
+func (e *endpoint) send(p []byte) int {
+	n, errno := e.transport.write(p)
+	switch {
+	case errno == syscall.EAGAIN:
+		n = 0
+	case errno != 0:
+		e.failWrite(sysError("write", errno))
+		return 0
+	}
+	if n < min(len(p), seam.MaxTransfer) {
+		e.writable = false
+		e.transport.blocked(reactor.Writable)
+	}
+	return n
+}
+
+// flush sends what the transport takes, and does what waits for that. It is called locked.
+func (e *endpoint) flush() {
+	for e.out.len() > 0 && e.writable && e.writeErr == nil {
+		b := e.out.bytes()
+		if n := e.send(b); n > 0 {
+			e.out.consume(&e.streams.lender, n)
+		}
+	}
+	if low, _ := e.marks(); e.out.len() <= low {
+		wake(&e.writer)
+	}
+	if e.out.len() == 0 {
+		e.drained()
+	}
+}
+
+// drained does what waits for everything to be sent.
+func (e *endpoint) drained() {
+	if e.finish && !e.finished && e.writeErr == nil {
+		e.finished = true
+		if errno := e.transport.closeWrite(); errno != 0 && errno != syscall.ENOTCONN {
+			e.failWrite(sysError("shutdown", errno))
+		}
+	}
+	if e.more != nil {
+		wakeAll(&e.more.flushed)
+	}
+	if e.closing && !e.closed {
+		e.shut(e.writeErr)
+	}
+}
+
+// failWrite ends the writing side: nothing more can be sent.
+func (e *endpoint) failWrite(err error) {
+	if e.writeErr == nil {
+		e.writeErr = err
+	}
+	e.out.drop(&e.streams.lender)
+	wake(&e.writer)
+}
+
+// WriteString is Write for a string.
+func (c *Conn) WriteString(ctx context.Context, s string) (int, error) {
+	return c.Write(ctx, []byte(s))
+}
+
+// Printf formats and writes.
+func (c *Conn) Printf(ctx context.Context, format string, a ...any) (int, error) {
+	return c.Write(ctx, fmt.Appendf(nil, format, a...))
+}
+
+// TryWrite takes as much of p as there is room for below the high-water mark, and never waits. If that is nothing
+// it returns ErrWouldBlock, and while another writer has its turn, ErrBusy. It may be called in callbacks.
+func (c *Conn) TryWrite(p []byte) (int, error) {
+	e, err := c.lock()
+	if err != nil {
+		return 0, c.refused("stream: write", err)
+	}
+	defer e.mu.Unlock()
+	if e.writing.held {
+		return 0, ErrBusy
+	}
+	n, err := e.accept(p)
+	if n == 0 && len(p) > 0 && err == nil {
+		err = ErrWouldBlock
+	}
+	return n, e.wrap("stream: write", err)
+}
+
+// Room returns how many bytes TryWrite would take; zero when the writing side has ended.
+func (c *Conn) Room() int {
+	e, err := c.lock()
+	if err != nil {
+		return 0
+	}
+	defer e.mu.Unlock()
+	_, high := e.marks()
+	if e.writeErr != nil || e.finish || e.writing.held {
+		return 0
+	}
+	return max(high-e.out.len(), 0)
+}
+
+// Unsent returns how many bytes have been written and not been given to the kernel.
+func (c *Conn) Unsent() int {
+	e, err := c.lock()
+	if err != nil {
+		return 0
+	}
+	defer e.mu.Unlock()
+	return e.out.len()
+}
+
+// SetWaterMarks sets between which amounts of unsent bytes Write waits: from high on, until there are at most low. The defaults are 16 and 64
+// KiB. It panics unless 0 ≤ low < high.
+func (c *Conn) SetWaterMarks(low, high int) {
+	if low < 0 || low >= high {
+		panic(fmt.Sprintf("stream: SetWaterMarks(%d, %d): low must be at least 0 and below high", low, high))
+	}
+	if e, err := c.lock(); err == nil {
+		x := e.rare()
+		x.low, x.high = low, high
+		e.mu.Unlock()
+	}
+}
+
+// Flush waits until the kernel has everything that was written. A cancellation leaves what is unsent to be sent.
+func (c *Conn) Flush(ctx context.Context) error { return c.flushed(ctx, "stream: flush", false) }
+
+// CloseWrite ends the stream for the peer, after what is unsent: it waits until the kernel has everything, and the end.
+// Reading goes on. A later Write fails. A cancellation leaves the end to come after what is unsent.
+func (c *Conn) CloseWrite(ctx context.Context) error {
+	return c.flushed(ctx, "stream: close writing", true)
+}
+
+func (c *Conn) flushed(ctx context.Context, op string, finish bool) error {
+	e, err := c.lock()
+	if err != nil {
+		return c.refused(op, err)
+	}
+	if err := c.take(ctx, e, &e.writing, op); err != nil {
+		e.mu.Unlock()
+		return e.wrap(op, err)
+	}
+	defer c.give(e, &e.writing)
+	e.finish = e.finish || finish
+	e.flush()
+	for e.out.len() > 0 && e.writeErr == nil {
+		var w *coro.Waiter
+		if w, err = coro.Here(ctx, op); err != nil {
+			return e.wrap(op, err)
+		}
+		x := e.rare()
+		x.flushed = append(x.flushed, w)
+		e.mu.Unlock()
+		err = w.Wait(ctx)
+		e.mu.Lock()
+		if err != nil {
+			leave(&x.flushed, w)
+		}
+		w.Release()
+		if err != nil {
+			return e.wrap(op, err)
+		}
+		switch {
+		case e.epoch != c.epoch:
+			return e.wrap(op, ErrDetached)
+		case e.closed:
+			return e.wrap(op, x.closeErr)
+		}
+	}
+	return e.wrap(op, e.writeErr)
+}
+
+// leave takes a waiter off a list.
+func leave(ws *[]*coro.Waiter, w *coro.Waiter) {
+	for i, v := range *ws {
+		if v == w {
+			*ws = append((*ws)[:i:i], (*ws)[i+1:]...)
+			return
+		}
+	}
+}
