@@ -51,7 +51,7 @@ type callback struct {
 type Executor interface{ CallSoon(fn func()) error }
 
 // Inline is the Executor that runs a callback right away, in the goroutine that completes the future, with none of the
-// future's locks held. Such a callback must be short and must not wait.
+// future's locks held. Such a callback must be short and must not wait; if it panics, that reaches who completed the future.
 var Inline Executor = inline{}
 
 type inline struct{}
@@ -152,6 +152,9 @@ func (f *Future[T]) complete(v T, err error) bool {
 	if more != nil {
 		more.waiters = slices.DeleteFunc(more.waiters, func(w *coro.Waiter) bool { return !w.Claim() })
 	}
+	if err != nil && (first != nil || more != nil && len(more.waiters) > 0) {
+		f.seen.Store(true) // a claimed waiter takes it
+	}
 	f.mu.Unlock()
 
 	if first != nil {
@@ -170,7 +173,19 @@ func (c *crowd) tell() {
 	if c.done != nil {
 		close(c.done)
 	}
-	for _, cb := range c.callbacks {
+	c.call()
+}
+
+// call queues the callbacks, all of them, even if one that runs Inline panics: that then goes on to who completed the future.
+func (c *crowd) call() {
+	defer func() {
+		if len(c.callbacks) > 0 {
+			c.call()
+		}
+	}()
+	for len(c.callbacks) > 0 {
+		cb := c.callbacks[0]
+		c.callbacks = c.callbacks[1:]
 		cb.ex.CallSoon(cb.fn) // a closed loop runs nothing any more
 	}
 }

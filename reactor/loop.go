@@ -34,6 +34,7 @@ type Loop struct {
 	chooser   seam.Chooser
 	kernel    seam.Kernel
 	poller    poll.Poller
+	kind      poll.Kind
 	logger    *slog.Logger
 	exception ExceptionHandler
 
@@ -105,7 +106,7 @@ func New(opts ...Option) (*Loop, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reactor: new loop: %w", err)
 	}
-	l.poller = p
+	l.poller, l.kind = p, cfg.Kind
 	l.off.init(l, cfg.Workers)
 	l.root = newRootContext(l)
 	l.now = l.clock.Now()

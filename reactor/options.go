@@ -24,7 +24,9 @@ const (
 
 // WithPoller chooses the poller. New fails, with an error matching errors.ErrUnsupported, where there is none of the kind.
 func WithPoller(k PollerKind) Option {
-	return func(c *seam.Config) { c.Poller = func() (poll.Poller, error) { return poll.New(k) } }
+	return func(c *seam.Config) {
+		c.Kind, c.Poller = k, func() (poll.Poller, error) { return poll.New(k) }
+	}
 }
 
 // WithLogger sets where the loop logs what it has nobody to tell; the default is slog.Default().

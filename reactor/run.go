@@ -24,7 +24,7 @@ func (l *Loop) Run(ctx context.Context) error {
 	l.drive(l.serve)
 	unwatch()
 	switch {
-	case l.closed:
+	case l.isClosed():
 		return ErrClosed
 	case ctx.Err() != nil:
 		return coro.Cause(ctx)
@@ -136,7 +136,8 @@ func (l *Loop) background() {
 	over = true
 }
 
-// Turn runs exactly one turn on the calling goroutine, waiting at most timeout (negative: no bound) for something to do.
+// Turn runs exactly one turn on the calling goroutine. If nothing is there to be done at once it waits, at most timeout
+// (negative: no bound), for something to do; what a call from another goroutine brings then runs in the next turn.
 // It panics as Run does, returns ErrClosed on a closed loop, and treats runtime.Goexit as Run does.
 func (l *Loop) Turn(timeout time.Duration) error {
 	coro.MustNotNest()
@@ -145,13 +146,25 @@ func (l *Loop) Turn(timeout time.Duration) error {
 	}
 	l.drive(func() {
 		l.pace.items = 0
-		l.turn(timeout)
+		done := l.stats.Callbacks + l.stats.Timers
+		l.work()
+		if done != l.stats.Callbacks+l.stats.Timers {
+			timeout = 0
+		}
+		l.visit(timeout)
+		l.endTurn()
 		l.rest()
 	})
-	if l.closed {
+	if l.isClosed() {
 		return ErrClosed
 	}
 	return nil
+}
+
+func (l *Loop) isClosed() bool {
+	l.life.Lock()
+	defer l.life.Unlock()
+	return l.closed
 }
 
 // Stop makes Run, or the goroutine of Start, return after the current turn. If the loop does not run, the next Run

@@ -31,6 +31,8 @@ type Source struct {
 	fd      int
 	tag     uint64
 	handler ReadyHandler
+	want    Events
+	mode    poll.Mode
 	gone    atomic.Bool
 }
 
@@ -48,6 +50,7 @@ func (s *Source) register(want Events, mode poll.Mode) error {
 	if s.loop.closing.Load() {
 		return ErrClosed
 	}
+	s.want, s.mode = want, mode
 	s.loop.fds.insert(s)
 	if err := s.loop.poller.Add(s.fd, s.tag, want, mode); err != nil {
 		s.loop.fds.drop(s)

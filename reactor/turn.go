@@ -40,6 +40,15 @@ type pace struct {
 
 // turn runs one turn. It waits at most limit (negative: no bound) for something to do.
 func (l *Loop) turn(limit time.Duration) {
+	l.work()
+	if l.ready.empty() || l.pace.items >= visitEvery {
+		l.visit(limit)
+	}
+	l.endTurn()
+}
+
+// work is the part of a turn that is done without looking out.
+func (l *Loop) work() {
 	l.stats.Turns++
 	if l.pace.items == 0 {
 		l.now = l.clock.Now()
@@ -52,14 +61,20 @@ func (l *Loop) turn(limit time.Duration) {
 	if !l.flushes.empty() {
 		l.flushes.run(l, "flush")
 	}
-	if l.ready.empty() || l.pace.items >= visitEvery {
-		if l.pace.items = 0; l.ready.empty() {
-			l.ready.shrink()
-		}
-		l.runHooks()
-		l.poll(limit)
-		l.deliver()
+}
+
+// visit looks for events and delivers them.
+func (l *Loop) visit(limit time.Duration) {
+	l.pace.items = 0
+	if l.ready.empty() {
+		l.ready.shrink()
 	}
+	l.runHooks()
+	l.poll(limit)
+	l.deliver()
+}
+
+func (l *Loop) endTurn() {
 	if !l.ends.empty() {
 		l.ends.run(l, "end of turn")
 	}
@@ -178,8 +193,11 @@ func (l *Loop) poll(limit time.Duration) {
 
 // patience is how long the loop may block.
 func (l *Loop) patience(limit time.Duration) time.Duration {
-	if !l.ready.empty() || !l.flushes.empty() || !l.ends.empty() || l.stop.Load() {
+	if !l.ready.empty() || !l.flushes.empty() || !l.ends.empty() || l.goexit || l.stop.Load() {
 		return 0
+	}
+	if l.ending && !l.held() {
+		return 0 // the last of those whom Close waits for has ended in this turn
 	}
 	if when, ok := l.timers.first(); ok {
 		if d := max(when-l.clock.Now(), 0); limit < 0 || d < limit {

@@ -87,6 +87,7 @@ func (l *Loop) addWatch(fd int, dir Events, fn func()) error {
 	}
 	before := *w
 	w.set(dir, fn)
+	w.source.want = w.want()
 	err := l.poller.Modify(fd, w.source.tag, w.want(), poll.Level)
 	if errors.Is(err, syscall.ENOENT) { // the number is another file's by now: the watched one was closed
 		delete(l.watchers, fd)
@@ -124,6 +125,7 @@ func (l *Loop) removeWatch(fd int, dir Events) bool {
 		w.source.Detach() // the descriptor may be closed already: nothing is left to undo then
 		return true
 	}
+	w.source.want = w.want()
 	l.poller.Modify(fd, w.source.tag, w.want(), poll.Level)
 	return true
 }

@@ -94,6 +94,16 @@ func bind(k seam.Kernel, fd int, t target, o options) error {
 	return sysError("listen", k.Listen(fd, o.backlog))
 }
 
+// SetBacklog changes how many connections may wait to be accepted.
+func (l *Listener) SetBacklog(n int) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return fmt.Errorf("stream: set backlog of %s: %w", l.Addr(), ErrClosed)
+	}
+	return sysError("listen", l.kernel.Listen(l.fd, n))
+}
+
 // Addr returns the address the listener has, also after Close.
 func (l *Listener) Addr() net.Addr { return netAddr(l.own) }
 

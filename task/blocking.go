@@ -38,22 +38,28 @@ func Blocking[T any](ctx context.Context, fn func(ctx context.Context) (T, error
 
 // Wait awaits anything that has Wait() error, an errgroup.Group or an exec.Cmd, in a goroutine of its own, so that the loop goes
 // on. If ctx ends first it returns the cause; that goroutine then goes on until w's Wait returns, and closing the loop waits for it.
+// For a *Group no goroutine is needed, and none is left.
 func Wait(ctx context.Context, w interface{ Wait() error }) error {
 	if g, ok := w.(*Group); ok {
-		return g.Wait()
+		return g.wait(ctx)
 	}
-	f, p := future.New[struct{}]()
+	here, err := coro.Here(ctx, "task: Wait")
+	if err != nil {
+		return err
+	}
+	c := here.Coro()
+	here.Release()
 	release := func() {}
-	if c := coro.CurrentBy(ctx); c != nil {
-		var err error
+	if c != nil {
 		if release, err = loopOf(c).Hold("task.Wait"); err != nil {
 			return err
 		}
 	}
+	f, p := future.New[struct{}]()
 	go func() {
 		defer release()
 		p.CompleteBy(func() (struct{}, error) { return struct{}{}, w.Wait() })
 	}()
-	_, err := f.Await(ctx)
+	_, err = f.Await(ctx)
 	return err
 }

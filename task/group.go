@@ -48,7 +48,7 @@ func NewGroup(ctx context.Context) (*Group, context.Context) {
 	g := &Group{}
 	g.scope.init(sched, ctx, ofGroup)
 	g.scope.group = g
-	sched.onLoop(g.scope.link)
+	g.scope.enter()
 	if maker := maker(ctx); maker != nil {
 		x := maker.more()
 		x.groups = slices.DeleteFunc(x.groups, (*Group).finished)
@@ -87,17 +87,19 @@ func Scope(ctx context.Context, fn func(ctx context.Context, g *Group) error) er
 
 // Go starts fn as a task of the group. If the group has its limit of tasks, it first waits until one of them has ended.
 func (g *Group) Go(fn func() error) {
+	ctx := g.context()
 	if w := g.acquire(); w != nil {
 		w.Wait(context.Background()) // until a slot is handed over
 		w.Release()
 	}
-	g.spawn(fn)
+	g.spawn(ctx, fn)
 }
 
 // TryGo starts fn as a task of the group, unless that has its limit of tasks, and reports whether it did. It never waits.
 func (g *Group) TryGo(fn func() error) bool {
+	ctx := g.context()
 	g.mu.Lock()
-	full := g.limit > 0 && g.running >= g.limit-1
+	full := g.full()
 	if !full {
 		g.running++
 	}
@@ -105,15 +107,18 @@ func (g *Group) TryGo(fn func() error) bool {
 	if full {
 		return false
 	}
-	g.spawn(fn)
+	g.spawn(ctx, fn)
 	return true
 }
+
+// full reports whether the group has its limit of tasks. It is called under the mutex.
+func (g *Group) full() bool { return g.limit > 0 && g.running >= g.limit-1 }
 
 // acquire takes a slot, or else returns a Waiter that is enlisted for one.
 func (g *Group) acquire() *coro.Waiter {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.limit == 0 || g.running < g.limit-1 {
+	if !g.full() {
 		g.running++
 		return nil
 	}
@@ -123,23 +128,24 @@ func (g *Group) acquire() *coro.Waiter {
 }
 
 // spawn starts fn, for which a slot has been taken.
-func (g *Group) spawn(fn func() error) {
-	ctx := context.Context(&g.scope)
-	if g.scope.sched == nil {
-		ctx = zeroContext()
-	}
-	sched := schedulerOf(ctx)
+func (g *Group) spawn(ctx context.Context, fn func() error) {
 	t := &Task[struct{}]{fn: func(context.Context) (struct{}, error) {
 		defer g.release()
 		return struct{}{}, fn()
 	}}
-	t.scope.init(sched, ctx, ofTask)
+	t.scope.init(schedulerOf(ctx), ctx, ofTask)
 	t.scope.group = g
-	t.start()
+	if t.start() != nil {
+		g.release()
+	}
 }
 
-// zeroContext is the context of a zero Group's members: that of the loop that the caller runs on.
-func zeroContext() context.Context {
+// context is what the contexts of members derive from: the group's, or for a zero Group that of the loop that the caller runs
+// on.
+func (g *Group) context() context.Context {
+	if g.scope.sched != nil {
+		return &g.scope
+	}
 	p := coro.CurrentPool()
 	if p == nil {
 		panic("task: the zero Group was used outside a loop; make the group with task.NewGroup")
@@ -176,30 +182,46 @@ func (g *Group) SetLimit(n int) {
 
 // Wait waits until every member has ended, and returns the first error. It takes no context, as errgroup's: the members
 // have the group's, and it ends with them.
-func (g *Group) Wait() error {
-	if w := g.enlist(); w != nil {
-		w.Wait(context.Background())
+func (g *Group) Wait() error { return g.wait(context.Background()) }
+
+func (g *Group) wait(ctx context.Context) error {
+	w, err := g.enlist(ctx)
+	if w != nil {
+		if err = w.Wait(ctx); err != nil {
+			g.delist(w)
+		}
 		w.Release()
 	}
+	if err != nil {
+		return err
+	}
 	if g.scope.sched != nil {
-		g.scope.sched.onLoop(g.scope.end)
+		g.scope.leave()
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.waited = true
 	return g.err
 }
 
 // enlist returns a Waiter for the end of all members, nil if there are none.
-func (g *Group) enlist() *coro.Waiter {
+func (g *Group) enlist(ctx context.Context) (*coro.Waiter, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.waited = true
 	if g.members == 0 {
-		return nil
+		return nil, nil
 	}
-	w, _ := coro.Here(context.Background(), "task: Group.Wait")
-	g.waiters = append(g.waiters, w)
-	return w
+	w, err := coro.Here(ctx, "task: Group.Wait")
+	if err == nil {
+		g.waiters = append(g.waiters, w)
+	}
+	return w, err
+}
+
+func (g *Group) delist(w *coro.Waiter) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.waiters = slices.DeleteFunc(g.waiters, func(v *coro.Waiter) bool { return v == w })
 }
 
 // Cancel cancels the group's context with cause (nil: future.ErrCancelled). It does nothing to a zero Group.
@@ -208,7 +230,7 @@ func (g *Group) Cancel(cause error) {
 		cause = future.ErrCancelled
 	}
 	if g.scope.sched != nil {
-		g.scope.cancel(cancelled, cause)
+		g.scope.cancel(finished(context.Canceled, cause))
 	}
 }
 
@@ -259,7 +281,7 @@ func (g *Group) finished() bool {
 func (s *scope) leaveGroups() {
 	for _, g := range s.extra.groups {
 		g.mu.Lock()
-		waited, members := g.waited, g.members
+		waited, members := g.waited || len(g.waiters) > 0, g.members
 		g.mu.Unlock()
 		if waited && members == 0 {
 			continue

@@ -2,6 +2,7 @@ package task
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -12,8 +13,9 @@ import (
 // parent says of itself. So this one has a parent whose end is the scope's to tell: see source.
 type realContext struct {
 	context.Context
+	once    sync.Once
 	as      atomic.Pointer[realContext] // what it has ended as
-	fire    func()                      // passes the end of the source on
+	fire    func()                      // passes the end of the source on; nil in one that was made finished
 	release context.CancelFunc
 }
 
@@ -36,16 +38,21 @@ func finished(err, cause error) *realContext {
 }
 
 var (
-	expired = finished(context.DeadlineExceeded, nil)
-	ended   = finished(context.Canceled, ErrEnded)
+	cancelled = finished(context.Canceled, nil)
+	expired   = finished(context.DeadlineExceeded, nil)
+	ended     = finished(context.Canceled, ErrEnded)
 )
 
-// end makes r, unless it has ended, end as f has.
+// end makes r, unless it has ended, end as f has. When it returns, r has ended.
 func (r *realContext) end(f *realContext) {
-	if r.fire != nil && r.as.CompareAndSwap(nil, f) {
+	if r.fire == nil {
+		return
+	}
+	r.once.Do(func() {
+		r.as.Store(f)
 		r.fire()
 		r.release()
-	}
+	})
 }
 
 // source is the parent of a live realContext. Package context takes a parent that has an AfterFunc method by its word, and

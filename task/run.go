@@ -54,28 +54,33 @@ func Run(ctx context.Context, main func(ctx context.Context) error, opts ...RunO
 	t := Spawn(reactor.WithLoop(ctx, loop), main, Name("main"))
 	t.OnDone(future.Inline, func(struct{}, error) { loop.Close() }) // on the loop: begins to close it
 	if len(cfg.signals) > 0 {
-		defer watchSignals(loop, t, cfg.signals)()
+		defer watchSignals(t, cfg.signals)()
 	}
-	loop.Run(context.Background()) // until closed
-	_, err = t.TryResult()
-	if e := loop.Close(); err == nil {
-		err = e
+	loop.Run(context.Background()) // until closed, or somebody stops it
+	closing := loop.Close()
+	if _, err := t.TryResult(); err != nil {
+		return err
 	}
-	return err
+	return closing
 }
 
-// watchSignals makes the first signal cancel main. A worker waits for it, since a signal comes through a channel.
-func watchSignals(loop *reactor.Loop, main *Task[struct{}], which []os.Signal) (stop func()) {
-	signals, ended := make(chan os.Signal, 1), make(chan struct{})
+// watchSignals makes the first signal cancel main, until stop is called. A goroutine waits for it, since a signal
+// comes through a channel.
+func watchSignals(main *Task[struct{}], which []os.Signal) (stop func()) {
+	signals, stopped, gone := make(chan os.Signal, 1), make(chan struct{}), make(chan struct{})
 	signal.Notify(signals, which...)
-	loop.AtClose(func() { close(ended) })
-	loop.Offload(func() {
+	go func() {
+		defer close(gone)
 		select {
 		case s := <-signals:
 			signal.Stop(signals) // the next one has its usual effect
 			main.Cancel(&SignalError{s})
-		case <-ended:
+		case <-stopped:
 		}
-	}, func() {})
-	return func() { signal.Stop(signals) }
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(stopped)
+		<-gone
+	}
 }

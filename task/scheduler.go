@@ -13,7 +13,7 @@ type scheduler struct {
 	pool    *coro.Pool
 	root    scope
 	closing bool
-	lost    []func() // report the errors of ended tasks that nobody has asked for yet
+	lost    lost
 }
 
 type schedulerKey struct{}
@@ -22,11 +22,11 @@ type schedulerKey struct{}
 func schedulerFor(l *reactor.Loop) *scheduler {
 	return l.Local(schedulerKey{}, func() any {
 		s := &scheduler{loop: l, pool: l.Coroutines()}
-		s.root = scope{sched: s, values: l.Context(), kind: ofLoop}
-		l.AtClose(func() {
-			s.closing = true
-			s.root.cancel(cancelled, reactor.ErrClosed)
-		})
+		s.root.sched, s.root.values, s.root.kind = s, l.Context(), ofLoop
+		l.AtClose(s.close)
+		if l.Context().Err() != nil && s.onLoop(s.close) != nil { // too late for AtClose
+			s.close()
+		}
 		return s
 	}).(*scheduler)
 }
@@ -64,9 +64,6 @@ func (s *scheduler) close() {
 
 // Close reports what is still unreported when the loop ends. (The loop closes its locals that way.)
 func (s *scheduler) Close() error {
-	for _, k := range slices.Sorted(maps.Keys(s.lost)) {
-		s.lost[k]()
-	}
-	s.lost = nil
+	s.lost.reportAll()
 	return nil
 }

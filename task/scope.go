@@ -160,6 +160,19 @@ func (s *scope) leaveRing() {
 	s.next, s.prev = nil, nil
 }
 
+// enter is link for a scope that may be made outside the loop.
+func (s *scope) enter() {
+	if s.sched.onLoop(s.link) != nil {
+		s.mark(finished(context.Canceled, reactor.ErrClosed))
+	}
+}
+
+// leave is end for a scope that may end outside the loop.
+func (s *scope) leave() {
+	s.settle()
+	s.sched.onLoop(s.unlink)
+}
+
 // end makes the context done because its task, group or time is over, and leaves the tree. It is called on the loop.
 func (s *scope) end() {
 	s.settle()
@@ -307,4 +320,3 @@ func (s *scope) CoroPool() *coro.Pool { return s.sched.pool }
 func (s *scope) String() string {
 	return [...]string{"task", "task group", "task.WithTimeout", "loop"}[s.kind] + " context"
 }
-

@@ -2,9 +2,7 @@ package task
 
 import (
 	"context"
-	"fmt"
-	"runtime"
-	"weak"
+	"errors"
 
 	"github.com/corobridge/corobridge/future"
 	"github.com/corobridge/corobridge/internal/coro"
@@ -51,13 +49,15 @@ func Go[T any](ctx context.Context, fn func(ctx context.Context) (T, error), opt
 	return t
 }
 
-// Spawn is Go for a function without a result. An error of it that nobody retrieves goes to the loop's exception handler, unless
-// the task is a member of a Group, whose Wait returns it.
+// Spawn is Go for a function without a result. An error of it that nobody retrieves goes to the loop's exception handler, at
+// the latest when the loop is closed; unless the task is a member of a Group, whose Wait returns it, or was cancelled and returned
+// the error of that.
 func Spawn(ctx context.Context, fn func(ctx context.Context) error, opts ...Option) *Task[struct{}] {
 	return Go(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) }, opts...)
 }
 
-func (t *Task[T]) start() {
+// start queues the task. On a closed loop it ends it.
+func (t *Task[T]) start() error {
 	s := &t.scope
 	if g := s.group; g != nil {
 		g.add()
@@ -65,13 +65,16 @@ func (t *Task[T]) start() {
 	if s.sched.loop.InLoop() {
 		s.link()
 	}
-	if err := s.sched.loop.Post((*body[T])(t)); err != nil {
+	err := s.sched.loop.Post((*body[T])(t))
+	if err != nil {
 		var none T
+		s.settle()
 		t.promise.Complete(none, err)
 		if g := s.group; g != nil {
 			g.done(err)
 		}
 	}
+	return err
 }
 
 // Await returns the task's result, as future.Future's Await does: it suspends the calling task or blocks the calling
@@ -97,7 +100,7 @@ func (t *Task[T]) AsFuture() *future.Future[T] {
 	if f := t.promise.Future(); f.Completed() {
 		return f
 	}
-	t.promise.OnCancel(func(cause error) { t.scope.cancel(cancelled, cause) })
+	t.promise.OnCancel(func(cause error) { t.scope.cancel(finished(context.Canceled, cause)) })
 	return t.promise.Future()
 }
 
@@ -110,7 +113,7 @@ func (t *Task[T]) Cancel(cause error) bool {
 	if cause == nil {
 		cause = future.ErrCancelled
 	}
-	t.scope.cancel(cancelled, cause)
+	t.scope.cancel(finished(context.Canceled, cause))
 	return true
 }
 
@@ -135,6 +138,10 @@ func (b *body[T]) Do() {
 
 // Failed ends a task whose fn did not return.
 func (b *body[T]) Failed(err error) {
+	if b.promise.Future().Completed() { // fn has; it was a callback, run Inline at the end of the task
+		b.scope.sched.loop.Report(reactor.Exception{Op: "callback", Name: b.scope.name(), Err: err})
+		return
+	}
 	var none T
 	b.end(none, err)
 }
@@ -152,35 +159,25 @@ func (b *body[T]) end(v T, err error) {
 	if s.extra != nil && len(s.extra.groups) > 0 {
 		s.leaveGroups()
 	}
+	expected := err == nil || s.explains(err)
 	s.coro, b.fn = nil, nil
 	s.end()
+	defer b.leave(err, expected) // also if a callback panics
 	b.promise.Complete(v, err)
-	if g := s.group; g != nil {
+}
+
+// leave tells of the end of a task those who did not wait for the task itself.
+func (b *body[T]) leave(err error, expected bool) {
+	if g := b.scope.group; g != nil {
 		g.done(err)
-	} else if err != nil && !b.promise.Retrieved() {
-		reportUnretrieved((*Task[T])(b))
+	} else if !expected && !b.promise.Retrieved() {
+		(*Task[T])(b).expectRetrieval()
 	}
 }
 
-// reportUnretrieved sees to it that an error of t that nobody asks for is reported: when t is collected, or when the loop is closed.
-func reportUnretrieved[T any](t *Task[T]) {
-	sched := t.scope.sched
-	report := func(t *Task[T]) {
-		_, err := t.promise.Future().TryResult()
-		sched.loop.Report(reactor.Exception{Op: "task", Name: t.scope.name(), Err: fmt.Errorf("never retrieved: %w", err)})
-	}
-	runtime.SetFinalizer(t, func(t *Task[T]) {
-		if !t.promise.Retrieved() {
-			sched.loop.Post(spread(func() { report(t) }))
-		}
-	})
-	pointer := weak.Make(t)
-	sched.keepLost(func() {
-		if t := pointer.Value(); t != nil && !t.promise.Retrieved() {
-			runtime.SetFinalizer(t, nil)
-			report(t)
-		}
-	})
+// explains reports whether err says no more than that the task was cancelled, which is known to who did that.
+func (s *scope) explains(err error) bool {
+	return s.Err() != nil && (errors.Is(err, s.Err()) || errors.Is(err, context.Cause(s)))
 }
 
 func (s *scope) name() string {

@@ -3,8 +3,6 @@ package task
 import (
 	"context"
 	"time"
-
-	"github.com/corobridge/corobridge/reactor"
 )
 
 // WithTimeout is context.WithTimeout on the timers of the loop that ctx carries; without a loop it is
@@ -27,13 +25,10 @@ func WithTimeout(ctx context.Context, d time.Duration) (context.Context, context
 			s.end()
 		})
 	}
-	if sched.onLoop(s.link) != nil {
-		s.mark(finished(context.Canceled, reactor.ErrClosed))
-	}
+	s.enter()
 	return s, func() {
-		s.cancel(finished(context.Canceled, nil))
-		s.settle()
-		sched.onLoop(s.unlink)
+		s.cancel(cancelled)
+		s.leave()
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 type Config struct {
 	Clock   Clock
 	Poller  func() (poll.Poller, error)
+	Kind    poll.Kind // of the poller
 	Chooser Chooser
 	Kernel  Kernel
 	Logger  *slog.Logger

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/corobridge/corobridge/compat"
+	"github.com/corobridge/corobridge/stream"
+	"github.com/corobridge/corobridge/task"
+)
+
+// giveBack gives the connection to a classic handler again, and watches for the moment at which half a line has come: then it takes
+// the connection over from outside, and goes on in a task.
+func (s *session) giveBack(ctx context.Context, c *stream.Conn) error {
+	if _, err := c.WriteString(ctx, "250 going classic\r\n"); err != nil {
+		return err
+	}
+	h := &lineHandler{session: s}
+	h.SetTerminator("\r\n")
+	return task.Scope(ctx, func(ctx context.Context, g *task.Group) error {
+		taken := task.Go(ctx, func(ctx context.Context) (*stream.Conn, error) { return takeAtHalfALine(ctx, h) })
+		if err := compat.Dispatch(ctx, c, h); err != nil {
+			return err
+		}
+		taken.Cancel(nil) // has no effect if it was the taker that ended Dispatch
+		c, err := taken.Await(ctx)
+		if c == nil || err != nil {
+			return err
+		}
+		defer c.Close()
+		if _, err := c.WriteString(ctx, "250 taken over\r\n"); err != nil {
+			return err
+		}
+		return s.serve(ctx, c)
+	})
+}
+
+// takeAtHalfALine waits until h has part of a line, and takes its connection then. It returns nil if it is cancelled before.
+func takeAtHalfALine(ctx context.Context, h *lineHandler) (*stream.Conn, error) {
+	for h.Pending() == 0 {
+		if task.Sleep(ctx, time.Millisecond) != nil {
+			return nil, nil
+		}
+	}
+	return compat.Stream(ctx, h)
+}

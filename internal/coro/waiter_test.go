@@ -1,0 +1,500 @@
+package coro_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/corobridge/corobridge/internal/coro"
+)
+
+func TestHereInACallbackPanics(t *testing.T) {
+	newLoop(t)
+	done, cancel := context.WithCancel(context.Background())
+	cancel()
+	for _, ctx := range []context.Context{context.Background(), done} {
+		v := panicOf(func() { coro.Here(ctx, "future: Await") })
+		want := "future: Await in a loop callback would stop the loop; use OnDone, or start a task with task.Go"
+		if v != want {
+			t.Errorf("panic %q, want %q", v, want)
+		}
+	}
+}
+
+// carrier is a context that knows a pool, as a task's does.
+type carrier struct {
+	context.Context
+	pool *coro.Pool
+}
+
+func (c carrier) CoroPool() *coro.Pool { return c.pool }
+
+// Who waits is decided by who calls, whatever the context says.
+func TestHereKnowsItsCaller(t *testing.T) {
+	l := newLoop(t)
+	var other coro.Pool
+	contexts := map[string]context.Context{
+		"background":   context.Background(),
+		"the loop's":   carrier{context.Background(), &l.pool},
+		"another's":    carrier{context.Background(), &other},
+		"of no pool":   carrier{context.Background(), nil},
+		"behind value": context.WithValue(carrier{context.Background(), &l.pool}, l, 1),
+	}
+	for name, ctx := range contexts {
+		l.start(func() {
+			w := here(t, ctx)
+			if w.Coro() != l.pool.Running() || coro.CurrentBy(ctx) != w.Coro() {
+				t.Errorf("%s: a coroutine was not recognised", name)
+			}
+			w.Release()
+			var over sync.WaitGroup
+			over.Go(func() {
+				w := here(t, ctx)
+				if w.Coro() != nil || coro.CurrentBy(ctx) != nil {
+					t.Errorf("%s: a goroutine was taken for a coroutine", name)
+				}
+				w.Release()
+			})
+			over.Wait()
+		})
+		if v := panicOf(func() { coro.Here(ctx, "op") }); v == nil {
+			t.Errorf("%s: no panic in a callback", name)
+		}
+	}
+}
+
+func TestHereOfADoneContextFailsWithItsCause(t *testing.T) {
+	l := newLoop(t)
+	mine := errors.New("mine")
+	ctx, cancel := context.WithCancelCause(context.Background())
+	cancel(mine)
+	try := func() {
+		w, err := coro.Here(ctx, "op")
+		if w != nil || !errors.Is(err, mine) || !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v, %v", w, err)
+		}
+	}
+	l.start(try)
+	var over sync.WaitGroup
+	over.Go(try)
+	over.Wait()
+}
+
+func TestCauseMatchesBothErrors(t *testing.T) {
+	mine := errors.New("mine")
+	past, cancelPast := context.WithDeadline(context.Background(), time.Unix(0, 0))
+	defer cancelPast()
+	pastMine, cancelPastMine := context.WithDeadlineCause(context.Background(), time.Unix(0, 0), mine)
+	defer cancelPastMine()
+	cancelled := func(cause error) context.Context {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		cancel(cause)
+		return ctx
+	}
+	tests := []struct {
+		name string
+		ctx  context.Context
+		is   []error
+		text string
+	}{
+		{"cancelled", cancelled(nil), []error{context.Canceled}, "context canceled"},
+		{"cancelled for a reason", cancelled(mine), []error{mine, context.Canceled}, "mine"},
+		{"timed out", past, []error{context.DeadlineExceeded}, "context deadline exceeded"},
+		{"timed out for a reason", pastMine, []error{mine, context.DeadlineExceeded}, "mine"},
+		{"a custom context", customDone{context.Background(), context.Canceled}, []error{context.Canceled}, "context canceled"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := coro.Cause(tt.ctx)
+			for _, is := range tt.is {
+				if !errors.Is(err, is) {
+					t.Errorf("%v is not %v", err, is)
+				}
+			}
+			if err.Error() != tt.text {
+				t.Errorf("the text is %q, want %q", err, tt.text)
+			}
+		})
+	}
+}
+
+// customDone is a done context that package context knows nothing of.
+type customDone struct {
+	context.Context
+	err error
+}
+
+func (c customDone) Err() error { return c.err }
+
+func TestWaitIsEndedByWake(t *testing.T) {
+	l := newLoop(t)
+	var w *coro.Waiter
+	var got error = errors.New("not yet")
+	j := l.start(func() {
+		w = here(t, context.Background())
+		got = w.Wait(context.Background())
+		w.Release()
+	})
+	if j.ended || !w.Claim() || w.Claim() {
+		t.Error("a wait is claimed exactly once")
+	}
+	w.Wake()
+	l.settle()
+	if got != nil || w.Claim() {
+		t.Errorf("Wait: %v; or a wait that is over was claimed", got)
+	}
+}
+
+func TestAGoroutineWaitsByItself(t *testing.T) {
+	watch(t)
+	waiting := make(chan *coro.Waiter)
+	result := make(chan error)
+	mine := errors.New("mine")
+	for _, end := range []string{"wake", "cancel", "claimed, then cancelled"} {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		go func() {
+			w := here(t, ctx)
+			waiting <- w
+			err := w.Wait(ctx)
+			w.Release()
+			result <- err
+		}()
+		w := <-waiting
+		var want error
+		switch end {
+		case "wake":
+			w.Claim()
+			w.Wake()
+		case "cancel":
+			cancel(mine)
+			want = mine
+		default:
+			w.Claim()
+			cancel(mine)
+			w.Wake()
+		}
+		if err := <-result; !errors.Is(err, want) {
+			t.Errorf("%s: %v", end, err)
+		}
+		cancel(nil)
+	}
+}
+
+// Every wait is ended by exactly one side, and no completer's claim reaches the next wait: thing is the least that follows the
+// protocol.
+type thing struct {
+	mu      sync.Mutex
+	waiters []*coro.Waiter
+	value   int // handed to who was claimed
+}
+
+func (s *thing) enlist(w *coro.Waiter) {
+	s.mu.Lock()
+	s.waiters = append(s.waiters, w)
+	s.mu.Unlock()
+}
+
+func (s *thing) delist(w *coro.Waiter) {
+	s.mu.Lock()
+	s.waiters = slices.DeleteFunc(s.waiters, func(v *coro.Waiter) bool { return v == w })
+	s.mu.Unlock()
+}
+
+func (s *thing) give() bool {
+	s.mu.Lock()
+	for len(s.waiters) > 0 {
+		w := s.waiters[0]
+		s.waiters = s.waiters[1:]
+		if w.Claim() {
+			s.mu.Unlock()
+			w.Wake()
+			return true
+		}
+	}
+	s.mu.Unlock()
+	return false
+}
+
+func TestClaimsAndCancellationsRace(t *testing.T) {
+	const rounds, takers = 300, 4
+	for _, who := range []string{"coroutines", "goroutines"} {
+		t.Run(who, func(t *testing.T) {
+			l := newLoop(t)
+			var s thing
+			var given, taken, over atomic.Int64
+			body := func() {
+				for range rounds {
+					ctx, cancel := context.WithCancel(context.Background())
+					w := here(t, ctx)
+					s.enlist(w)
+					go cancel()
+					if w.Wait(ctx) == nil {
+						taken.Add(1)
+					} else {
+						s.delist(w)
+					}
+					w.Release()
+				}
+				over.Add(1)
+				l.post(nothing{})
+			}
+			var helpers sync.WaitGroup
+			for range takers {
+				if who == "coroutines" {
+					l.start(body)
+				} else {
+					helpers.Go(body)
+				}
+			}
+			for range 3 {
+				helpers.Go(func() {
+					for over.Load() < takers {
+						if s.give() {
+							given.Add(1)
+						} else {
+							runtime.Gosched()
+						}
+					}
+				})
+			}
+			l.until(func() bool { return over.Load() == takers })
+			helpers.Wait()
+			l.settle()
+			if given.Load() != taken.Load() {
+				t.Errorf("%d were given, %d were taken", given.Load(), taken.Load())
+			}
+		})
+	}
+}
+
+type nothing struct{}
+
+func (nothing) Run() {}
+
+// counted is a context that counts who watches it. It can't be compared.
+type counted struct {
+	context.Context
+	watchers *int
+	_        []int
+}
+
+// Value hides the context inside, so that package context calls AfterFunc.
+func (counted) Value(any) any { return nil }
+
+func (c counted) AfterFunc(f func()) (stop func() bool) {
+	*c.watchers++
+	inner := context.AfterFunc(c.Context, f)
+	return func() bool { *c.watchers--; return inner() }
+}
+
+func TestTwoContextsStayWatched(t *testing.T) {
+	tests := []struct {
+		name  string
+		waits string // with which context each wait is
+		want  string // how many watch each of a, b, c, d after that
+	}{
+		{"one", "a", "1000"},
+		{"one many times", "aaaa", "1000"},
+		{"two", "ababab", "1100"},
+		{"a third evicts the older", "abc", "0110"},
+		{"the older is who waited longest ago", "abac", "1010"},
+		{"many", "abcdabcd", "0011"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			l := newLoop(t)
+			var watchers [4]int
+			var contexts [4]context.Context
+			for i := range contexts {
+				ctx, cancel := context.WithCancel(context.Background())
+				defer cancel()
+				contexts[i] = counted{ctx, &watchers[i], nil} // comparing two of them would panic
+			}
+			var w *coro.Waiter
+			var at string
+			l.start(func() {
+				for _, name := range tt.waits {
+					ctx := contexts[name-'a']
+					w = here(t, ctx)
+					w.Wait(ctx)
+					w.Release()
+				}
+				for _, n := range watchers {
+					at += string(rune('0' + n))
+				}
+			})
+			for at == "" {
+				w.Claim()
+				w.Wake()
+				l.settle()
+			}
+			if at != tt.want {
+				t.Errorf("watched by %s, want %s", at, tt.want)
+			}
+			if watchers != [4]int{} {
+				t.Errorf("after the job: %v", watchers)
+			}
+		})
+	}
+}
+
+func TestAContextThatEndsEndsTheWait(t *testing.T) {
+	contexts := map[string]func(ctx context.Context) context.Context{
+		"as it is":     func(ctx context.Context) context.Context { return ctx },
+		"behind value": func(ctx context.Context) context.Context { return context.WithValue(ctx, 1, 2) },
+		"uncomparable": func(ctx context.Context) context.Context { return uncomparable{ctx, nil} },
+		"custom":       func(ctx context.Context) context.Context { return struct{ context.Context }{ctx} },
+	}
+	for name, wrap := range contexts {
+		t.Run(name, func(t *testing.T) {
+			l := newLoop(t)
+			mine := errors.New("mine")
+			parent, cancel := context.WithCancelCause(context.Background())
+			ctx := wrap(parent)
+			var got error
+			j := l.start(func() {
+				for range 3 { // the second time it is watched already
+					w := here(t, ctx)
+					l.post(completer{w})
+					if err := w.Wait(ctx); err != nil {
+						t.Error(err)
+					}
+					w.Release()
+				}
+				w := here(t, ctx)
+				got = w.Wait(ctx)
+				w.Release()
+			})
+			l.settle()
+			cancel(mine)
+			l.until(func() bool { return j.ended })
+			if !errors.Is(got, context.Canceled) || name != "custom" && !errors.Is(got, mine) {
+				t.Errorf("Wait: %v", got)
+			}
+		})
+	}
+}
+
+type uncomparable struct {
+	context.Context
+	_ []int
+}
+
+type completer struct{ w *coro.Waiter }
+
+func (c completer) Run() {
+	if c.w.Claim() {
+		c.w.Wake()
+	}
+}
+
+func TestACoveredContextIsNotWatched(t *testing.T) {
+	l := newLoop(t)
+	watchers := 0
+	parent, cancel := context.WithCancel(context.Background())
+	ctx := counted{parent, &watchers, nil}
+	var c *coro.Coro
+	var got error
+	l.pool.Start(&job{
+		do: func() {
+			w := here(t, ctx)
+			c = w.Coro()
+			got = w.Wait(ctx)
+			w.Release()
+		},
+		covers: func(context.Context) bool { return true },
+	})
+	if watchers != 0 || c.Watched() != 0 {
+		t.Error("it is watched")
+	}
+	c.Recheck() // a call too many
+	l.settle()
+	cancel()
+	l.settle()
+	if got != nil {
+		t.Error("somebody rechecked")
+	}
+	c.Recheck()
+	c.Recheck()
+	l.settle()
+	if !errors.Is(got, context.Canceled) {
+		t.Errorf("Wait: %v", got)
+	}
+	c.Recheck()
+}
+
+// The poke of a context that ended may come when the coroutine is in a later wait, or in a later job.
+func TestALatePokeIsHarmless(t *testing.T) {
+	l := newLoop(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	var w *coro.Waiter
+	first := l.start(func() {
+		w = here(t, ctx)
+		w.Wait(ctx)
+		w.Release()
+	})
+	c := w.Coro()
+	w.Claim()
+	cancel()
+	w.Wake()
+	l.until(func() bool { return first.ended })
+	var got error
+	second := l.start(func() {
+		if coro.Current() != c {
+			t.Error("the coroutine was not reused")
+		}
+		w = here(t, context.Background())
+		got = w.Wait(context.Background())
+		w.Release()
+	})
+	l.settle()
+	c.Recheck()
+	l.settle()
+	if second.ended {
+		t.Fatal("a poke of an earlier job ended the wait")
+	}
+	w.Claim()
+	w.Wake()
+	l.settle()
+	if !second.ended || got != nil {
+		t.Errorf("Wait: %v", got)
+	}
+}
+
+func TestAWaitAllocatesNothing(t *testing.T) {
+	l := newLoop(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	stop := false
+	var w *coro.Waiter
+	l.start(func() {
+		for !stop {
+			w = here(t, ctx)
+			w.Wait(ctx)
+			w.Release()
+		}
+	})
+	n := testing.AllocsPerRun(100, func() {
+		w.Claim()
+		w.Coro().Run()
+	})
+	if n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	stop = true
+	w.Claim()
+	w.Coro().Run()
+}
+
+func TestPanicErrorText(t *testing.T) {
+	e := &coro.PanicError{Value: "boom", Stack: []byte("the stack")}
+	if s := e.Error(); !strings.Contains(s, "boom") || !strings.Contains(s, "the stack") || e.Unwrap() != nil {
+		t.Errorf("%q, %v", s, e.Unwrap())
+	}
+}

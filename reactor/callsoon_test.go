@@ -1,0 +1,308 @@
+package reactor_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/poll/polltest"
+	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/reactor"
+)
+
+func TestCallSoonIsInOrderAndNeverSynchronous(t *testing.T) {
+	l := newLoop(t)
+	var got []int
+	for i := range 5 {
+		l.CallSoon(func() { got = append(got, i) })
+	}
+	l.CallSoon(func() {
+		for i := 5; i < 10; i++ {
+			l.CallSoon(func() { got = append(got, i) })
+		}
+		if len(got) != 5 {
+			t.Errorf("CallSoon on the loop ran a callback: %v", got)
+		}
+	})
+	if len(got) != 0 {
+		t.Error("CallSoon outside the loop ran a callback")
+	}
+	turns(t, l, 2)
+	if !slices.Equal(got, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}) {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestABatchIsASnapshot(t *testing.T) {
+	l := newLoop(t)
+	ran := 0
+	var again func()
+	again = func() {
+		ran++
+		l.CallSoon(again)
+	}
+	l.CallSoon(again)
+	for i := range 300 {
+		if ran != i {
+			t.Fatalf("%d calls after %d turns", ran, i)
+		}
+		turns(t, l, 1)
+	}
+}
+
+// The ring that holds the ready queue grows and wraps while a batch runs.
+func TestAnyMixOfPostsStaysInOrder(t *testing.T) {
+	for seed := range uint64(20) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			l := newLoop(t)
+			rnd := rand.New(rand.NewPCG(seed, 1))
+			next, want := 0, 0
+			var post func()
+			post = func() {
+				i := next
+				next++
+				l.CallSoon(func() {
+					if i != want {
+						t.Fatalf("%d ran instead of %d", i, want)
+					}
+					want++
+					if next < 20_000 {
+						for range rnd.IntN(4) * rnd.IntN(4) {
+							post()
+						}
+					}
+				})
+			}
+			for want == next && next < 20_000 { // the queue ran empty early
+				for range 1 + rnd.IntN(200) {
+					post() // through the door
+				}
+				for want != next {
+					turns(t, l, 1)
+				}
+			}
+		})
+	}
+}
+
+func TestCallSoonOfNothingIsReported(t *testing.T) {
+	var x exceptions
+	l := newLoop(t, x.option())
+	l.CallSoon(nil)
+	turns(t, l, 1)
+	if !slices.Equal(x.ops(), []string{"callback"}) {
+		t.Errorf("reported: %v", x.ops())
+	}
+}
+
+type reversed struct{}
+
+func (reversed) Choose(n int) int { return n - 1 }
+
+func TestTheChooserPicksFromTheBatch(t *testing.T) {
+	l := newLoop(t, func(c *seam.Config) { c.Chooser = reversed{} })
+	var got []int
+	for i := range 4 {
+		l.CallSoon(func() {
+			got = append(got, i)
+			l.CallSoon(func() { got = append(got, 10+i) })
+		})
+	}
+	turns(t, l, 2)
+	slices.Sort(got[1:4])
+	if got[0] != 3 || !slices.Equal(got[1:4], []int{0, 1, 2}) || len(got) != 8 {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestNothingIsLostAtTheDoor(t *testing.T) {
+	const posters, posts = 8, 5000
+	l := started(t)
+	var got [posters][]int
+	var helpers sync.WaitGroup
+	for p := range posters {
+		helpers.Go(func() {
+			for i := range posts {
+				if err := l.CallSoon(func() { got[p] = append(got[p], i) }); err != nil {
+					t.Error(err)
+				}
+				if i%100 == 0 {
+					runtime.Gosched() // so that the loop falls asleep now and then
+				}
+			}
+		})
+	}
+	helpers.Wait()
+	inLoop(t, l, func() {})
+	for p := range got {
+		if len(got[p]) != posts || !slices.IsSorted(got[p]) {
+			t.Errorf("poster %d: %d of %d came, in order: %v", p, len(got[p]), posts, slices.IsSorted(got[p]))
+		}
+	}
+}
+
+func TestEachPostWakesASleepingLoop(t *testing.T) {
+	l := started(t)
+	for range 20_000 {
+		inLoop(t, l, func() {})
+	}
+}
+
+func TestABurstFromOutsideWakesTheLoopOnce(t *testing.T) {
+	asleep, goOn := make(chan struct{}), make(chan struct{})
+	var count *polltest.Counter
+	var armed atomic.Bool
+	l := newLoop(t, func(cfg *seam.Config) {
+		cfg.Poller = func() (poll.Poller, error) {
+			p := must(poll.New(poll.Auto))
+			count = polltest.Count(&wrapped{p, func(into []poll.Event, d time.Duration) (int, error) {
+				if d != 0 && armed.CompareAndSwap(true, false) {
+					asleep <- struct{}{}
+					<-goOn
+				}
+				return p.Wait(into, d)
+			}})
+			return count, nil
+		}
+	})
+	armed.Store(true)
+	must0(l.Start())
+	<-asleep
+	var ran atomic.Int64
+	for range 1000 {
+		must0(l.CallSoon(func() { ran.Add(1) }))
+	}
+	if n := count.Wakes.Load(); n != 1 {
+		t.Errorf("%d wake-ups for a burst", n)
+	}
+	goOn <- struct{}{}
+	inLoop(t, l, func() {})
+	if ran.Load() != 1000 {
+		t.Errorf("%d of 1000 ran", ran.Load())
+	}
+}
+
+func TestCallSoonAllocatesNothing(t *testing.T) {
+	l := newLoop(t)
+	fn := func() {}
+	per := func(calls int) float64 {
+		return testing.AllocsPerRun(100, func() {
+			for range calls {
+				l.CallSoon(fn)
+			}
+			l.Turn(0)
+		})
+	}
+	per(1000)
+	if none, many := per(0), per(1000); many > none {
+		t.Errorf("%v allocations for a Turn, %v with 1000 calls from outside", none, many)
+	}
+	l.CallSoon(func() {
+		l.CallSoon(func() {}) // the ring
+		if n := testing.AllocsPerRun(10, func() { l.CallSoon(fn) }); n != 0 {
+			t.Errorf("%v allocations for a call on the loop", n)
+		}
+	})
+	turns(t, l, 1)
+}
+
+func TestPostTakesAnyRunnable(t *testing.T) {
+	l := newLoop(t)
+	n := 0
+	r := run(func() { n++ })
+	for range 3 {
+		must0(l.Post(r))
+	}
+	turns(t, l, 1)
+	if n != 3 {
+		t.Errorf("ran %d times", n)
+	}
+}
+
+func TestInLoop(t *testing.T) {
+	l, other := newLoop(t), newLoop(t)
+	check := func(where string, want bool) {
+		t.Helper()
+		if l.InLoop() != want || other.InLoop() {
+			t.Errorf("%s: %v, %v", where, l.InLoop(), other.InLoop())
+		}
+	}
+	check("before", false)
+	l.CallSoon(func() {
+		check("callback", true)
+		done := make(chan struct{})
+		go func() { check("goroutine", false); close(done) }()
+		<-done
+	})
+	l.CallLater(0, func() { check("timer", true) })
+	start(l, func() { check("task", true) })
+	turns(t, l, 2)
+	check("after", false)
+}
+
+func TestContextCarriesTheLoop(t *testing.T) {
+	l, other := newLoop(t), newLoop(t)
+	ctx, cancel := context.WithCancel(l.Context())
+	defer cancel()
+	if got, ok := reactor.FromContext(ctx); got != l || !ok {
+		t.Errorf("got %p, %v", got, ok)
+	}
+	if got, _ := reactor.FromContext(reactor.WithLoop(ctx, other)); got != other {
+		t.Error("WithLoop does not replace the loop")
+	}
+	if got, ok := reactor.FromContext(context.Background()); got != nil || ok {
+		t.Errorf("background carries %p, %v", got, ok)
+	}
+	if ctx.Err() != nil {
+		t.Error("done before Close")
+	}
+	l.Close()
+	if context.Cause(ctx) != reactor.ErrClosed {
+		t.Errorf("the cause is %v", context.Cause(ctx))
+	}
+}
+
+func TestStats(t *testing.T) {
+	l := newLoop(t)
+	if s := l.Stats(); s != (reactor.Stats{}) {
+		t.Errorf("before the first turn: %+v", s)
+	}
+	l.CallSoon(func() {})
+	l.CallLater(0, func() {})
+	start(l, func() {})
+	turns(t, l, 3)
+	s := l.Stats()
+	want := reactor.Stats{Turns: 3, Callbacks: 3, TaskSteps: 1, Timers: 1, Polls: 3} // one callback took the timer in
+	if s != want {
+		t.Errorf("got %+v, want %+v", s, want)
+	}
+}
+
+func TestStatsAnswersWhateverTheLoopDoes(t *testing.T) {
+	for name, end := range map[string]func(l *reactor.Loop) error{
+		"stopped": func(l *reactor.Loop) error { l.Stop(); return nil },
+		"closed":  (*reactor.Loop).Close,
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := started(t)
+			var askers sync.WaitGroup
+			for range 4 {
+				askers.Go(func() {
+					for range 50 {
+						l.Stats()
+					}
+				})
+			}
+			end(l)
+			askers.Wait()
+			l.Stats()
+		})
+	}
+}

@@ -1,0 +1,147 @@
+package reactor_test
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/corobridge/corobridge/internal/coro"
+	"github.com/corobridge/corobridge/reactor"
+)
+
+//go:noinline
+func whereItPanics() { panic(errMine) }
+
+// Wherever a callback panics, it is reported with its own stack, and what comes after it runs.
+func TestAPanicIsCaughtEverywhere(t *testing.T) {
+	a, b := pair(t)
+	tests := []struct {
+		op  string
+		arm func(l *reactor.Loop, fn func())
+	}{
+		{"callback", func(l *reactor.Loop, fn func()) { l.CallSoon(fn) }},
+		{"timer", func(l *reactor.Loop, fn func()) { l.CallLater(0, fn) }},
+		{"flush", func(l *reactor.Loop, fn func()) { l.AtBatchEnd(run(fn)) }},
+		{"end of turn", func(l *reactor.Loop, fn func()) { l.AtTurnEnd(run(fn)) }},
+		{"before poll", func(l *reactor.Loop, fn func()) {
+			var remove func()
+			remove = l.BeforePoll(func() { remove(); fn() })
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.op, func(t *testing.T) {
+			var x exceptions
+			l := newLoop(t, x.option())
+			after := 0
+			l.CallSoon(func() {
+				for range 3 {
+					tt.arm(l, whereItPanics)
+					tt.arm(l, func() { after++ })
+				}
+			})
+			turns(t, l, 3)
+			check(t, &x, tt.op, 3)
+			if after != 3 {
+				t.Errorf("%d of 3 others ran", after)
+			}
+		})
+	}
+	t.Run("ready", func(t *testing.T) {
+		var x exceptions
+		l := newLoop(t, x.option())
+		n := 0
+		b.write("x")
+		must0(l.AddReader(a.fd, func() {
+			n++
+			whereItPanics()
+		}))
+		must0(l.AddReader(b.fd, func() {}))
+		turns(t, l, 3)
+		check(t, &x, "ready", n)
+		if n < 2 {
+			t.Errorf("the reader was called %d times", n)
+		}
+		l.RemoveReader(a.fd)
+		l.RemoveReader(b.fd)
+	})
+	t.Run("at close", func(t *testing.T) {
+		var x exceptions
+		l := newLoop(t, x.option())
+		after := false
+		l.AtClose(func() { after = true })
+		l.AtClose(whereItPanics)
+		l.Close()
+		check(t, &x, "at close", 1)
+		if !after {
+			t.Error("the other was not called")
+		}
+	})
+	t.Run("close", func(t *testing.T) {
+		var x exceptions
+		l := newLoop(t, x.option())
+		after := false
+		l.Local(1, func() any { return closer(func() error { after = true; return nil }) })
+		l.Local(2, func() any { return closer(func() error { whereItPanics(); return nil }) })
+		l.Close()
+		check(t, &x, "close", 1)
+		if !after {
+			t.Error("the other was not closed")
+		}
+	})
+}
+
+func check(t *testing.T, x *exceptions, op string, n int) {
+	t.Helper()
+	if ops := x.ops(); !slices.Equal(ops, slices.Repeat([]string{op}, n)) {
+		t.Errorf("reported %v, want %d times %s", ops, n, op)
+	}
+	for _, e := range x.all {
+		var p *reactor.PanicError
+		if !errors.As(e.Err, &p) || !errors.Is(e.Err, errMine) || !strings.Contains(string(p.Stack), "whereItPanics") {
+			t.Errorf("the error is %v", e.Err)
+		}
+	}
+}
+
+type closer func() error
+
+func (c closer) Close() error { return c() }
+
+func TestAHandlerThatPanicsIsLogged(t *testing.T) {
+	var log bytes.Buffer
+	l := newLoop(t, reactor.WithLogger(slog.New(slog.NewTextHandler(&log, nil))),
+		reactor.WithExceptionHandler(func(*reactor.Loop, reactor.Exception) { panic("handler") }))
+	after := false
+	l.CallSoon(whereItPanics)
+	l.CallSoon(func() { after = true })
+	turns(t, l, 1)
+	if !after || !strings.Contains(log.String(), `op="exception handler"`) {
+		t.Errorf("the rest ran: %v; logged: %s", after, &log)
+	}
+}
+
+func TestExceptionsAreLoggedByDefault(t *testing.T) {
+	var log bytes.Buffer
+	guard(t)
+	l := must(reactor.New(reactor.WithLogger(slog.New(slog.NewTextHandler(&log, nil)))))
+	defer l.Close()
+	l.Report(reactor.Exception{Op: "test", Name: "somebody", Err: errMine})
+	for _, want := range []string{"level=ERROR", "op=test", "task=somebody", "error=mine"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("%q is missing in %s", want, &log)
+		}
+	}
+}
+
+func TestATaskThatPanicsIsToldSo(t *testing.T) {
+	l := newLoop(t)
+	j := start(l, whereItPanics)
+	turns(t, l, 1)
+	var p *coro.PanicError
+	if !errors.As(j.err, &p) || !errors.Is(j.err, errMine) {
+		t.Errorf("the job failed with %v", j.err)
+	}
+}

@@ -1,0 +1,316 @@
+package reactor_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
+
+	"github.com/corobridge/corobridge/internal/coro"
+	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/poll/polltest"
+	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/reactor"
+)
+
+func TestMain(m *testing.M) {
+	descriptors() // the first use of package os opens the runtime's own poller
+	goleak.VerifyTestMain(m)
+}
+
+// descriptors returns what is open.
+func descriptors() map[string]string {
+	open := map[string]string{}
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		panic(err)
+	}
+	for _, e := range entries {
+		if target, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil {
+			open[e.Name()] = target
+		}
+	}
+	return open
+}
+
+// guard fails the test if it leaves a descriptor open, and ends the process if it hangs.
+func guard(t testing.TB) {
+	t.Helper()
+	dog := time.AfterFunc(time.Minute, func() {
+		buf := make([]byte, 1<<20)
+		panic(t.Name() + " hangs\n" + string(buf[:runtime.Stack(buf, true)]))
+	})
+	before := descriptors()
+	t.Cleanup(func() {
+		dog.Stop()
+		for fd, target := range descriptors() {
+			if before[fd] != target {
+				t.Errorf("descriptor %s (%s) is left", fd, target)
+			}
+		}
+	})
+}
+
+// newLoop makes a loop that is closed at the end of the test, and that fails the test if there is an exception, unless opts
+// has a handler.
+func newLoop(t testing.TB, opts ...reactor.Option) *reactor.Loop {
+	t.Helper()
+	guard(t)
+	fail := reactor.WithExceptionHandler(func(_ *reactor.Loop, e reactor.Exception) { t.Errorf("exception: %v", e) })
+	l, err := reactor.New(append([]reactor.Option{fail}, opts...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return l
+}
+
+// started is newLoop, with the loop running on a goroutine of its own.
+func started(t testing.TB, opts ...reactor.Option) *reactor.Loop {
+	t.Helper()
+	l := newLoop(t, opts...)
+	if err := l.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// exceptions collects what is reported.
+type exceptions struct {
+	mu  sync.Mutex
+	all []reactor.Exception
+}
+
+func (x *exceptions) option() reactor.Option {
+	return reactor.WithExceptionHandler(func(_ *reactor.Loop, e reactor.Exception) {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		x.all = append(x.all, e)
+	})
+}
+
+func (x *exceptions) ops() (ops []string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, e := range x.all {
+		ops = append(ops, e.Op)
+	}
+	return ops
+}
+
+// fakeClock stands still unless a test moves it.
+type fakeClock struct {
+	mu   sync.Mutex
+	now  time.Duration
+	step time.Duration // what each look at it takes
+}
+
+var fakeEpoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func (c *fakeClock) Now() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now += c.step
+	return c.now
+}
+
+func (c *fakeClock) Wall() time.Time { return fakeEpoch.Add(c.Now()) }
+
+func (c *fakeClock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now += d
+}
+
+func (c *fakeClock) option(cfg *seam.Config) { cfg.Clock = c }
+
+// counting makes the loop's poller count its calls.
+func counting(c **polltest.Counter) reactor.Option {
+	return func(cfg *seam.Config) {
+		cfg.Poller = func() (poll.Poller, error) {
+			p, err := poll.New(poll.Auto)
+			*c = polltest.Count(p)
+			return *c, err
+		}
+	}
+}
+
+// wrapped is a poller whose waits a test takes part in.
+type wrapped struct {
+	poll.Poller
+	wait func(into []poll.Event, timeout time.Duration) (int, error)
+}
+
+func (p *wrapped) Wait(into []poll.Event, timeout time.Duration) (int, error) {
+	return p.wait(into, timeout)
+}
+
+// wrapping replaces the poller's Wait; inner is the real one's.
+func wrapping(wait func(inner poll.Poller, into []poll.Event, timeout time.Duration) (int, error)) reactor.Option {
+	return func(cfg *seam.Config) {
+		cfg.Poller = func() (poll.Poller, error) {
+			p, err := poll.New(poll.Auto)
+			if err != nil {
+				return nil, err
+			}
+			return &wrapped{p, func(into []poll.Event, d time.Duration) (int, error) { return wait(p, into, d) }}, nil
+		}
+	}
+}
+
+// must is for calls that prepare a test.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func must0(err error) { must(0, err) }
+
+// panicOf returns what f panics with.
+func panicOf(f func()) (v any) {
+	defer func() { v = recover() }()
+	f()
+	return nil
+}
+
+// goexited reports whether f ends its goroutine with runtime.Goexit, and runs it in one.
+func goexited(f func()) bool {
+	returned := false
+	var over sync.WaitGroup
+	over.Go(func() {
+		f()
+		returned = true
+	})
+	over.Wait()
+	return !returned
+}
+
+// inLoop runs fn on the loop and waits for it.
+func inLoop(t testing.TB, l *reactor.Loop, fn func()) {
+	t.Helper()
+	done := make(chan struct{})
+	if err := l.CallSoon(func() { defer close(done); fn() }); err != nil {
+		t.Fatal(err)
+	}
+	<-done
+}
+
+// turns runs n turns.
+func turns(t testing.TB, l *reactor.Loop, n int) {
+	t.Helper()
+	for range n {
+		if err := l.Turn(0); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// end is one end of a connection; closing it twice is harmless.
+type end struct {
+	fd     int
+	closed bool
+}
+
+// pair is a connection over which everything arrives at once.
+func pair(t testing.TB) (a, b *end) {
+	fds := must(unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0))
+	a, b = &end{fd: fds[0]}, &end{fd: fds[1]}
+	t.Cleanup(a.close)
+	t.Cleanup(b.close)
+	return a, b
+}
+
+func (e *end) close() {
+	if !e.closed {
+		e.closed = true
+		must0(unix.Close(e.fd))
+	}
+}
+
+func (e *end) write(s string) { must(unix.Write(e.fd, []byte(s))) }
+
+// read reads at most n bytes, "" when there is nothing.
+func (e *end) read(n int) string {
+	buf := make([]byte, n)
+	n, err := unix.Read(e.fd, buf)
+	if err == unix.EAGAIN {
+		return ""
+	}
+	must0(err)
+	return string(buf[:n])
+}
+
+// fill writes until the socket blocks.
+func (e *end) fill() {
+	buf := make([]byte, 64<<10)
+	for {
+		if _, err := unix.Write(e.fd, buf); err == unix.EAGAIN {
+			return
+		} else if err != nil {
+			panic(err)
+		}
+	}
+}
+
+// run is a Runnable.
+type run func()
+
+func (f run) Run() { f() }
+
+// handler is a ReadyHandler.
+type handler func(e reactor.Events)
+
+func (f handler) Ready(e reactor.Events) { f(e) }
+
+// job is a task, as the loop sees one.
+type job struct {
+	loop *reactor.Loop
+	do   func()
+	err  error
+}
+
+// start starts do in a coroutine, in the next turn.
+func start(l *reactor.Loop, do func()) *job {
+	j := &job{loop: l, do: do}
+	if err := l.Post(j); err != nil {
+		panic(err)
+	}
+	return j
+}
+
+func (j *job) Run()                        { j.loop.Coroutines().Start(j) }
+func (j *job) Do()                         { j.do() }
+func (j *job) Failed(err error)            { j.err = err }
+func (j *job) Covers(context.Context) bool { return false }
+
+// await suspends the calling job until the context is done.
+func await(ctx context.Context) error {
+	w, err := coro.Here(ctx, "test")
+	if err != nil {
+		return err
+	}
+	defer w.Release()
+	return w.Wait(ctx)
+}
+
+var errMine = errors.New("mine")
+
+// noWaiting makes each wait end at once, and notes how long it would have been.
+func noWaiting(waited *[]time.Duration) reactor.Option {
+	return wrapping(func(p poll.Poller, into []poll.Event, d time.Duration) (int, error) {
+		*waited = append(*waited, d)
+		return p.Wait(into, 0)
+	})
+}

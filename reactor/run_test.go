@@ -1,0 +1,404 @@
+package reactor_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/reactor"
+)
+
+func TestStopBeforeRunMakesOneTurn(t *testing.T) {
+	var waited []time.Duration
+	l := newLoop(t, noWaiting(&waited))
+	first, second := 0, 0
+	l.CallSoon(func() {
+		first++
+		l.CallSoon(func() { second++ })
+	})
+	l.Stop()
+	if err := l.Run(context.Background()); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	if first != 1 || second != 0 {
+		t.Errorf("the first batch ran %d times, the next one %d", first, second)
+	}
+	l.Stop()
+	l.Run(context.Background())
+	if second != 1 {
+		t.Error("what was queued did not stay queued for the next Run")
+	}
+	if !slices.Equal(waited, []time.Duration{0}) { // the first has left work
+		t.Errorf("it waited for %v", waited)
+	}
+}
+
+func TestStopInACallbackLetsTheBatchEnd(t *testing.T) {
+	l := newLoop(t)
+	ran := 0
+	l.CallSoon(l.Stop)
+	for range 3 {
+		l.CallSoon(func() { ran++ })
+	}
+	if err := l.Run(context.Background()); err != nil || ran != 3 {
+		t.Errorf("Run: %v, %d ran", err, ran)
+	}
+}
+
+func TestStopFromAGoroutineWakesTheLoop(t *testing.T) {
+	l := newLoop(t)
+	for range 200 {
+		go l.Stop()
+		if err := l.Run(context.Background()); err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	}
+}
+
+func TestRunEndsWithItsContext(t *testing.T) {
+	cancelled := func(cause error) (context.Context, func()) {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		return ctx, func() { cancel(cause) }
+	}
+	timeout := func() (context.Context, func()) {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+		t.Cleanup(cancel)
+		return ctx, func() {}
+	}
+	tests := []struct {
+		name string
+		ctx  func() (context.Context, func())
+		is   []error
+	}{
+		{"cancel", func() (context.Context, func()) { return cancelled(nil) }, []error{context.Canceled}},
+		{"cause", func() (context.Context, func()) { return cancelled(errMine) }, []error{errMine, context.Canceled}},
+		{"deadline", timeout, []error{context.DeadlineExceeded}},
+	}
+	for _, tt := range tests {
+		for _, when := range []string{"before", "during", "beside"} {
+			t.Run(tt.name+" "+when, func(t *testing.T) {
+				l := newLoop(t)
+				ctx, end := tt.ctx()
+				switch when {
+				case "before":
+					end()
+				case "during":
+					l.CallSoon(end)
+				default:
+					go end()
+				}
+				err := l.Run(ctx)
+				for _, is := range tt.is {
+					if !errors.Is(err, is) {
+						t.Errorf("Run: %v, want %v", err, is)
+					}
+				}
+			})
+		}
+	}
+}
+
+// The end of a context that comes while Run returns for another reason must not stop the next Run.
+func TestALateContextDoesNotStopTheNextRun(t *testing.T) {
+	l := newLoop(t)
+	for range 300 {
+		ctx, cancel := context.WithCancel(context.Background())
+		go cancel()
+		l.Stop()
+		l.Run(ctx)
+		reached := false
+		l.CallSoon(func() { l.CallSoon(func() { reached = true; l.Stop() }) })
+		l.Run(context.Background())
+		if !reached {
+			t.Fatal("the next Run made one turn only")
+		}
+		cancel()
+	}
+}
+
+func TestRunPanicsWhereItCannotRun(t *testing.T) {
+	inside := "reactor: a loop cannot run inside a loop; await what you need, or give the other loop a goroutine with Start"
+	l, other := newLoop(t), newLoop(t)
+	try := func(want string, loops ...*reactor.Loop) {
+		for _, k := range loops {
+			if v := panicOf(func() { k.Run(context.Background()) }); v != want {
+				t.Errorf("Run: panic %q", v)
+			}
+			if v := panicOf(func() { k.Turn(0) }); v != want {
+				t.Errorf("Turn: panic %q", v)
+			}
+		}
+	}
+	l.CallSoon(func() {
+		try(inside, l, other)
+		var over sync.WaitGroup
+		over.Go(func() { try("reactor: the loop is running already", l) })
+		over.Wait()
+		if v := panicOf(func() { l.Start() }); v != "reactor: the loop is running already" {
+			t.Errorf("Start: panic %q", v)
+		}
+	})
+	start(l, func() { try(inside, l, other) })
+	turns(t, l, 2)
+	turns(t, other, 1) // a refused Run has not left it running
+}
+
+func TestALoopRunsAgainAndElsewhere(t *testing.T) {
+	l := newLoop(t)
+	n := 0
+	count := func() { n++ }
+	l.CallSoon(count)
+	turns(t, l, 1)
+	must0(l.Start())
+	inLoop(t, l, count)
+	inLoop(t, l, func() { l.CallSoon(l.Stop) })
+	for { // Start's goroutine gives the loop up a little later
+		if v := panicOf(func() { must0(l.Turn(0)) }); v == nil {
+			break
+		} else if v != "reactor: the loop is running already" {
+			t.Fatal(v)
+		}
+	}
+	l.CallSoon(count)
+	l.Stop()
+	l.Run(context.Background())
+	if n != 3 {
+		t.Errorf("%d ran", n)
+	}
+}
+
+func TestTurnWaitsAtMostItsTimeout(t *testing.T) {
+	for _, limit := range []time.Duration{-1, 0, 5 * time.Millisecond, time.Hour} {
+		var waited []time.Duration
+		l := newLoop(t, noWaiting(&waited))
+		must0(l.Turn(limit))
+		if got := waited[len(waited)-1]; got != limit {
+			t.Errorf("Turn(%v) waited for %v", limit, got)
+		}
+		l.CallLater(time.Minute, func() {})
+		must0(l.Turn(0))
+		must0(l.Turn(limit))
+		got, want := waited[len(waited)-1], limit
+		if limit < 0 || limit > time.Minute {
+			want = time.Minute
+		}
+		if got > want || got < want-time.Second {
+			t.Errorf("with a timer, Turn(%v) waited for %v", limit, got)
+		}
+		l.CallSoon(func() {})
+		must0(l.Turn(limit))
+		if got := waited[len(waited)-1]; got != 0 {
+			t.Errorf("with work, Turn(%v) waited for %v", limit, got)
+		}
+	}
+}
+
+func TestWhatTheLastTurnWroteIsFlushed(t *testing.T) {
+	l := newLoop(t)
+	flushed := 0
+	flush := run(func() { flushed++ })
+	a, b := pair(t)
+	must0(l.AddReader(a.fd, func() {
+		a.read(10)
+		l.AtBatchEnd(flush)
+		l.Stop()
+	}))
+	b.write("x")
+	l.Run(context.Background())
+	if flushed != 1 {
+		t.Error("Run returned before the flush")
+	}
+	b.write("x")
+	turns(t, l, 1)
+	if flushed != 2 {
+		t.Error("Turn returned before the flush")
+	}
+	l.RemoveReader(a.fd)
+}
+
+func TestFlushesEndsAndHooksHaveTheirPlaceInTheTurn(t *testing.T) {
+	l := newLoop(t)
+	var got []string
+	say := func(s string) func() { return func() { got = append(got, s) } }
+	a, b := pair(t)
+	b.write("x")
+	must0(l.AddReader(a.fd, func() { got = append(got, "reader"); a.read(1) }))
+	l.CallLater(0, say("timer"))
+	turns(t, l, 1) // the timer comes in
+	got = nil
+	b.write("x")
+	l.CallSoon(func() {
+		got = append(got, "callback")
+		l.AtTurnEnd(run(say("end")))
+		l.AtBatchEnd(run(say("flush")))
+		l.CallSoon(say("next callback"))
+		l.BeforePoll(say("hook"))
+	})
+	l.CallSoon(say("callback"))
+	turns(t, l, 2)
+	want := "timer callback callback flush hook reader end next callback hook"
+	if s := strings.Join(got, " "); s != want {
+		t.Errorf("got  %s\nwant %s", s, want)
+	}
+	l.RemoveReader(a.fd)
+}
+
+func TestALongBatchFlushesEarly(t *testing.T) {
+	clock := &fakeClock{}
+	tests := []struct {
+		name  string
+		takes time.Duration // each callback
+		after int           // callbacks before the first flush, at most
+	}{
+		{"many items", 0, 64},
+		{"slow items", 200 * time.Microsecond, 16},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			l := newLoop(t, clock.option)
+			ran, flushedAt := 0, 0
+			for range 200 {
+				l.CallSoon(func() {
+					if ran++; ran == 1 {
+						l.AtBatchEnd(run(func() { flushedAt = ran }))
+					}
+					clock.advance(tt.takes)
+				})
+			}
+			turns(t, l, 1)
+			if flushedAt == 0 || flushedAt > tt.after {
+				t.Errorf("flushed after %d callbacks, want at most %d", flushedAt, tt.after)
+			}
+		})
+	}
+}
+
+func TestAFlushThatAsksAgainDoesNotHoldTheLoop(t *testing.T) {
+	l := newLoop(t)
+	for name, again := range map[string]func(reactor.Runnable){"flush": l.AtBatchEnd, "end": l.AtTurnEnd} {
+		n := 0
+		var r run
+		r = func() {
+			if n++; n < 10 {
+				again(r)
+			}
+		}
+		l.CallSoon(func() { again(r) })
+		for range 12 {
+			must0(l.Turn(-1)) // must not block before the tenth
+			l.CallSoon(func() {})
+		}
+		if turns(t, l, 1); n != 10 {
+			t.Errorf("%s: ran %d times", name, n)
+		}
+	}
+}
+
+func TestHooks(t *testing.T) {
+	l := newLoop(t)
+	var got []string
+	var removeB func()
+	l.BeforePoll(func() {
+		got = append(got, "a")
+		if len(got) == 1 {
+			l.BeforePoll(func() { got = append(got, "c") })
+		}
+	})
+	removeB = l.BeforePoll(func() { got = append(got, "b"); removeB() })
+	turns(t, l, 3)
+	if s := strings.Join(got, ""); s != "abcacac" {
+		t.Errorf("got %s", s)
+	}
+}
+
+func TestAPollThatFailsIsReported(t *testing.T) {
+	var x exceptions
+	broken := true
+	l := newLoop(t, x.option(), wrapping(func(p poll.Poller, into []poll.Event, d time.Duration) (int, error) {
+		if broken {
+			return 0, errMine
+		}
+		return p.Wait(into, d)
+	}))
+	turns(t, l, 1)
+	broken = false
+	if len(x.all) != 1 || x.all[0].Op != "poll" || x.all[0].Err != errMine {
+		t.Errorf("reported: %v", x.all)
+	}
+}
+
+func TestNewFails(t *testing.T) {
+	guard(t)
+	for _, kind := range []reactor.PollerKind{reactor.Kqueue, 77} {
+		if l, err := reactor.New(reactor.WithPoller(kind)); l != nil || !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("%v: %v, %v", kind, l, err)
+		}
+	}
+	if v, _ := panicOf(func() { reactor.WithWorkers(0) }).(string); !strings.HasPrefix(v, "reactor: WithWorkers(0)") {
+		t.Errorf("panic %q", v)
+	}
+}
+
+// A callback that queues itself again never lets the ready queue become empty; the rest of the world still gets its turn.
+func TestABusyLoopStarvesNobody(t *testing.T) {
+	for name, busy := range map[string]func(t *testing.T, l *reactor.Loop, stop *atomic.Bool){
+		"callback": func(t *testing.T, l *reactor.Loop, stop *atomic.Bool) {
+			var again func()
+			again = func() {
+				if !stop.Load() {
+					l.CallSoon(again)
+				}
+			}
+			l.CallSoon(again)
+		},
+		"task": func(t *testing.T, l *reactor.Loop, stop *atomic.Bool) {
+			start(l, func() {
+				for !stop.Load() {
+					l.Coroutines().Running().Yield()
+				}
+			})
+		},
+		"timer": func(t *testing.T, l *reactor.Loop, stop *atomic.Bool) {
+			var again func()
+			again = func() {
+				if !stop.Load() {
+					l.CallLater(0, again)
+				}
+			}
+			again()
+		},
+		"reader": func(t *testing.T, l *reactor.Loop, stop *atomic.Bool) {
+			a, b := pair(t)
+			b.write("never read")
+			l.AddReader(a.fd, func() {
+				if stop.Load() {
+					l.RemoveReader(a.fd)
+				}
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := started(t)
+			var stop atomic.Bool
+			busy(t, l, &stop)
+			a, b := pair(t)
+			for range 20 {
+				io, timer := make(chan struct{}), make(chan struct{})
+				must0(l.AddReader(a.fd, func() { a.read(1); l.RemoveReader(a.fd); close(io) }))
+				l.CallLater(time.Microsecond, func() { close(timer) })
+				b.write("x")
+				<-io
+				<-timer
+				inLoop(t, l, func() {})
+			}
+			stop.Store(true)
+			l.Close() // before the descriptors
+		})
+	}
+}

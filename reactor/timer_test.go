@@ -1,0 +1,304 @@
+package reactor_test
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/reactor"
+)
+
+func TestTimersFireInOrderOfTimeAndThenOfMaking(t *testing.T) {
+	clock := &fakeClock{}
+	l := newLoop(t, clock.option)
+	var got []string
+	add := func(d time.Duration, name string) { l.CallLater(d, func() { got = append(got, name) }) }
+	for i, d := range []time.Duration{3, 1, 2, 1, 3, 0, -5, 2} {
+		add(d*time.Millisecond, fmt.Sprint(max(d, 0), "#", i))
+	}
+	turns(t, l, 1) // they come in, and are looked at in the next turn
+	for range 4 {
+		turns(t, l, 1)
+		clock.advance(time.Millisecond)
+	}
+	want := []string{"0s#5", "0s#6", "1ns#1", "1ns#3", "2ns#2", "2ns#7", "3ns#0", "3ns#4"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestATimerMadeInATimerWaitsATurn(t *testing.T) {
+	l := newLoop(t)
+	n := 0
+	var again func()
+	again = func() {
+		n++
+		l.CallLater(-time.Second, again)
+	}
+	l.CallLater(0, again)
+	turns(t, l, 1)
+	for i := range 50 {
+		if n != i {
+			t.Fatalf("%d calls after %d turns", n, i)
+		}
+		turns(t, l, 1)
+	}
+}
+
+func TestATimerNeverFiresInTheTurnThatMakesIt(t *testing.T) {
+	clock := &fakeClock{}
+	l := newLoop(t, clock.option)
+	fired := false
+	l.CallSoon(func() { l.CallLater(0, func() { fired = true }) })
+	turns(t, l, 1)
+	if fired {
+		t.Error("it did")
+	}
+	turns(t, l, 1)
+	if !fired {
+		t.Error("it did not fire in the next turn")
+	}
+}
+
+func TestTimersDoNotFireEarly(t *testing.T) {
+	l := started(t)
+	const d = 3 * time.Millisecond
+	done := make(chan time.Duration)
+	for range 5 {
+		start := time.Now()
+		l.CallLater(d, func() { done <- time.Since(start) })
+		if took := <-done; took < d {
+			t.Errorf("after %v instead of %v", took, d)
+		}
+	}
+}
+
+func TestCallAt(t *testing.T) {
+	clock := &fakeClock{now: time.Hour}
+	l := newLoop(t, clock.option)
+	at := clock.Wall().Add(time.Second)
+	fired, past := 0, 0
+	timer := l.CallAt(at, func() { fired++ })
+	l.CallAt(at.Add(-time.Minute), func() { past++ })
+	if !timer.When().Equal(at) {
+		t.Errorf("When is %v, want %v", timer.When(), at)
+	}
+	turns(t, l, 2)
+	clock.advance(time.Second - 1)
+	turns(t, l, 1)
+	if fired != 0 || past != 1 {
+		t.Errorf("%d too early; %d of the one that has passed", fired, past)
+	}
+	clock.advance(1)
+	turns(t, l, 1)
+	if fired != 1 || timer.Pending() {
+		t.Errorf("fired %d times, pending: %v", fired, timer.Pending())
+	}
+}
+
+func TestAVeryLongTimerIsNotSoon(t *testing.T) {
+	clock := &fakeClock{now: time.Hour}
+	l := newLoop(t, clock.option)
+	timers := []reactor.Timer{
+		l.CallLater(math.MaxInt64, func() { t.Error("fired") }),
+		l.CallAt(time.Unix(1<<40, 0), func() { t.Error("fired") }),
+	}
+	turns(t, l, 3)
+	for _, timer := range timers {
+		if !timer.Stop() {
+			t.Error("it was not pending")
+		}
+	}
+}
+
+func TestStop(t *testing.T) {
+	foreign := func(f func()) {
+		var over sync.WaitGroup
+		over.Go(f)
+		over.Wait()
+	}
+	for name, from := range map[string]func(func()){"loop": func(f func()) { f() }, "goroutine": foreign} {
+		t.Run(name, func(t *testing.T) {
+			clock := &fakeClock{}
+			l := newLoop(t, clock.option)
+			l.CallSoon(func() {
+				pending := l.CallLater(0, func() { t.Error("a stopped timer fired") })
+				from(func() {
+					if !pending.Pending() || !pending.Stop() || pending.Stop() || pending.Pending() {
+						t.Error("Stop of a pending timer prevents it once")
+					}
+				})
+				var fired reactor.Timer
+				fired = l.CallLater(0, func() {
+					from(func() {
+						if fired.Pending() || fired.Stop() {
+							t.Error("Stop of a fired timer prevents nothing")
+						}
+					})
+				})
+				from(func() {
+					new := l.CallLater(0, func() { t.Error("a timer stopped before it came in fired") })
+					if !new.Stop() {
+						t.Error("Stop before the loop has seen the timer")
+					}
+				})
+			})
+			turns(t, l, 4)
+			if n := l.Stats().Timers; n != 1 {
+				t.Errorf("%d timers fired", n)
+			}
+		})
+	}
+}
+
+func TestATimerStopsALaterOneOfTheSameTurn(t *testing.T) {
+	clock := &fakeClock{}
+	l := newLoop(t, clock.option)
+	var second reactor.Timer
+	l.CallLater(1, func() { second.Stop() })
+	second = l.CallLater(1, func() { t.Error("it fired") })
+	third := false
+	l.CallLater(1, func() { third = true })
+	turns(t, l, 1)
+	clock.advance(1)
+	turns(t, l, 1)
+	if !third {
+		t.Error("the one after it did not fire")
+	}
+}
+
+func TestTheZeroTimer(t *testing.T) {
+	var zero reactor.Timer
+	if zero.Stop() || zero.Pending() || !zero.When().IsZero() {
+		t.Error("it is pending")
+	}
+}
+
+func TestAStoppedTimerDoesNotWakeTheLoop(t *testing.T) {
+	var waited []time.Duration
+	l := newLoop(t, noWaiting(&waited))
+	l.CallSoon(func() {
+		l.CallLater(time.Hour, func() {})
+		l.CallLater(time.Minute, func() {}).Stop()
+	})
+	turns(t, l, 1)
+	must0(l.Turn(-1))
+	if last := waited[len(waited)-1]; last < 59*time.Minute {
+		t.Errorf("waited for %v", last)
+	}
+}
+
+// Started and stopped from everywhere while the loop fires them, each timer is either stopped or fires.
+func TestStopRacesWithTheLoop(t *testing.T) {
+	l := started(t)
+	var stopped, fired atomic.Int64
+	var helpers sync.WaitGroup
+	const each = 2000
+	for range 4 {
+		helpers.Go(func() {
+			rnd := rand.New(rand.NewPCG(1, 2))
+			for range each {
+				timer := l.CallLater(time.Duration(rnd.IntN(20))*time.Microsecond, func() { fired.Add(1) })
+				if rnd.IntN(2) == 0 && timer.Stop() {
+					stopped.Add(1)
+				}
+			}
+		})
+	}
+	helpers.Wait()
+	done := make(chan struct{})
+	l.CallLater(time.Millisecond, func() { close(done) })
+	<-done
+	if n := stopped.Load() + fired.Load(); n != 4*each {
+		t.Errorf("%d of %d were stopped or fired", n, 4*each)
+	}
+}
+
+// A million timers, half of them stopped in random order, fire in the order that sorting gives.
+func TestTheHeapSorts(t *testing.T) {
+	for _, n := range []int{1, 2, 5, 1000, 1_000_000} {
+		if n > 1000 && (testing.Short() || raceEnabled) {
+			continue
+		}
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			clock := &fakeClock{}
+			l := newLoop(t, clock.option)
+			rnd := rand.New(rand.NewPCG(uint64(n), 3))
+			type entry struct {
+				when  time.Duration
+				seq   int
+				timer reactor.Timer
+			}
+			var entries []entry
+			var got []int
+			l.CallSoon(func() {
+				for i := range n {
+					d := time.Duration(rnd.IntN(n/2 + 1))
+					entries = append(entries, entry{d, i, l.CallLater(d, func() { got = append(got, i) })})
+				}
+				rnd.Shuffle(n, func(i, j int) { entries[i], entries[j] = entries[j], entries[i] })
+				for _, e := range entries[:n/2] {
+					if !e.timer.Stop() {
+						t.Fatal("a timer was not pending")
+					}
+				}
+			})
+			turns(t, l, 1)
+			left := entries[n/2:]
+			slices.SortFunc(left, func(a, b entry) int { return cmp.Or(cmp.Compare(a.when, b.when), a.seq-b.seq) })
+			for range 3 { // in a few steps, so that the heap is taken apart in between
+				clock.advance(time.Duration(n/4 + 1))
+				turns(t, l, 1)
+			}
+			if len(got) != len(left) {
+				t.Fatalf("%d fired, want %d", len(got), len(left))
+			}
+			for i, e := range left {
+				if got[i] != e.seq {
+					t.Fatalf("timer %d fired as number %d instead of %d", got[i], i, e.seq)
+				}
+			}
+		})
+	}
+}
+
+func TestCloseDropsTimers(t *testing.T) {
+	l := newLoop(t)
+	timers := []reactor.Timer{l.CallLater(time.Hour, func() { t.Error("fired") })}
+	l.CallSoon(func() { timers = append(timers, l.CallLater(time.Hour, func() { t.Error("fired") })) })
+	turns(t, l, 1)
+	l.Close()
+	for i, timer := range timers {
+		if timer.Pending() || timer.Stop() {
+			t.Errorf("timer %d is pending", i)
+		}
+	}
+	if timer := l.CallLater(0, func() {}); timer != (reactor.Timer{}) {
+		t.Error("a closed loop made a timer")
+	}
+}
+
+func TestNow(t *testing.T) {
+	clock := &fakeClock{now: time.Hour}
+	l := newLoop(t, clock.option)
+	if !l.Now().Equal(fakeEpoch.Add(time.Hour)) {
+		t.Errorf("outside: %v", l.Now())
+	}
+	l.CallSoon(func() {
+		before := l.Now()
+		clock.advance(time.Second)
+		if !l.Now().Equal(before) {
+			t.Errorf("it moved within a turn: %v, %v", before, l.Now())
+		}
+	})
+	turns(t, l, 1)
+}
+
+var _ seam.Clock = (*fakeClock)(nil)

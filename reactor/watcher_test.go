@@ -1,0 +1,395 @@
+package reactor_test
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/corobridge/corobridge/internal/poll/polltest"
+	"github.com/corobridge/corobridge/reactor"
+)
+
+// eachPoller runs a test with every facility of this system.
+func eachPoller(t *testing.T, test func(t *testing.T, l *reactor.Loop)) {
+	t.Helper()
+	for _, kind := range []reactor.PollerKind{reactor.Epoll, reactor.Poll} {
+		t.Run(kind.String(), func(t *testing.T) {
+			l := newLoop(t, reactor.WithPoller(kind))
+			test(t, l)
+			l.Close() // before the descriptors
+		})
+	}
+}
+
+func TestReadersAreLevelTriggered(t *testing.T) {
+	eachPoller(t, func(t *testing.T, l *reactor.Loop) {
+		a, b := pair(t)
+		got := ""
+		must0(l.AddReader(a.fd, func() { got += a.read(1) + "|" }))
+		turns(t, l, 2)
+		b.write("abc")
+		turns(t, l, 5)
+		if got != "a|b|c|" {
+			t.Errorf("got %s", got)
+		}
+	})
+}
+
+func TestAReaderIsToldOfTheEnd(t *testing.T) {
+	ends := map[string]func(b *end){
+		"half-close": func(b *end) { must0(unix.Shutdown(b.fd, unix.SHUT_WR)) },
+		"close":      (*end).close,
+		"broken":     func(b *end) { b.write("x"); b.fill(); b.close() },
+	}
+	for name, finish := range ends {
+		t.Run(name, func(t *testing.T) {
+			eachPoller(t, func(t *testing.T, l *reactor.Loop) {
+				a, b := pair(t)
+				n := 0
+				must0(l.AddReader(a.fd, func() { n++ }))
+				finish(b)
+				turns(t, l, 3)
+				if n != 3 {
+					t.Errorf("%d calls in 3 turns", n)
+				}
+			})
+		})
+	}
+}
+
+func TestReaderAndWriterAreIndependent(t *testing.T) {
+	eachPoller(t, func(t *testing.T, l *reactor.Loop) {
+		a, b := pair(t)
+		got := ""
+		note := func(s string) func() { return func() { got += s } }
+		step := func(want string) {
+			t.Helper()
+			got = ""
+			turns(t, l, 1)
+			if got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		}
+		must0(l.AddWriter(a.fd, note("w")))
+		step("w")
+		must0(l.AddReader(a.fd, note("r")))
+		step("w")
+		b.write("x")
+		step("rw")
+		must0(l.AddReader(a.fd, note("R"))) // replaces the reader, keeps the writer
+		step("Rw")
+		must0(l.AddWriter(a.fd, note("W")))
+		step("RW")
+		if !l.RemoveWriter(a.fd) || l.RemoveWriter(a.fd) {
+			t.Error("RemoveWriter tells whether there was one")
+		}
+		step("R")
+		must0(l.AddWriter(a.fd, note("w")))
+		if !l.RemoveReader(a.fd) || l.RemoveReader(a.fd) {
+			t.Error("RemoveReader tells whether there was one")
+		}
+		step("w")
+		a.fill()
+		step("")
+		l.RemoveWriter(a.fd)
+		must0(l.AddReader(a.fd, note("r")))
+		step("r")
+		l.RemoveReader(a.fd)
+		step("")
+		if l.RemoveReader(1 << 20) {
+			t.Error("a descriptor nobody watches had a reader")
+		}
+	})
+}
+
+func TestAWatchIsChangedByItsOwnCallback(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(l *reactor.Loop, fd int, note func(string) func())
+		want   string // of three turns, in which fd is readable and writable
+	}{
+		{"removes itself", func(l *reactor.Loop, fd int, _ func(string) func()) { l.RemoveReader(fd) }, "rw w w"},
+		{"removes the writer", func(l *reactor.Loop, fd int, _ func(string) func()) { l.RemoveWriter(fd) }, "r r r"},
+		{"removes both", func(l *reactor.Loop, fd int, _ func(string) func()) { l.RemoveReader(fd); l.RemoveWriter(fd) }, "r  "},
+		{"replaces itself", func(l *reactor.Loop, fd int, n func(string) func()) { l.AddReader(fd, n("R")) }, "rw Rw Rw"},
+		{"replaces the writer", func(l *reactor.Loop, fd int, n func(string) func()) { l.AddWriter(fd, n("W")) }, "rW rW rW"},
+		{"comes back", func(l *reactor.Loop, fd int, n func(string) func()) {
+			l.RemoveReader(fd)
+			l.RemoveWriter(fd)
+			l.AddReader(fd, n("R"))
+		}, "r R R"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			eachPoller(t, func(t *testing.T, l *reactor.Loop) {
+				a, b := pair(t)
+				b.write("x")
+				got := ""
+				note := func(s string) func() { return func() { got += s } }
+				must0(l.AddReader(a.fd, func() { got += "r"; tt.change(l, a.fd, note) }))
+				must0(l.AddWriter(a.fd, note("w")))
+				var all []string
+				for range 3 {
+					got = ""
+					turns(t, l, 1)
+					all = append(all, got)
+				}
+				if s := strings.Join(all, " "); s != tt.want {
+					t.Errorf("got %q, want %q", s, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// Two descriptors are ready in the same turn; whichever comes first removes the other, which then must not be called.
+func TestARemovedReaderIsNotCalledInTheSameTurn(t *testing.T) {
+	eachPoller(t, func(t *testing.T, l *reactor.Loop) {
+		a, b := pair(t)
+		a.write("x")
+		b.write("x")
+		n := 0
+		watch := func(mine, other *end) {
+			must0(l.AddReader(mine.fd, func() {
+				n++
+				if !l.RemoveReader(other.fd) {
+					t.Error("the other was called, too")
+				}
+				must0(l.AddReader(other.fd, func() { n += 100 })) // level-triggered: in the next turn
+			}))
+		}
+		watch(a, b)
+		watch(b, a)
+		turns(t, l, 1)
+		if n != 1 {
+			t.Errorf("after a turn: %d", n)
+		}
+	})
+}
+
+func TestDescriptorsThatCannotBeWatched(t *testing.T) {
+	l := newLoop(t)
+	a, b := pair(t)
+	file := must(os.Create(t.TempDir() + "/file"))
+	defer file.Close()
+	b.close()
+	closed := b.fd
+	tests := []struct {
+		name string
+		fd   int
+		is   syscall.Errno
+	}{
+		{"closed", closed, unix.EBADF}, {"negative", -1, unix.EBADF}, {"a regular file", int(file.Fd()), unix.EPERM},
+	}
+	for _, tt := range tests {
+		for name, call := range map[string]func() error{
+			"AddReader": func() error { return l.AddReader(tt.fd, func() {}) },
+			"AddWriter": func() error { return l.AddWriter(tt.fd, func() {}) },
+			"Attach":    func() error { _, err := l.Attach(tt.fd, handler(nil)); return err },
+		} {
+			err := call()
+			if !errors.Is(err, tt.is) || !strings.HasPrefix(err.Error(), "reactor: watch descriptor ") {
+				t.Errorf("%s of %s: %v", name, tt.name, err)
+			}
+		}
+		if l.RemoveReader(tt.fd) || l.RemoveWriter(tt.fd) {
+			t.Errorf("%s is watched", tt.name)
+		}
+	}
+	if v := panicOf(func() { l.AddReader(a.fd, nil) }); v != "reactor: AddReader and AddWriter need a function" {
+		t.Errorf("panic %q", v)
+	}
+}
+
+// Who closes a descriptor without removing its reader, and then watches another file with the same number, gets that one's
+// events.
+func TestAReusedNumberIsWatchedAfresh(t *testing.T) {
+	l := newLoop(t)
+	a, b := pair(t)
+	must0(l.AddReader(a.fd, func() { t.Error("the closed descriptor's reader was called") }))
+	must0(l.AddWriter(a.fd, func() { t.Error("the closed descriptor's writer was called") }))
+	number := a.fd
+	a.close()
+	if err := l.AddReader(number, func() {}); !errors.Is(err, unix.EBADF) {
+		t.Errorf("AddReader of a closed descriptor: %v", err)
+	}
+	c, d := pair(t)
+	if c.fd != number {
+		t.Skip("the number was not reused")
+	}
+	n := 0
+	must0(l.AddReader(c.fd, func() { n++ }))
+	d.write("x")
+	turns(t, l, 2)
+	if n != 2 {
+		t.Errorf("%d calls in 2 turns", n)
+	}
+	b.close()
+	l.Close() // before the descriptors
+}
+
+func TestWatchesFromGoroutinesWhileTheLoopSleeps(t *testing.T) {
+	l := started(t)
+	var helpers sync.WaitGroup
+	for range 4 {
+		a, b := pair(t)
+		helpers.Go(func() {
+			for range 200 {
+				got := make(chan string, 1)
+				must0(l.AddReader(a.fd, func() {
+					if s := a.read(1); s != "" {
+						got <- s
+					}
+				}))
+				b.write("x")
+				<-got
+				if !l.RemoveReader(a.fd) {
+					t.Error("there was no reader")
+				}
+			}
+		})
+	}
+	helpers.Wait()
+	l.Close() // before the descriptors
+}
+
+func TestAttachIsEdgeTriggered(t *testing.T) {
+	eachPoller(t, func(t *testing.T, l *reactor.Loop) {
+		a, b := pair(t)
+		var got reactor.Events
+		calls := 0
+		s := must(l.Attach(a.fd, handler(func(e reactor.Events) { got |= e; calls++ })))
+		step := func(want reactor.Events, most int) {
+			t.Helper()
+			got, calls = 0, 0
+			turns(t, l, 3)
+			if got != want || calls > most {
+				t.Errorf("%d calls with %b, want %b", calls, got, want)
+			}
+		}
+		step(reactor.Writable, 1)
+		b.write("abc")
+		got, calls = 0, 0
+		turns(t, l, 3)
+		if got&reactor.Readable == 0 || calls != 1 {
+			t.Errorf("data: %d calls with %b", calls, got)
+		}
+		a.read(1) // not all
+		step(0, 0)
+		a.read(10)
+		a.read(10) // blocks
+		s.Blocked(reactor.Readable)
+		b.write("d")
+		got, calls = 0, 0
+		turns(t, l, 3)
+		if got&reactor.Readable == 0 || calls != 1 {
+			t.Errorf("more data: %d calls with %b", calls, got)
+		}
+		must0(s.Detach())
+		must0(s.Detach())
+		b.write("e")
+		step(0, 0)
+	})
+}
+
+func TestARegistrationCostsOneCall(t *testing.T) {
+	var count *polltest.Counter
+	l := newLoop(t, counting(&count))
+	for range 10 {
+		a, b := pair(t)
+		n := 0
+		s := must(l.Attach(a.fd, handler(func(reactor.Events) { n++ })))
+		for range 5 {
+			b.write("x")
+			turns(t, l, 1)
+			a.read(10)
+			s.Blocked(reactor.Readable)
+		}
+		s.Closing()
+		s.Closing()
+		must0(s.Detach())
+		a.close()
+		b.close()
+		if n == 0 {
+			t.Error("no events")
+		}
+	}
+	if add, rest := count.Adds.Load(), count.Modifies.Load()+count.Removes.Load()+count.Rearms.Load(); add != 10 || rest != 0 {
+		t.Errorf("%d and %d others, for 10 registrations", add, rest)
+	}
+}
+
+// Each of the events of one turn is for a descriptor that the first handler closes and whose number it uses again.
+func TestAStaleEventDoesNotReachTheNewOwner(t *testing.T) {
+	eachPoller(t, func(t *testing.T, l *reactor.Loop) {
+		const n = 16
+		var ends []*end
+		var sources []*reactor.Source
+		called, fresh := 0, 0
+		for range n {
+			a, b := pair(t)
+			ends = append(ends, a)
+			s := must(l.Attach(a.fd, handler(func(reactor.Events) {
+				if called++; called > 1 {
+					return
+				}
+				for i, e := range ends { // close everybody, and open as many
+					sources[i].Closing()
+					e.close()
+				}
+				for range n {
+					c, d := pair(t)
+					must(l.Attach(c.fd, handler(func(e reactor.Events) {
+						if fresh++; e&reactor.Readable != 0 {
+							t.Error("an event of an earlier owner of the number")
+						}
+					})))
+					_ = d
+				}
+			})))
+			sources = append(sources, s)
+			b.write("x")
+		}
+		turns(t, l, 1)
+		if called != 1 || fresh != 0 {
+			t.Errorf("%d old handlers were called, and %d new ones in the same turn", called, fresh)
+		}
+		turns(t, l, 2)
+		if fresh != n {
+			t.Errorf("%d of %d new ones were called", fresh, n)
+		}
+	})
+}
+
+func TestDetachFromGoroutines(t *testing.T) {
+	l := started(t)
+	var helpers sync.WaitGroup
+	for range 4 {
+		helpers.Go(func() {
+			for range 200 {
+				a, b := pair2()
+				s := must(l.Attach(a.fd, handler(func(reactor.Events) {})))
+				b.write("x")
+				var both sync.WaitGroup
+				for range 2 {
+					both.Go(func() { must0(s.Detach()) })
+				}
+				both.Wait()
+				a.close()
+				b.close()
+			}
+		})
+	}
+	helpers.Wait()
+}
+
+// pair2 is pair without a test's cleanup.
+func pair2() (a, b *end) {
+	fds := must(unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0))
+	return &end{fd: fds[0]}, &end{fd: fds[1]}
+}

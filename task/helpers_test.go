@@ -1,0 +1,148 @@
+package task_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"reflect"
+	"runtime/debug"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/reactor"
+	"github.com/corobridge/corobridge/task"
+)
+
+// watchdog ends the test binary, with all stacks, when the test does not end.
+func watchdog(t testing.TB) {
+	timer := time.AfterFunc(20*time.Second, func() {
+		debug.SetTraceback("all")
+		panic("watchdog: " + t.Name() + " hangs")
+	})
+	t.Cleanup(func() { timer.Stop() })
+}
+
+// run runs fn as the main task of a loop, and fails the test if it returns an error.
+func run(t testing.TB, fn func(ctx context.Context) error, opts ...reactor.Option) {
+	t.Helper()
+	watchdog(t)
+	if err := task.Run(context.Background(), fn, task.WithSignals(), task.WithLoopOptions(opts...)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// background starts a loop that is closed when the test ends.
+func background(t testing.TB, opts ...reactor.Option) *reactor.Loop {
+	t.Helper()
+	watchdog(t)
+	loop, err := reactor.New(opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := loop.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := loop.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return loop
+}
+
+// onLoop runs fn in a callback of the loop, and waits for it.
+func onLoop(t testing.TB, loop *reactor.Loop, fn func()) {
+	t.Helper()
+	done := make(chan struct{})
+	if err := loop.CallSoon(func() { defer close(done); fn() }); err != nil {
+		t.Fatal(err)
+	}
+	<-done
+}
+
+// exceptions collects what a loop reports.
+type exceptions struct {
+	mu  sync.Mutex
+	all []reactor.Exception
+}
+
+func (x *exceptions) option() reactor.Option {
+	return reactor.WithExceptionHandler(func(_ *reactor.Loop, e reactor.Exception) {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		x.all = append(x.all, e)
+	})
+}
+
+func (x *exceptions) take() []reactor.Exception {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	all := x.all
+	x.all = nil
+	return all
+}
+
+// pendingTimers counts the timers of a loop. It is called on the loop.
+func pendingTimers(loop *reactor.Loop) int {
+	return reflect.ValueOf(loop).Elem().FieldByName("timers").FieldByName("a").Len()
+}
+
+// registrations counts what waits for the end of a context made by context.WithCancel.
+func registrations(ctx context.Context) int {
+	return reflect.ValueOf(ctx).Elem().FieldByName("children").Len()
+}
+
+func descriptors(t testing.TB) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip(err)
+	}
+	return len(entries)
+}
+
+// mustPanic returns what fn panics with.
+func mustPanic(t testing.TB, fn func()) (v any) {
+	t.Helper()
+	defer func() {
+		if v = recover(); v == nil {
+			t.Error("no panic")
+		}
+	}()
+	fn()
+	return nil
+}
+
+// pending returns a future that nobody completes.
+func pending() *future.Future[int] {
+	f, _ := future.New[int]()
+	return f
+}
+
+// yields lets everything that is ready run n times.
+func yields(ctx context.Context, n int) {
+	for range n {
+		task.Yield(ctx)
+	}
+}
+
+// eventually yields until ok, from a task.
+func eventually(ctx context.Context, ok func() bool) {
+	for !ok() {
+		task.Sleep(context.WithoutCancel(ctx), 100*time.Microsecond)
+	}
+}
+
+var errTest = errors.New("test error")
+
+// wantErr checks that err matches each of want.
+func wantErr(t testing.TB, err error, want ...error) {
+	t.Helper()
+	for _, w := range want {
+		if !errors.Is(err, w) {
+			t.Errorf("error %v does not match %v", err, w)
+		}
+	}
+}

@@ -1,0 +1,210 @@
+package task_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/corobridge/corobridge/reactor"
+	"github.com/corobridge/corobridge/task"
+)
+
+func TestRunReturnsMainsOutcome(t *testing.T) {
+	watchdog(t)
+	parent, cancel := context.WithCancelCause(context.WithValue(context.Background(), anyKey{}, 5))
+	for name, c := range map[string]struct {
+		main func(ctx context.Context) error
+		want error
+	}{
+		"nothing":  {func(ctx context.Context) error { return nil }, nil},
+		"an error": {func(ctx context.Context) error { return errTest }, errTest},
+		"what its parent is cancelled with": {func(ctx context.Context) error {
+			if ctx.Value(anyKey{}) != 5 {
+				t.Error("no value")
+			}
+			cancel(errTest)
+			_, err := pending().Await(ctx)
+			return err
+		}, errTest},
+		"its own result after Stop": {func(ctx context.Context) error {
+			loop, _ := reactor.FromContext(ctx)
+			loop.Stop()
+			_, err := pending().Await(ctx)
+			return errors.Join(errTest, err)
+		}, errTest},
+		"its own result after Close": {func(ctx context.Context) error {
+			loop, _ := reactor.FromContext(ctx)
+			loop.Close()
+			_, err := pending().Await(ctx)
+			return err
+		}, reactor.ErrClosed},
+	} {
+		for range 2 { // a second Run is like the first
+			if err := task.Run(parent, c.main); !errors.Is(err, c.want) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if name == "nothing" {
+			continue
+		}
+	}
+	var p *task.PanicError
+	if err := task.Run(context.Background(), func(context.Context) error { panicsHere(); return nil }); !errors.As(err, &p) {
+		t.Errorf("a panic: %v", err)
+	}
+}
+
+func TestRunUnwindsWhatMainLeaves(t *testing.T) {
+	fds := descriptors(t)
+	ended := 0
+	begun := time.Now()
+	run(t, func(ctx context.Context) error {
+		for range 100 {
+			task.Spawn(ctx, func(ctx context.Context) error {
+				defer func() { ended++ }()
+				err := task.Sleep(ctx, time.Hour)
+				wantErr(t, err, context.Canceled)
+				return errors.Join(err, task.Sleep(context.WithoutCancel(ctx), time.Millisecond))
+			})
+		}
+		return task.Yield(ctx)
+	})
+	if ended != 100 || time.Since(begun) > 700*time.Millisecond {
+		t.Errorf("%d have ended, after %v", ended, time.Since(begun))
+	}
+	if n := descriptors(t); n != fds {
+		t.Errorf("%d descriptors, there were %d", n, fds)
+	}
+}
+
+// FailNow is a Goexit: it unwinds every task, then ends the goroutine that called Run.
+func TestFailNowInATaskEndsRunsCaller(t *testing.T) {
+	watchdog(t)
+	fds := descriptors(t)
+	ended := 0
+	gone, returned := make(chan struct{}), false
+	go func() {
+		defer close(gone)
+		fake := &testing.T{}
+		defer func() {
+			if !fake.Failed() {
+				t.Error("the test has not failed")
+			}
+		}()
+		task.Run(context.Background(), func(ctx context.Context) error {
+			for range 10 {
+				task.Spawn(ctx, func(ctx context.Context) error {
+					defer func() { ended++ }()
+					_, err := pending().Await(ctx)
+					return err
+				})
+			}
+			yields(ctx, 2)
+			_, err := task.Go(ctx, func(context.Context) (int, error) { fake.FailNow(); return 0, nil }).Await(ctx)
+			return err
+		})
+		returned = true
+	}()
+	<-gone
+	if returned || ended != 10 {
+		t.Errorf("Run returned: %v; %d tasks have ended", returned, ended)
+	}
+	if n := descriptors(t); n != fds {
+		t.Errorf("%d descriptors, there were %d", n, fds)
+	}
+	if err := goleak.Find(goleak.IgnoreCurrent()); err != nil {
+		t.Error(err)
+	}
+}
+
+// The rest runs in a process of its own: this test binary again, with a scene named in the environment.
+const sceneVariable = "COROBRIDGE_TASK_SCENE"
+
+func scene(t *testing.T, name string) (out string, err error) {
+	t.Helper()
+	watchdog(t)
+	cmd := exec.Command(os.Args[0], "-test.run=^TestScene$", "-test.v", "-test.timeout=10s")
+	cmd.Env = append(os.Environ(), sceneVariable+"="+name)
+	b, err := cmd.CombinedOutput()
+	return string(b), err
+}
+
+func TestScene(t *testing.T) {
+	kill := func(sig syscall.Signal) { syscall.Kill(os.Getpid(), sig) }
+	switch name := os.Getenv(sceneVariable); name {
+	case "SIGINT", "SIGTERM":
+		sig := map[string]syscall.Signal{"SIGINT": syscall.SIGINT, "SIGTERM": syscall.SIGTERM}[name]
+		err := task.Run(context.Background(), func(ctx context.Context) error {
+			task.Spawn(ctx, func(context.Context) error { kill(sig); return nil })
+			_, err := pending().Await(ctx)
+			var s *task.SignalError
+			fmt.Println("main:", errors.As(err, &s), errors.Is(err, context.Canceled), context.Cause(ctx))
+			return err
+		})
+		var s *task.SignalError
+		fmt.Println("Run:", errors.As(err, &s) && s.Signal == sig, err)
+	case "one worker": // watching for signals takes none of the loop's workers
+		err := task.Run(context.Background(), func(ctx context.Context) error {
+			_, err := task.Blocking(ctx, func(context.Context) (int, error) { return 0, nil })
+			return err
+		}, task.WithLoopOptions(reactor.WithWorkers(1)))
+		fmt.Println("Run:", err)
+	case "second signal":
+		task.Run(context.Background(), func(ctx context.Context) error {
+			kill(syscall.SIGTERM)
+			pending().Await(ctx)
+			fmt.Println("first")
+			kill(syscall.SIGTERM)
+			_, err := pending().Await(context.WithoutCancel(ctx))
+			return err
+		})
+	case "FailNow":
+		task.Run(context.Background(), func(ctx context.Context) error {
+			task.Spawn(ctx, func(ctx context.Context) error {
+				defer fmt.Println("unwound")
+				return task.Sleep(ctx, time.Hour)
+			})
+			task.Yield(ctx)
+			t.Fatal("failed in a task")
+			return nil
+		})
+		fmt.Println("Run returned")
+	default:
+		t.Skip("is run by the tests that follow")
+	}
+}
+
+func TestScenes(t *testing.T) {
+	for name, c := range map[string]struct {
+		want, not string
+		fails     bool
+	}{
+		"SIGINT":        {want: "main: true true task: signal: interrupt\nRun: true task: signal: interrupt\n"},
+		"SIGTERM":       {want: "main: true true task: signal: terminated\nRun: true task: signal: terminated\n"},
+		"one worker":    {want: "Run: <nil>\n"},
+		"second signal": {want: "first\n", fails: true},
+		"FailNow":       {want: "unwound\n", not: "Run returned", fails: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, err := scene(t, name)
+			if (err != nil) != c.fails || !strings.Contains(out, c.want) || c.not != "" && strings.Contains(out, c.not) {
+				t.Errorf("%v:\n%s", err, out)
+			}
+			var exit *exec.ExitError
+			if name == "second signal" && (!errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM) {
+				t.Errorf("it was not ended by the signal: %v", err)
+			}
+			if name == "FailNow" && !strings.Contains(out, "--- FAIL: TestScene") {
+				t.Errorf("the test did not fail:\n%s", out)
+			}
+		})
+	}
+}
