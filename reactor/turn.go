@@ -23,7 +23,7 @@ const (
 	flushEvery  = 64                     // items between two flushes inside a batch
 	flushAfter  = time.Millisecond       // or this long after the last one
 	clockEvery  = 8                      // items between two looks at flushAfter
-	yieldTurns  = 64                     // turns without blocking between two runtime.Gosched
+	yieldTurns  = 1024                   // turns without blocking between two runtime.Gosched
 	yieldAfter  = 100 * time.Microsecond // or this long
 	blocksFirst = 64                     // blocking waits after which poll-before-block is tried again
 )

@@ -492,6 +492,32 @@ func TestErrorsThatNobodyRetrievesAreReported(t *testing.T) {
 	}
 }
 
+func TestErrorsAreReportedWhenTheirTasksAreCollected(t *testing.T) {
+	foreign, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	contexts := map[string]func(ctx context.Context, loop *reactor.Loop) context.Context{
+		"own":     func(ctx context.Context, loop *reactor.Loop) context.Context { return ctx },
+		"foreign": func(_ context.Context, loop *reactor.Loop) context.Context { return reactor.WithLoop(foreign, loop) },
+	}
+	for name, derive := range contexts {
+		t.Run(name, func(t *testing.T) {
+			var x exceptions
+			run(t, func(ctx context.Context) error {
+				loop, _ := reactor.FromContext(ctx)
+				for range 10 {
+					task.Spawn(derive(ctx, loop), func(ctx context.Context) error { yields(ctx, 2); return errTest }, task.Name("lost"))
+				}
+				reports := 0
+				eventually(ctx, func() bool { runtime.GC(); reports += len(x.take()); return reports == 10 })
+				return nil
+			}, x.option())
+			if all := x.take(); len(all) > 0 {
+				t.Errorf("reports at the end: %v", all)
+			}
+		})
+	}
+}
+
 var kept *task.Task[struct{}]
 
 func TestACallbackThatPanicsAtATasksEnd(t *testing.T) {

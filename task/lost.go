@@ -44,6 +44,9 @@ func (l *lost) reportAll() {
 // when the loop is closed.
 func (t *Task[T]) expectRetrieval() {
 	sched := t.scope.sched
+	if x := t.scope.extra; x != nil {
+		x.unwatch = nil // it leads back to t, and what is part of a cycle has no finalizer
+	}
 	pointer := weak.Make(t)
 	key := sched.lost.add(func() {
 		if t := pointer.Value(); t != nil {

@@ -67,20 +67,20 @@ func Run(ctx context.Context, main func(ctx context.Context) error, opts ...RunO
 // watchSignals makes the first signal cancel main, until stop is called. A goroutine waits for it, since a signal
 // comes through a channel.
 func watchSignals(main *Task[struct{}], which []os.Signal) (stop func()) {
-	signals, stopped, gone := make(chan os.Signal, 1), make(chan struct{}), make(chan struct{})
+	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, which...)
-	go func() {
-		defer close(gone)
+	watch := future.FromFunc(context.Background(), func(ctx context.Context) (struct{}, error) {
 		select {
 		case s := <-signals:
 			signal.Stop(signals) // the next one has its usual effect
 			main.Cancel(&SignalError{s})
-		case <-stopped:
+		case <-ctx.Done():
 		}
-	}()
+		return struct{}{}, nil
+	})
 	return func() {
 		signal.Stop(signals)
-		close(stopped)
-		<-gone
+		watch.Cancel(nil)
+		watch.Await(context.Background())
 	}
 }

@@ -19,7 +19,7 @@ import (
 
 func TestRunReturnsMainsOutcome(t *testing.T) {
 	watchdog(t)
-	parent, cancel := context.WithCancelCause(context.WithValue(context.Background(), anyKey{}, 5))
+	var cancel context.CancelCauseFunc
 	for name, c := range map[string]struct {
 		main func(ctx context.Context) error
 		want error
@@ -48,12 +48,12 @@ func TestRunReturnsMainsOutcome(t *testing.T) {
 		}, reactor.ErrClosed},
 	} {
 		for range 2 { // a second Run is like the first
+			var parent context.Context
+			parent, cancel = context.WithCancelCause(context.WithValue(context.Background(), anyKey{}, 5))
 			if err := task.Run(parent, c.main); !errors.Is(err, c.want) {
 				t.Errorf("%s: %v", name, err)
 			}
-		}
-		if name == "nothing" {
-			continue
+			cancel(nil)
 		}
 	}
 	var p *task.PanicError
@@ -94,6 +94,7 @@ func TestFailNowInATaskEndsRunsCaller(t *testing.T) {
 	go func() {
 		defer close(gone)
 		fake := &testing.T{}
+		failNow := fake.FailNow
 		defer func() {
 			if !fake.Failed() {
 				t.Error("the test has not failed")
@@ -108,7 +109,7 @@ func TestFailNowInATaskEndsRunsCaller(t *testing.T) {
 				})
 			}
 			yields(ctx, 2)
-			_, err := task.Go(ctx, func(context.Context) (int, error) { fake.FailNow(); return 0, nil }).Await(ctx)
+			_, err := task.Go(ctx, func(context.Context) (int, error) { failNow(); return 0, nil }).Await(ctx)
 			return err
 		})
 		returned = true

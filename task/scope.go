@@ -39,6 +39,7 @@ type scope struct {
 	real atomic.Pointer[realContext] // nil for one that is not done, and was never asked for Done
 	kind kind
 	gone bool // it has left the tree, for good
+	lent bool // a task below it has waited with this very context
 	// foreign: some other context lies between up and this one, so that a cancellation of up comes, if at all, through
 	// that context.
 	foreign bool
@@ -140,7 +141,9 @@ func (s *scope) unlink() {
 	if s.next != nil {
 		s.leaveRing()
 	}
-	s.eachBelow((*scope).recheck) // a task below may wait with the context that has just ended
+	if s.lent {
+		s.eachBelow((*scope).recheck) // who waits with the context that has just ended
+	}
 	for s.kids != nil {
 		k := s.kids
 		k.leaveRing()
@@ -271,6 +274,7 @@ func (s *scope) covers(t *scope) bool {
 	}
 	for u := t; u != nil && !u.foreign; u = u.up {
 		if u.up == s {
+			s.lent = true
 			return true
 		}
 	}

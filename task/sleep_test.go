@@ -108,15 +108,17 @@ func TestBlocking(t *testing.T) {
 		wantErr(t, err, task.ErrGoexit)
 
 		c, cancel := context.WithCancelCause(ctx)
-		ended := make(chan error, 1)
+		ended, returned := make(chan error, 1), make(chan struct{})
 		task.Spawn(ctx, func(ctx context.Context) error { yields(ctx, 3); cancel(errTest); return nil })
 		_, err = task.Blocking(c, func(ctx context.Context) (int, error) {
 			<-ctx.Done()
 			ended <- context.Cause(ctx)
+			<-returned
 			return 0, nil
 		})
+		close(returned)
 		wantErr(t, err, errTest, context.Canceled)
-		v, err = task.Blocking(ctx, func(context.Context) (int, error) { return 1, <-ended })
+		_, err = task.Blocking(ctx, func(context.Context) (int, error) { return 1, <-ended })
 		wantErr(t, err, errTest)
 		return nil
 	})
@@ -127,14 +129,12 @@ func TestBlocking(t *testing.T) {
 }
 
 func TestCloseWaitsForWhatBlocks(t *testing.T) {
-	blocks := map[string]func(ctx context.Context, until <-chan struct{}, ended func()) error{
-		"Blocking": func(ctx context.Context, until <-chan struct{}, ended func()) error {
-			_, err := task.Blocking(ctx, func(context.Context) (int, error) { <-until; ended(); return 0, nil })
+	blocks := map[string]func(ctx context.Context, work func() error) error{
+		"Blocking": func(ctx context.Context, work func() error) error {
+			_, err := task.Blocking(ctx, func(context.Context) (int, error) { return 0, work() })
 			return err
 		},
-		"Wait": func(ctx context.Context, until <-chan struct{}, ended func()) error {
-			return task.Wait(ctx, waitFunc(func() error { <-until; ended(); return nil }))
-		},
+		"Wait": func(ctx context.Context, work func() error) error { return task.Wait(ctx, waitFunc(work)) },
 	}
 	for name, block := range blocks {
 		t.Run(name, func(t *testing.T) {
@@ -142,8 +142,12 @@ func TestCloseWaitsForWhatBlocks(t *testing.T) {
 			until, ended := make(chan struct{}), false
 			started := future.Promise[int]{}
 			tk := task.Spawn(loop.Context(), func(ctx context.Context) error {
-				started.Resolve(1)
-				return block(ctx, until, func() { ended = true })
+				return block(ctx, func() error {
+					started.Resolve(1)
+					<-until
+					ended = true
+					return nil
+				})
 			})
 			started.Future().Await(context.Background())
 			tk.Cancel(errTest)

@@ -106,7 +106,7 @@ func TestTasksCancelledAtRandomLeaveNothing(t *testing.T) {
 			t.Errorf("%d tasks live", live)
 		}
 		return nil
-	})
+	}, (&exceptions{}).option())
 	if n := descriptors(t); n != fds {
 		t.Errorf("%d descriptors, there were %d", n, fds)
 	}

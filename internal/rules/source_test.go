@@ -1,0 +1,226 @@
+package rules
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const (
+	root   = "../.."
+	module = "github.com/corobridge/corobridge/"
+)
+
+// sourceFile is a file of the library: not a test, and not an example.
+type sourceFile struct {
+	path string // from the root, with slashes
+	fset *token.FileSet
+	ast  *ast.File
+}
+
+func (f sourceFile) pkg() string { return f.path[:strings.LastIndex(f.path, "/")] }
+
+// library parses every file of the library, whatever its build tags.
+func library(t *testing.T) (files []sourceFile) {
+	t.Helper()
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, _ := filepath.Rel(root, path)
+		rel = filepath.ToSlash(rel)
+		switch name := d.Name(); {
+		case d.IsDir() && rel != "." && (strings.HasPrefix(name, ".") || name == "testdata" || rel == "examples" || rel == "bench"):
+			return filepath.SkipDir
+		case d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go"):
+			return nil
+		case strings.HasSuffix(filepath.Dir(rel), "test"): // polltest, seamtest: for tests
+			return nil
+		}
+		fset := token.NewFileSet()
+		f, err := parser.ParseFile(fset, path, nil, parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		files = append(files, sourceFile{rel, fset, f})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) < 40 {
+		t.Fatalf("found only %d files of the library", len(files))
+	}
+	return files
+}
+
+// Imports run downward only.
+func TestLayersImportDownwardOnly(t *testing.T) {
+	may := map[string][]string{
+		"internal/gid":            {},
+		"internal/coro":           {"internal/gid"},
+		"internal/poll":           {},
+		"internal/seam":           {"internal/poll"},
+		"internal/rules":          {},
+		"reactor":                 {"internal/coro", "internal/poll", "internal/seam"},
+		"future":                  {"internal/coro"},
+		"task":                    {"future", "reactor", "internal/coro"},
+		"stream":                  {"task", "future", "reactor", "internal/coro", "internal/seam"},
+		"compat/internal/channel": {"stream", "task", "future", "reactor", "internal/coro"},
+		"compat/asyncore":         {"compat/internal/channel", "stream", "reactor"},
+		"compat/asynchat":         {"compat/asyncore", "compat/internal/channel", "stream"},
+		"compat":                  {"compat/asyncore", "compat/asynchat", "compat/internal/channel", "stream", "task", "future", "reactor"},
+	}
+	for _, f := range library(t) {
+		allowed, known := may[f.pkg()]
+		if !known {
+			t.Errorf("%s: package %s has no place in the layers", f.path, f.pkg())
+			continue
+		}
+		for _, imp := range f.ast.Imports {
+			path, _ := strconv.Unquote(imp.Path.Value)
+			below, ours := strings.CutPrefix(path, module)
+			if ours && !contains(allowed, below) {
+				t.Errorf("%s imports %s, which is not below it", f.path, below)
+			}
+		}
+	}
+}
+
+// Only names and addresses come from package net; sockets come from the seam.
+func TestInputAndOutputGoThroughTheSeam(t *testing.T) {
+	names := []string{
+		"Addr", "TCPAddr", "UnixAddr", "UDPAddr", "IPAddr", "TCPAddrFromAddrPort", "SplitHostPort", "JoinHostPort", "ErrClosed", "Error", "OpError",
+	}
+	resolver := map[string][]string{ // the seam itself: names, and the zones of addresses
+		"internal/seam": {"DefaultResolver", "InterfaceByName", "InterfaceByIndex", "Interface"},
+	}
+	for _, f := range library(t) {
+		eachSelector(f, "net", func(name string, pos token.Pos) {
+			if !contains(names, name) && !contains(resolver[f.pkg()], name) {
+				t.Errorf("%s: net.%s: input and output go through internal/seam", f.fset.Position(pos), name)
+			}
+		})
+		for _, pkg := range []string{"syscall", "unix"} {
+			eachSelector(f, pkg, func(name string, pos token.Pos) {
+				if f.pkg() != "internal/seam" && f.pkg() != "internal/poll" && isCall(name) {
+					t.Errorf("%s: %s.%s: system calls are made in internal/seam and internal/poll only", f.fset.Position(pos), pkg, name)
+				}
+			})
+		}
+	}
+}
+
+// isCall reports whether a name of package syscall is that of a function that does something with a descriptor.
+func isCall(name string) bool {
+	switch name {
+	case "Read", "Write", "Readv", "Writev", "Socket", "Bind", "Listen", "Accept", "Accept4", "Connect", "Close", "Shutdown",
+		"Sendto", "Recvfrom", "Sendmsg", "Recvmsg", "Send", "SetsockoptInt", "GetsockoptInt", "Syscall", "Syscall6", "RawSyscall", "RawSyscall6",
+		"Getsockname", "Getpeername", "EpollCtl", "EpollWait", "Poll", "Select", "Sendfile", "Splice", "Dup", "Fcntl", "SetNonblock":
+		return true
+	}
+	return false
+}
+
+// A goroutine is started only where the design says so.
+func TestGoroutinesAreStartedOnlyWhereAllowed(t *testing.T) {
+	allowed := map[string]string{
+		"reactor/run.go Start":       "Loop.Start",
+		"reactor/run.go background":  "Loop.Start, after a Goexit",
+		"reactor/close.go Close":     "Close of one loop on another's",
+		"reactor/offload.go Offload": "Offload",
+		"reactor/offload.go run":     "Offload, after a Goexit",
+		"future/promise.go FromFunc": "FromFunc",
+		"task/blocking.go Wait":      "task.Wait",
+		"internal/coro/pool.go Reap": "the reaper of coroutines that called Goexit",
+	}
+	used := map[string]bool{}
+	for _, f := range library(t) {
+		for _, decl := range f.ast.Decls {
+			fn, ok := decl.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			ast.Inspect(fn, func(n ast.Node) bool {
+				if startsGoroutine(n) {
+					where := f.path + " " + fn.Name.Name
+					used[where] = true
+					if allowed[where] == "" {
+						t.Errorf("%s: %s starts a goroutine: the design allows none there", f.fset.Position(n.Pos()), fn.Name.Name)
+					}
+				}
+				return true
+			})
+		}
+	}
+	for where := range allowed {
+		if !used[where] {
+			t.Errorf("%s starts no goroutine any more: take it off the list", where)
+		}
+	}
+}
+
+// startsGoroutine reports whether a node is a go statement, or a call of a Go method, as sync.WaitGroup's; task.Go starts a task.
+func startsGoroutine(n ast.Node) bool {
+	switch n := n.(type) {
+	case *ast.GoStmt:
+		return true
+	case *ast.CallExpr:
+		if s, ok := n.Fun.(*ast.SelectorExpr); ok && s.Sel.Name == "Go" {
+			x, ok := s.X.(*ast.Ident)
+			return !ok || x.Name != "task"
+		}
+	}
+	return false
+}
+
+func TestNoNoraceAndNoInit(t *testing.T) {
+	for _, f := range library(t) {
+		for _, g := range f.ast.Comments {
+			for _, c := range g.List {
+				if strings.HasPrefix(c.Text, "//go:norace") {
+					t.Errorf("%s: races are mended, not hidden", f.fset.Position(c.Pos()))
+				}
+			}
+		}
+		for _, d := range f.ast.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil && fn.Name.Name == "init" {
+				t.Errorf("%s: an init function", f.fset.Position(fn.Pos()))
+			}
+		}
+	}
+}
+
+// eachSelector calls fn for each use of a name of an imported package.
+func eachSelector(f sourceFile, pkg string, fn func(name string, pos token.Pos)) {
+	imported := false
+	for _, imp := range f.ast.Imports {
+		path, _ := strconv.Unquote(imp.Path.Value)
+		imported = imported || path == pkg || strings.HasSuffix(path, "/"+pkg)
+	}
+	if !imported {
+		return
+	}
+	ast.Inspect(f.ast, func(n ast.Node) bool {
+		if s, ok := n.(*ast.SelectorExpr); ok {
+			if x, ok := s.X.(*ast.Ident); ok && x.Name == pkg && x.Obj == nil {
+				fn(s.Sel.Name, s.Pos())
+			}
+		}
+		return true
+	})
+}
+
+func contains(list []string, s string) bool {
+	for _, v := range list {
+		if v == s {
+			return true
+		}
+	}
+	return false
+}
