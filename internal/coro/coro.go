@@ -118,7 +118,17 @@ func (c *Coro) Yield() {
 }
 
 // Run resumes the coroutine. The loop calls it, from its ready queue.
-func (c *Coro) Run() { c.pool.resume(c) }
+func (c *Coro) Run() {
+	p := c.pool
+	p.steps++
+	p.running = c
+	if id := uintptr(c.id); p.current.Load() != id {
+		p.current.Store(id)
+	}
+	if s, _ := c.next(); s != parked {
+		p.leave(c, s)
+	}
+}
 
 // Pool returns the pool c belongs to.
 func (c *Coro) Pool() *Pool { return c.pool }

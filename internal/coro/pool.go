@@ -78,8 +78,11 @@ func (p *Pool) Enter() (leave func()) {
 
 // Inside reports whether the caller runs on the loop: in a callback or in a coroutine.
 func (p *Pool) Inside() bool {
-	id := uintptr(gid.Self())
-	return id == p.current.Load() || id == p.loop.Load()
+	switch uintptr(gid.Self()) {
+	case p.current.Load(), p.loop.Load():
+		return true
+	}
+	return false
 }
 
 // Start gives job to a coroutine and runs it until it suspends or ends. It is called on the loop, outside any coroutine.
@@ -96,23 +99,18 @@ func (p *Pool) Start(job Job) {
 	if p.live++; p.live > p.peak {
 		p.peak = p.live
 	}
-	p.resume(c)
+	c.Run()
 }
 
-func (p *Pool) resume(c *Coro) {
-	p.steps++
-	p.running = c
-	if id := uintptr(c.id); p.current.Load() != id {
-		p.current.Store(id)
-	}
-	switch s, _ := c.next(); s {
-	case ended:
+// leave takes back a coroutine whose job is over.
+func (p *Pool) leave(c *Coro, s signal) {
+	if s == ended {
 		p.release(c)
-	case dying:
-		p.live--
-		p.dying = append(p.dying, c)
-		p.goexit()
+		return
 	}
+	p.live--
+	p.dying = append(p.dying, c)
+	p.goexit()
 }
 
 // Reap lets each Goexit that is held back run out in a goroutine of its own: to end such a coroutine hands its Goexit on to

@@ -492,6 +492,50 @@ func TestAWaitAllocatesNothing(t *testing.T) {
 	w.Coro().Run()
 }
 
+func TestYield(t *testing.T) {
+	l := newLoop(t)
+	done, cancel := context.WithCancelCause(context.Background())
+	cancel(errors.New("mine"))
+	for name, wrap := range map[string]func(context.Context) context.Context{
+		"any context":     func(ctx context.Context) context.Context { return ctx },
+		"the loop's own":  func(ctx context.Context) context.Context { return carrier{ctx, &l.pool} },
+		"another's":       func(ctx context.Context) context.Context { return carrier{ctx, new(coro.Pool)} },
+		"one of no value": func(ctx context.Context) context.Context { return customDone{ctx, ctx.Err()} },
+	} {
+		got := ""
+		for _, who := range []string{"a", "b"} {
+			l.start(func() {
+				for range 2 {
+					got += who
+					if err := coro.Yield(wrap(context.Background()), "test: Yield"); err != nil {
+						t.Error(err)
+					}
+				}
+				if err := coro.Yield(wrap(done), "test: Yield"); !errors.Is(err, context.Canceled) {
+					t.Errorf("%s, done: %v", name, err)
+				}
+			})
+		}
+		l.settle()
+		if got != "abab" {
+			t.Errorf("%s: got %s", name, got)
+		}
+		if v, _ := panicOf(func() { coro.Yield(wrap(context.Background()), "test: Yield") }).(string); !strings.HasPrefix(v, "test: Yield in a loop callback") {
+			t.Errorf("%s: panic %q", name, v)
+		}
+	}
+	var over sync.WaitGroup
+	over.Go(func() {
+		if err := coro.Yield(context.Background(), "test: Yield"); err != nil {
+			t.Error(err)
+		}
+		if err := coro.Yield(done, "test: Yield"); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+	over.Wait()
+}
+
 func TestPanicErrorText(t *testing.T) {
 	e := &coro.PanicError{Value: "boom", Stack: []byte("the stack")}
 	if s := e.Error(); !strings.Contains(s, "boom") || !strings.Contains(s, "the stack") || e.Unwrap() != nil {

@@ -12,8 +12,8 @@ type watch struct {
 func (w *watch) end() {
 	if w.stop != nil {
 		w.stop()
+		*w = watch{}
 	}
-	*w = watch{}
 }
 
 // watch sees to it that the end of ctx rechecks c. The last two contexts stay watched for the length of the job, since
