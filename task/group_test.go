@@ -271,6 +271,30 @@ func TestNestedGroups(t *testing.T) {
 	})
 }
 
+func TestAGroupInACallbackDoesNotWait(t *testing.T) {
+	loop := background(t)
+	var g *task.Group
+	onLoop(t, loop, func() {
+		var gctx context.Context
+		g, gctx = task.NewGroup(loop.Context())
+		g.SetLimit(1)
+		member := func() error { _, err := pending().Await(gctx); return err }
+		g.Go(member)
+		for want, wait := range map[string]func(){
+			"task: Group.Wait": func() { g.Wait() }, "task: Group.Go at the group's limit": func() { g.Go(member) },
+		} {
+			if v, _ := mustPanic(t, wait).(string); !strings.HasPrefix(v, want+" in a loop callback would stop the loop") {
+				t.Errorf("panic %q", v)
+			}
+		}
+		if g.TryGo(member) {
+			t.Error("TryGo over the limit")
+		}
+	})
+	g.Cancel(errTest)
+	wantErr(t, g.Wait(), errTest)
+}
+
 func TestMembersOnAnotherLoop(t *testing.T) {
 	other := background(t)
 	run(t, func(ctx context.Context) error {
@@ -357,284 +381,4 @@ func TestGroupsThatAreNotAwaited(t *testing.T) {
 			}, x.option())
 		})
 	}
-}
-
-func TestScope(t *testing.T) {
-	run(t, func(ctx context.Context) error {
-		ended := 0
-		leave := func(fn func()) error {
-			return task.Scope(ctx, func(ctx context.Context, g *task.Group) error {
-				for range 3 {
-					g.Go(func() error {
-						defer func() { ended++ }()
-						_, err := pending().Await(ctx)
-						yields(context.WithoutCancel(ctx), 3)
-						return err
-					})
-				}
-				yields(ctx, 2)
-				fn()
-				return errTest
-			})
-		}
-		if err := leave(func() {}); err != errTest || ended != 3 {
-			t.Errorf("an error: %v, %d have ended", err, ended)
-		}
-		if v := mustPanic(t, func() { leave(panicsHere) }); v != "here" || ended != 6 {
-			t.Errorf("a panic: %v, %d have ended", v, ended)
-		}
-		err := task.Scope(ctx, func(ctx context.Context, g *task.Group) error {
-			g.Go(func() error { return task.Sleep(ctx, time.Millisecond) })
-			return nil
-		})
-		return err
-	})
-	loop := background(t)
-	ended := 0
-	_, err := task.Go(loop.Context(), func(ctx context.Context) (int, error) {
-		return 0, task.Scope(ctx, func(ctx context.Context, g *task.Group) error {
-			g.Go(func() error { defer func() { ended++ }(); _, err := pending().Await(ctx); return err })
-			yields(ctx, 2)
-			runtime.Goexit()
-			return nil
-		})
-	}).Await(context.Background())
-	wantErr(t, err, task.ErrGoexit)
-	onLoop(t, loop, func() {
-		if ended != 1 {
-			t.Error("Goexit: the member goes on")
-		}
-	})
-	err = task.Scope(loop.Context(), func(ctx context.Context, g *task.Group) error { // in a goroutine
-		g.Go(func() error { return errTest })
-		return nil
-	})
-	wantErr(t, err, errTest)
-}
-
-func TestTheRootGroupCancelsNobody(t *testing.T) {
-	var x exceptions
-	run(t, func(ctx context.Context) error {
-		bad := task.Spawn(ctx, func(context.Context) error { return errTest })
-		good := task.Go(ctx, func(ctx context.Context) (int, error) { return 1, task.Sleep(ctx, time.Millisecond) })
-		if v, err := good.Await(ctx); v != 1 || err != nil {
-			t.Errorf("got %v, %v", v, err)
-		}
-		_, err := bad.Await(ctx)
-		wantErr(t, err, errTest)
-		return nil
-	}, x.option())
-	if all := x.take(); len(all) > 0 {
-		t.Errorf("reports: %v", all)
-	}
-}
-
-func TestErrorsThatNobodyRetrievesAreReported(t *testing.T) {
-	fail := func(context.Context) error { return errTest }
-	cases := map[string]struct {
-		main     func(ctx context.Context) error
-		reported int
-	}{
-		"kept and forgotten": {func(ctx context.Context) error { kept = task.Spawn(ctx, fail, task.Name("kept")); return nil }, 1},
-		"dropped, collected or not": {func(ctx context.Context) error {
-			for range 10 {
-				task.Spawn(ctx, fail)
-			}
-			yields(ctx, 3)
-			runtime.GC()
-			return nil
-		}, 10},
-		"awaited": {func(ctx context.Context) error { task.Spawn(ctx, fail).Await(ctx); return nil }, 0},
-		"asked for by TryResult": {func(ctx context.Context) error {
-			tk := task.Spawn(ctx, fail)
-			yields(ctx, 2)
-			tk.TryResult()
-			return nil
-		}, 0},
-		"given to a callback": {func(ctx context.Context) error {
-			loop, _ := reactor.FromContext(ctx)
-			task.Spawn(ctx, fail).OnDone(loop, func(struct{}, error) {})
-			return task.Yield(ctx)
-		}, 0},
-		"a panic": {func(ctx context.Context) error {
-			task.Spawn(ctx, func(context.Context) error { panic("x") })
-			return nil
-		}, 1},
-		"a member": {func(ctx context.Context) error {
-			task.Scope(ctx, func(ctx context.Context, _ *task.Group) error { task.Spawn(ctx, fail); return nil })
-			return nil
-		}, 0},
-		"cancelled at the end": {func(ctx context.Context) error {
-			task.Spawn(ctx, func(ctx context.Context) error { _, err := pending().Await(ctx); return err })
-			task.Spawn(ctx, func(ctx context.Context) error { pending().Await(ctx); return ctx.Err() })
-			return task.Yield(ctx)
-		}, 0},
-		"an error of its own at the end": {func(ctx context.Context) error {
-			task.Spawn(ctx, func(ctx context.Context) error { pending().Await(ctx); return errTest })
-			return task.Yield(ctx)
-		}, 1},
-	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			var x exceptions
-			run(t, c.main, x.option())
-			all := x.take()
-			if len(all) != c.reported {
-				t.Fatalf("%d reports: %v", len(all), all)
-			}
-			if c.reported == 1 && (all[0].Op != "task" || !strings.HasPrefix(all[0].Err.Error(), "never retrieved: ")) {
-				t.Errorf("report: %v", all[0])
-			}
-			if name == "kept and forgotten" && (all[0].Name != "kept" || !errors.Is(all[0].Err, errTest)) {
-				t.Errorf("report: %v", all[0])
-			}
-		})
-	}
-}
-
-func TestErrorsAreReportedWhenTheirTasksAreCollected(t *testing.T) {
-	foreign, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	contexts := map[string]func(ctx context.Context, loop *reactor.Loop) context.Context{
-		"own":     func(ctx context.Context, loop *reactor.Loop) context.Context { return ctx },
-		"foreign": func(_ context.Context, loop *reactor.Loop) context.Context { return reactor.WithLoop(foreign, loop) },
-	}
-	for name, derive := range contexts {
-		t.Run(name, func(t *testing.T) {
-			var x exceptions
-			run(t, func(ctx context.Context) error {
-				loop, _ := reactor.FromContext(ctx)
-				for range 10 {
-					task.Spawn(derive(ctx, loop), func(ctx context.Context) error { yields(ctx, 2); return errTest }, task.Name("lost"))
-				}
-				reports := 0
-				eventually(ctx, func() bool { runtime.GC(); reports += len(x.take()); return reports == 10 })
-				return nil
-			}, x.option())
-			if all := x.take(); len(all) > 0 {
-				t.Errorf("reports at the end: %v", all)
-			}
-		})
-	}
-}
-
-var kept *task.Task[struct{}]
-
-func TestACallbackThatPanicsAtATasksEnd(t *testing.T) {
-	var x exceptions
-	run(t, func(ctx context.Context) error {
-		g, gctx := task.NewGroup(ctx)
-		tk := task.Go(gctx, func(ctx context.Context) (int, error) { return 1, task.Yield(ctx) })
-		called := false
-		tk.OnDone(future.Inline, func(int, error) { panic("callback") })
-		tk.OnDone(future.Inline, func(int, error) { called = true })
-		if err := g.Wait(); err != nil || !called {
-			t.Errorf("Wait: %v; the other callback ran: %v", err, called)
-		}
-		if v, err := tk.Await(ctx); v != 1 || err != nil {
-			t.Errorf("got %v, %v", v, err)
-		}
-		return nil
-	}, x.option())
-	if all := x.take(); len(all) != 1 || all[0].Op != "callback" {
-		t.Errorf("reports: %v", all)
-	}
-}
-
-func TestATaskCancelledBeforeItsFirstStepRuns(t *testing.T) {
-	cancels := map[string]func(ctx context.Context, fn func(ctx context.Context) error) *task.Task[struct{}]{
-		"itself": func(ctx context.Context, fn func(ctx context.Context) error) *task.Task[struct{}] {
-			tk := task.Spawn(ctx, fn)
-			tk.Cancel(errTest)
-			return tk
-		},
-		"as a future": func(ctx context.Context, fn func(ctx context.Context) error) *task.Task[struct{}] {
-			tk := task.Spawn(ctx, fn)
-			tk.AsFuture().Cancel(errTest)
-			return tk
-		},
-		"through its context": func(ctx context.Context, fn func(ctx context.Context) error) *task.Task[struct{}] {
-			c, cancel := context.WithCancelCause(ctx)
-			cancel(errTest)
-			return task.Spawn(c, fn)
-		},
-		"through its group": func(ctx context.Context, fn func(ctx context.Context) error) *task.Task[struct{}] {
-			g, gctx := task.NewGroup(ctx)
-			tk := task.Spawn(gctx, fn)
-			g.Cancel(errTest)
-			g.Wait()
-			return tk
-		},
-		"from a goroutine": func(ctx context.Context, fn func(ctx context.Context) error) *task.Task[struct{}] {
-			tk := make(chan *task.Task[struct{}])
-			go func() {
-				x := task.Spawn(ctx, fn)
-				x.Cancel(errTest)
-				tk <- x
-			}()
-			return <-tk
-		},
-	}
-	for name, cancel := range cancels {
-		t.Run(name, func(t *testing.T) {
-			run(t, func(ctx context.Context) error {
-				ran := false
-				tk := cancel(ctx, func(ctx context.Context) error {
-					ran = true
-					if ctx.Err() != context.Canceled || context.Cause(ctx) != errTest {
-						t.Errorf("Err %v, Cause %v", ctx.Err(), context.Cause(ctx))
-					}
-					return task.Sleep(ctx, time.Hour)
-				})
-				_, err := tk.Await(ctx)
-				wantErr(t, err, errTest)
-				if !ran || tk.Cancel(nil) {
-					t.Errorf("it ran: %v", ran)
-				}
-				return nil
-			})
-		})
-	}
-}
-
-func TestAClosedLoopRefuses(t *testing.T) {
-	loop := background(t)
-	g, gctx := task.NewGroup(loop.Context())
-	g.SetLimit(1)
-	loop.Close()
-	for _, ctx := range []context.Context{loop.Context(), reactor.WithLoop(context.Background(), loop), gctx} {
-		_, err := task.Go(ctx, func(context.Context) (int, error) { t.Error("it ran"); return 0, nil }).Await(context.Background())
-		wantErr(t, err, reactor.ErrClosed)
-	}
-	for range 3 {
-		g.Go(func() error { t.Error("it ran"); return nil }) // does not wait for a slot for ever
-	}
-	wantErr(t, g.Wait(), reactor.ErrClosed)
-	wantErr(t, gctx.Err(), context.Canceled)
-}
-
-func TestMisusePanicsWithOneSentence(t *testing.T) {
-	none := func(context.Context) error { return nil }
-	for want, misuse := range map[string]func(){
-		"task: the context given to Go carries no loop; use a task's context, loop.Context() or reactor.WithLoop":       func() { task.Spawn(context.Background(), none) },
-		"task: the context given to NewGroup carries no loop; use a task's context, loop.Context() or reactor.WithLoop": func() { task.NewGroup(context.Background()) },
-		"task: the zero Group was used outside a loop; make the group with task.NewGroup": func() {
-			var g task.Group
-			mustPanic(t, func() { g.TryGo(func() error { return nil }) })
-			g.SetLimit(1) // no slot was taken
-			g.Go(func() error { return nil })
-		},
-		"future: Fail(nil); use Resolve for a success": func() { future.Failed[int](nil) },
-	} {
-		if v := mustPanic(t, misuse); v != want {
-			t.Errorf("panic %v, want %s", v, want)
-		}
-	}
-	run(t, func(ctx context.Context) error {
-		const want = "task: Run inside a loop; start a task with Go or Spawn"
-		if v := mustPanic(t, func() { task.Run(ctx, none) }); v != want {
-			t.Errorf("panic %v", v)
-		}
-		return nil
-	})
 }

@@ -47,21 +47,21 @@ func (t *Task[T]) expectRetrieval() {
 	if x := t.scope.extra; x != nil {
 		x.unwatch = nil // it leads back to t, and what is part of a cycle has no finalizer
 	}
-	pointer := weak.Make(t)
+	pointer, release := weak.Make(t), func() {}
 	key := sched.lost.add(func() {
 		if t := pointer.Value(); t != nil {
 			runtime.SetFinalizer(t, nil)
 			t.reportLost()
+		} else if hold, err := sched.loop.Hold("the report of a lost error"); err == nil {
+			release = hold // it has been collected, and the finalizer is about to post
 		}
 	})
 	runtime.SetFinalizer(t, func(t *Task[T]) {
-		err := sched.loop.Post(posted(func() {
+		sched.loop.Post(posted(func() {
 			sched.lost.remove(key)
 			t.reportLost()
+			release()
 		}))
-		if err != nil { // the loop was closed between the collection and this
-			t.reportLost()
-		}
 	})
 }
 

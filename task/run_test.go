@@ -1,3 +1,5 @@
+//go:build unix
+
 package task_test
 
 import (
@@ -63,7 +65,7 @@ func TestRunReturnsMainsOutcome(t *testing.T) {
 }
 
 func TestRunUnwindsWhatMainLeaves(t *testing.T) {
-	fds := descriptors(t)
+	fds := descriptors()
 	ended := 0
 	begun := time.Now()
 	run(t, func(ctx context.Context) error {
@@ -80,7 +82,7 @@ func TestRunUnwindsWhatMainLeaves(t *testing.T) {
 	if ended != 100 || time.Since(begun) > 700*time.Millisecond {
 		t.Errorf("%d have ended, after %v", ended, time.Since(begun))
 	}
-	if n := descriptors(t); n != fds {
+	if n := descriptors(); n != fds {
 		t.Errorf("%d descriptors, there were %d", n, fds)
 	}
 }
@@ -88,7 +90,7 @@ func TestRunUnwindsWhatMainLeaves(t *testing.T) {
 // FailNow is a Goexit: it unwinds every task, then ends the goroutine that called Run.
 func TestFailNowInATaskEndsRunsCaller(t *testing.T) {
 	watchdog(t)
-	fds := descriptors(t)
+	fds := descriptors()
 	ended := 0
 	gone, returned := make(chan struct{}), false
 	go func() {
@@ -118,7 +120,7 @@ func TestFailNowInATaskEndsRunsCaller(t *testing.T) {
 	if returned || ended != 10 {
 		t.Errorf("Run returned: %v; %d tasks have ended", returned, ended)
 	}
-	if n := descriptors(t); n != fds {
+	if n := descriptors(); n != fds {
 		t.Errorf("%d descriptors, there were %d", n, fds)
 	}
 	if err := goleak.Find(goleak.IgnoreCurrent()); err != nil {

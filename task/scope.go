@@ -117,6 +117,9 @@ func (s *scope) link() {
 		return
 	}
 	for s.up.gone {
+		if !s.foreign && !s.up.over() {
+			s.cancel(s.up.real.Load())
+		}
 		s.up = s.up.up
 	}
 	u := s.up
@@ -137,18 +140,27 @@ func (s *scope) link() {
 
 // unlink takes the scope out of the tree. What is below it moves up: it goes on.
 func (s *scope) unlink() {
+	if !s.over() {
+		s.spread() // it was cancelled outside the loop, and the word of that may come too late
+	} else if s.lent {
+		s.eachBelow((*scope).recheck) // who waits with the context that has just ended
+	}
+	s.recheckOwner()
 	s.gone = true
 	if s.next != nil {
 		s.leaveRing()
-	}
-	if s.lent {
-		s.eachBelow((*scope).recheck) // who waits with the context that has just ended
 	}
 	for s.kids != nil {
 		k := s.kids
 		k.leaveRing()
 		k.link()
 	}
+}
+
+// over reports whether the scope, which is done, was not cancelled: its task, group or time is over.
+func (s *scope) over() bool {
+	r := s.real.Load()
+	return r == ended || r.as.Load() == ended
 }
 
 func (s *scope) leaveRing() {
@@ -227,13 +239,18 @@ func (s *scope) spread() {
 			k.extra.timer.Stop()
 		}
 	})
-	for u := s; u != nil; u = u.up { // the task that s belongs to may wait with s
+	s.recheckOwner()
+	s.eachBelow((*scope).recheck)
+}
+
+// recheckOwner looks at the wait of the task that the scope belongs to: it may wait with the scope.
+func (s *scope) recheckOwner() {
+	for u := s; u != nil; u = u.up {
 		if u.kind == ofTask {
 			u.recheck()
-			break
+			return
 		}
 	}
-	s.eachBelow((*scope).recheck)
 }
 
 // eachBelow calls f for every scope below s that a cancellation of s reaches, in the order they were made. The loop's end

@@ -23,7 +23,7 @@ func TestTasksCancelledAtRandomLeaveNothing(t *testing.T) {
 		}
 	}()
 	n := rounds(10_000)
-	fds, goroutines := descriptors(t), runtime.NumGoroutine()
+	fds, goroutines := descriptors(), runtime.NumGoroutine()
 	run(t, func(ctx context.Context) error {
 		loop, _ := reactor.FromContext(ctx)
 		timers := pendingTimers(loop)
@@ -107,7 +107,7 @@ func TestTasksCancelledAtRandomLeaveNothing(t *testing.T) {
 		}
 		return nil
 	}, (&exceptions{}).option())
-	if n := descriptors(t); n != fds {
+	if n := descriptors(); n != fds {
 		t.Errorf("%d descriptors, there were %d", n, fds)
 	}
 	for range 1000 { // what was told to go may need a moment

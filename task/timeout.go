@@ -19,7 +19,7 @@ func WithTimeout(ctx context.Context, d time.Duration) (context.Context, context
 	x := s.more()
 	if d <= 0 {
 		s.mark(expired)
-	} else {
+	} else if s.Err() == nil {
 		x.timer = sched.loop.CallLater(d, func() {
 			s.cancel(expired)
 			s.end()

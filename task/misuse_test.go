@@ -1,0 +1,52 @@
+package task_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/reactor"
+	"github.com/corobridge/corobridge/task"
+)
+
+func TestAClosedLoopRefuses(t *testing.T) {
+	loop := background(t)
+	g, gctx := task.NewGroup(loop.Context())
+	g.SetLimit(1)
+	loop.Close()
+	for _, ctx := range []context.Context{loop.Context(), reactor.WithLoop(context.Background(), loop), gctx} {
+		_, err := task.Go(ctx, func(context.Context) (int, error) { t.Error("it ran"); return 0, nil }).Await(context.Background())
+		wantErr(t, err, reactor.ErrClosed)
+	}
+	for range 3 {
+		g.Go(func() error { t.Error("it ran"); return nil }) // does not wait for a slot for ever
+	}
+	wantErr(t, g.Wait(), reactor.ErrClosed)
+	wantErr(t, gctx.Err(), context.Canceled)
+}
+
+func TestMisusePanicsWithOneSentence(t *testing.T) {
+	none := func(context.Context) error { return nil }
+	for want, misuse := range map[string]func(){
+		"task: the context given to Go carries no loop; use a task's context, loop.Context() or reactor.WithLoop":       func() { task.Spawn(context.Background(), none) },
+		"task: the context given to NewGroup carries no loop; use a task's context, loop.Context() or reactor.WithLoop": func() { task.NewGroup(context.Background()) },
+		"task: the zero Group was used outside a loop; make the group with task.NewGroup": func() {
+			var g task.Group
+			mustPanic(t, func() { g.TryGo(func() error { return nil }) })
+			g.SetLimit(1) // no slot was taken
+			g.Go(func() error { return nil })
+		},
+		"future: Fail(nil); use Resolve for a success": func() { future.Failed[int](nil) },
+	} {
+		if v := mustPanic(t, misuse); v != want {
+			t.Errorf("panic %v, want %s", v, want)
+		}
+	}
+	run(t, func(ctx context.Context) error {
+		const want = "task: Run inside a loop; start a task with Go or Spawn"
+		if v := mustPanic(t, func() { task.Run(ctx, none) }); v != want {
+			t.Errorf("panic %v", v)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,189 @@
+package task_test
+
+import (
+	"context"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/corobridge/corobridge/reactor"
+	"github.com/corobridge/corobridge/task"
+)
+
+func TestTheEndOfAGroupEndsWaitsWithItsContext(t *testing.T) {
+	run(t, func(ctx context.Context) error {
+		for _, waitIn := range []string{"a task", "a goroutine"} {
+			g, gctx := task.NewGroup(ctx)
+			g.Go(func() error { yields(gctx, 2); return nil })
+			sibling := task.Go(ctx, func(context.Context) (int, error) { return pending().Await(gctx) })
+			if waitIn == "a task" {
+				task.Spawn(ctx, func(context.Context) error { return g.Wait() })
+			} else {
+				go g.Wait()
+			}
+			_, err := pending().Await(gctx) // the maker's own wait
+			wantErr(t, err, context.Canceled, task.ErrEnded)
+			_, err = sibling.Await(ctx)
+			wantErr(t, err, context.Canceled, task.ErrEnded)
+		}
+		return nil
+	})
+}
+
+// The word of a cancellation comes to the loop through the door, and the end of what was cancelled may overtake it.
+func TestACancellationIsNotOvertakenByTheEndOfItsScope(t *testing.T) {
+	loop := background(t)
+	for range rounds(1000) {
+		foreign, cancel := context.WithCancelCause(context.Background())
+		children := make(chan *task.Task[int], 2)
+		child := func(ctx context.Context) (int, error) { return pending().Await(ctx) }
+		task.Spawn(reactor.WithLoop(foreign, loop), func(ctx context.Context) error {
+			scope, end := task.WithTimeout(ctx, time.Hour)
+			children <- task.Go(scope, child)
+			children <- task.Go(ctx, child)
+			context.AfterFunc(scope, end)
+			for ctx.Err() == nil {
+				task.Yield(context.WithoutCancel(ctx))
+			}
+			return nil // at once, and perhaps before the loop has been told
+		})
+		a, b := <-children, <-children
+		cancel(errTest)
+		for _, tk := range []*task.Task[int]{a, b} {
+			_, err := tk.Await(context.Background())
+			wantErr(t, err, errTest)
+		}
+	}
+}
+
+// A task that a goroutine starts may come to the loop when the scope it was started in is cancelled and gone.
+func TestATaskStartedBesideTheEndOfItsScopeIsCancelled(t *testing.T) {
+	run(t, func(ctx context.Context) error {
+		for range rounds(2000) {
+			scope, end := task.WithTimeout(ctx, time.Hour)
+			started := make(chan *task.Task[int])
+			go func() {
+				tk := task.Go(scope, func(ctx context.Context) (int, error) { return pending().Await(ctx) })
+				started <- tk
+			}()
+			runtime.Gosched()
+			end()
+			tk, err := task.Blocking(ctx, func(context.Context) (*task.Task[int], error) { return <-started, nil })
+			if err != nil {
+				return err
+			}
+			_, err = tk.Await(ctx)
+			wantErr(t, err, context.Canceled)
+		}
+		return nil
+	})
+}
+
+func TestScope(t *testing.T) {
+	run(t, func(ctx context.Context) error {
+		ended := 0
+		leave := func(fn func()) error {
+			return task.Scope(ctx, func(ctx context.Context, g *task.Group) error {
+				for range 3 {
+					g.Go(func() error {
+						defer func() { ended++ }()
+						_, err := pending().Await(ctx)
+						yields(context.WithoutCancel(ctx), 3)
+						return err
+					})
+				}
+				yields(ctx, 2)
+				fn()
+				return errTest
+			})
+		}
+		if err := leave(func() {}); err != errTest || ended != 3 {
+			t.Errorf("an error: %v, %d have ended", err, ended)
+		}
+		if v := mustPanic(t, func() { leave(panicsHere) }); v != "here" || ended != 6 {
+			t.Errorf("a panic: %v, %d have ended", v, ended)
+		}
+		err := task.Scope(ctx, func(ctx context.Context, g *task.Group) error {
+			g.Go(func() error { return task.Sleep(ctx, time.Millisecond) })
+			return nil
+		})
+		return err
+	})
+	loop := background(t)
+	ended := 0
+	_, err := task.Go(loop.Context(), func(ctx context.Context) (int, error) {
+		return 0, task.Scope(ctx, func(ctx context.Context, g *task.Group) error {
+			g.Go(func() error { defer func() { ended++ }(); _, err := pending().Await(ctx); return err })
+			yields(ctx, 2)
+			runtime.Goexit()
+			return nil
+		})
+	}).Await(context.Background())
+	wantErr(t, err, task.ErrGoexit)
+	onLoop(t, loop, func() {
+		if ended != 1 {
+			t.Error("Goexit: the member goes on")
+		}
+	})
+	err = task.Scope(loop.Context(), func(ctx context.Context, g *task.Group) error { // in a goroutine
+		g.Go(func() error { return errTest })
+		return nil
+	})
+	wantErr(t, err, errTest)
+}
+
+func TestATaskCancelledBeforeItsFirstStepRuns(t *testing.T) {
+	cancels := map[string]func(ctx context.Context, fn func(ctx context.Context) error) *task.Task[struct{}]{
+		"itself": func(ctx context.Context, fn func(ctx context.Context) error) *task.Task[struct{}] {
+			tk := task.Spawn(ctx, fn)
+			tk.Cancel(errTest)
+			return tk
+		},
+		"as a future": func(ctx context.Context, fn func(ctx context.Context) error) *task.Task[struct{}] {
+			tk := task.Spawn(ctx, fn)
+			tk.AsFuture().Cancel(errTest)
+			return tk
+		},
+		"through its context": func(ctx context.Context, fn func(ctx context.Context) error) *task.Task[struct{}] {
+			c, cancel := context.WithCancelCause(ctx)
+			cancel(errTest)
+			return task.Spawn(c, fn)
+		},
+		"through its group": func(ctx context.Context, fn func(ctx context.Context) error) *task.Task[struct{}] {
+			g, gctx := task.NewGroup(ctx)
+			tk := task.Spawn(gctx, fn)
+			g.Cancel(errTest)
+			g.Wait()
+			return tk
+		},
+		"from a goroutine": func(ctx context.Context, fn func(ctx context.Context) error) *task.Task[struct{}] {
+			tk := make(chan *task.Task[struct{}])
+			go func() {
+				x := task.Spawn(ctx, fn)
+				x.Cancel(errTest)
+				tk <- x
+			}()
+			return <-tk
+		},
+	}
+	for name, cancel := range cancels {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(ctx context.Context) error {
+				ran := false
+				tk := cancel(ctx, func(ctx context.Context) error {
+					ran = true
+					if ctx.Err() != context.Canceled || context.Cause(ctx) != errTest {
+						t.Errorf("Err %v, Cause %v", ctx.Err(), context.Cause(ctx))
+					}
+					return task.Sleep(ctx, time.Hour)
+				})
+				_, err := tk.Await(ctx)
+				wantErr(t, err, errTest)
+				if !ran || tk.Cancel(nil) {
+					t.Errorf("it ran: %v", ran)
+				}
+				return nil
+			})
+		})
+	}
+}
