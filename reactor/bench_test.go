@@ -1,10 +1,13 @@
 package reactor_test
 
 import (
+	"context"
+	"iter"
 	"math/rand/v2"
 	"testing"
 	"time"
 
+	"github.com/corobridge/corobridge/internal/coro"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -80,3 +83,45 @@ func inLoopOf(b *testing.B, l *reactor.Loop, fn func()) {
 	l.CallSoon(fn)
 	turns(b, l, 1)
 }
+
+// BenchmarkYield is a coroutine's way through the ready queue, beside the least that a switch there and back can cost.
+func BenchmarkYield(b *testing.B) {
+	b.Run("ruler", func(b *testing.B) {
+		next, stop := iter.Pull(func(yield func(int) bool) {
+			for yield(1) {
+			}
+		})
+		defer stop()
+		for b.Loop() {
+			next()
+		}
+	})
+	for name, tasks := range map[string]int{"one task": 1, "64 tasks": 64} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			l := newLoop(b)
+			var ctx context.Context = carrier{b.Context(), l}
+			left := b.N
+			for range tasks {
+				start(l, func() {
+					for left > 0 {
+						left--
+						coro.Yield(ctx, "benchmark")
+					}
+					l.Stop()
+				})
+			}
+			b.ResetTimer()
+			l.Run(b.Context())
+		})
+	}
+}
+
+// carrier is a context that knows its loop, as a task's does.
+type carrier struct {
+	context.Context
+	loop *reactor.Loop
+}
+
+func (c carrier) CoroPool() *coro.Pool { return c.loop.Coroutines() }
+func (carrier) Err() error             { return nil }

@@ -70,6 +70,7 @@ type Loop struct {
 	foundAt int      // … and how far they have been delivered
 	goexit  bool     // a task called runtime.Goexit
 	ending  bool     // shutdown has begun
+	oneTurn bool     // Turn was called, not Run
 	stats   Stats
 }
 
@@ -114,8 +115,8 @@ func New(opts ...Option) (*Loop, error) {
 	return l, nil
 }
 
-// CallSoon queues fn for the next turn, after what is queued already. It never runs fn itself. It returns ErrClosed
-// on a closed loop.
+// CallSoon queues fn for the next turn, after what is queued already. It never runs fn itself. It may be called from any
+// goroutine, and the calls of one goroutine keep their order. It returns ErrClosed once Close has begun.
 func (l *Loop) CallSoon(fn func()) error {
 	if l.closing.Load() {
 		return ErrClosed

@@ -29,7 +29,8 @@ func (o *offloader) init(l *Loop, limit int) {
 }
 
 // Offload runs work on a goroutine, one of at most WithWorkers, and then done on the loop; more work waits its turn. Close waits
-// for both. A panic of work goes to the exception handler, and done runs all the same. It returns ErrClosed on a closed loop.
+// for both. A panic of work goes to the exception handler, and done runs all the same, as it does after a runtime.Goexit. It may be
+// called from any goroutine, and never waits. It returns ErrClosed on a closed loop.
 func (l *Loop) Offload(work, done func()) error {
 	release, err := l.Hold("offloaded work")
 	if err != nil {

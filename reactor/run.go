@@ -147,7 +147,9 @@ func (l *Loop) Turn(timeout time.Duration) error {
 	l.drive(func() {
 		l.pace.items = 0
 		done := l.stats.Callbacks + l.stats.Timers
+		l.oneTurn = true
 		l.work()
+		l.oneTurn = false
 		if done != l.stats.Callbacks+l.stats.Timers {
 			timeout = 0
 		}
@@ -193,13 +195,14 @@ func (l *Loop) begin() error {
 func (l *Loop) finish() {
 	l.life.Lock()
 	l.answerAll()
-	late := l.closing.Load() && !l.closed
+	closed := l.closed
+	late := l.closing.Load() && !closed
 	l.running = late
-	l.life.Unlock()
+	l.life.Unlock() // from here on another goroutine may run the loop, unless it is late or closed
 	switch {
 	case late:
 		l.closeAlone()
-	case l.closed:
+	case closed:
 		l.seal()
 	}
 }

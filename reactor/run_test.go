@@ -3,6 +3,7 @@ package reactor_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -164,6 +165,7 @@ func TestALoopRunsAgainAndElsewhere(t *testing.T) {
 		} else if v != "reactor: the loop is running already" {
 			t.Fatal(v)
 		}
+		runtime.Gosched()
 	}
 	l.CallSoon(count)
 	l.Stop()

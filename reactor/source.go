@@ -36,8 +36,9 @@ type Source struct {
 	gone    atomic.Bool
 }
 
-// Attach registers fd, which must be non-blocking. h is called on the loop with what fd has become ready for. The error is
-// ErrClosed, or the system call's.
+// Attach registers fd, which must be non-blocking. h is called on the loop with what fd has become ready for. It may be
+// called from any goroutine. The error is ErrClosed once Close has begun, or wraps the system call's: EBADF for a closed descriptor,
+// EPERM for one that can't be watched, EEXIST for one that is.
 func (l *Loop) Attach(fd int, h ReadyHandler) (*Source, error) {
 	s := &Source{loop: l, fd: fd, handler: h}
 	if err := s.register(Readable|Writable|Priority, poll.Edge); err != nil {

@@ -27,7 +27,8 @@ type timer struct {
 }
 
 // CallLater runs fn on the loop after d, which is taken for zero if it is negative; fn never runs in the turn that
-// calls CallLater.
+// calls CallLater. It may be called from any goroutine. On a closed loop it returns the zero Timer, and Close drops what is
+// still pending.
 func (l *Loop) CallLater(d time.Duration, fn func()) Timer { return l.callIn(d, callback(fn)) }
 
 // CallAt runs fn on the loop at t, or soon if t has passed. The time that remains is measured once, on the monotonic clock.
@@ -70,7 +71,8 @@ func (d *timerDrop) Run() {
 	}
 }
 
-// Stop prevents the call and reports whether it did: false when the timer has fired or was stopped before.
+// Stop prevents the call and reports whether it did: false when the timer has fired or was stopped before, or the loop is
+// closed. It may be called from any goroutine.
 func (t Timer) Stop() bool {
 	if t.t == nil || !t.t.state.CompareAndSwap(timerPending, timerStopped) {
 		return false

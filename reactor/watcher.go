@@ -87,7 +87,6 @@ func (l *Loop) addWatch(fd int, dir Events, fn func()) error {
 	}
 	before := *w
 	w.set(dir, fn)
-	w.source.want = w.want()
 	err := l.poller.Modify(fd, w.source.tag, w.want(), poll.Level)
 	if errors.Is(err, syscall.ENOENT) { // the number is another file's by now: the watched one was closed
 		delete(l.watchers, fd)
@@ -98,6 +97,7 @@ func (l *Loop) addWatch(fd int, dir Events, fn func()) error {
 		*w = before
 		return fmt.Errorf("reactor: watch descriptor %d: %w", fd, err)
 	}
+	w.source.want = w.want()
 	return nil
 }
 

@@ -1,0 +1,72 @@
+package reactor_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/corobridge/corobridge/reactor"
+)
+
+func TestRegistrationsMoveToAnotherPoller(t *testing.T) {
+	l := newLoop(t)
+	a, b := pair(t)
+	c, d := pair(t)
+	got := ""
+	note := func(s string) func() { return func() { got += s } }
+	must0(l.AddReader(a.fd, note("r")))
+	must0(l.AddWriter(a.fd, note("w")))
+	l.RemoveWriter(a.fd)
+	must0(l.AddReader(b.fd, note("x")))
+	must0(l.AddWriter(b.fd, note("W")))
+	l.RemoveReader(b.fd)
+	s := must(l.Attach(c.fd, handler(func(e reactor.Events) {
+		if e&reactor.Readable != 0 {
+			got += "e"
+			c.read(10)
+		}
+	})))
+	b.write("x")
+	for _, kind := range []reactor.PollerKind{reactor.Poll, reactor.Poll, reactor.Epoll, reactor.Auto, reactor.Poll} {
+		must0(l.SetPoller(kind))
+		d.write("y")
+		got = ""
+		turns(t, l, 1)
+		if len(got) != 3 || count([]int{int(got[0]), int(got[1]), int(got[2])}, 'e') != 1 {
+			t.Errorf("%v: got %s, want r, W and e", kind, got)
+		}
+		s.Blocked(reactor.Readable)
+	}
+	for range 2 {
+		if err := l.SetPoller(reactor.Kqueue); !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("SetPoller: %v", err)
+		}
+	}
+	got = ""
+	turns(t, l, 1)
+	if len(got) != 2 {
+		t.Errorf("after a refusal: got %s, want r and W", got)
+	}
+	l.CallSoon(func() {
+		if v := panicOf(func() { l.SetPoller(reactor.Epoll) }); v != "reactor: the loop is running already" {
+			t.Errorf("panic %q", v)
+		}
+	})
+	turns(t, l, 1)
+	l.Close() // before the descriptors
+	if err := l.SetPoller(reactor.Epoll); err != reactor.ErrClosed {
+		t.Errorf("on a closed loop: %v", err)
+	}
+}
+
+func TestARefusedPollerLeavesNothing(t *testing.T) {
+	l := newLoop(t)
+	a, b := pair(t)
+	must0(l.AddReader(a.fd, func() {}))
+	must0(l.AddReader(b.fd, func() {}))
+	a.close() // the new poller takes one of the numbers for itself, and cannot take the other in
+	b.close()
+	if err := l.SetPoller(reactor.Poll); err == nil {
+		t.Error("no error")
+	}
+	turns(t, l, 1)
+}
