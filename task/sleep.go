@@ -2,7 +2,6 @@ package task
 
 import (
 	"context"
-	"runtime"
 	"time"
 
 	"github.com/corobridge/corobridge/internal/coro"
@@ -50,26 +49,6 @@ func sleepGoroutine(ctx context.Context, d time.Duration) error {
 
 // Yield lets everything else that is ready run first. It returns the cause, and does not yield, if ctx is done. In a plain
 // goroutine it is runtime.Gosched.
-func Yield(ctx context.Context) error {
-	c := coro.CurrentBy(ctx)
-	if c == nil {
-		return yieldGoroutine(ctx)
-	}
-	if ctx.Err() != nil {
-		return coro.Cause(ctx)
-	}
-	c.Yield()
-	return nil
-}
-
-func yieldGoroutine(ctx context.Context) error {
-	w, err := coro.Here(ctx, "task: Yield")
-	if err != nil {
-		return err
-	}
-	w.Release()
-	runtime.Gosched()
-	return nil
-}
+func Yield(ctx context.Context) error { return coro.Yield(ctx, "task: Yield") }
 
 func loopOf(c *coro.Coro) *reactor.Loop { return c.Pool().Owner().(*reactor.Loop) }
