@@ -16,26 +16,13 @@ import (
 
 type addr = seam.Addr
 
-func (e *endpoint) remote() net.Addr { return netAddr(e.peer) }
-
 // netAddr shows an address as package net does.
 func netAddr(a addr) net.Addr {
-	switch {
-	case a.IP.IsValid():
+	if a.IP.IsValid() {
 		return net.TCPAddrFromAddrPort(a.IP)
-	case a.Path == pipeName:
-		return pipeAddr{}
-	default:
-		return &net.UnixAddr{Name: a.Path, Net: "unix"}
 	}
+	return &net.UnixAddr{Name: a.Path, Net: "unix"}
 }
-
-const pipeName = "pipe"
-
-type pipeAddr struct{}
-
-func (pipeAddr) Network() string { return pipeName }
-func (pipeAddr) String() string  { return pipeName }
 
 // target is an address to try, with the kind of socket it needs.
 type target struct {

@@ -2,7 +2,7 @@ package stream
 
 import "github.com/corobridge/corobridge/reactor"
 
-// The sizes of lent buffers. What is larger is made, and left to the garbage collector.
+// The sizes of lent memory. What is larger is made, and left to the garbage collector.
 const (
 	tiny  = 512
 	small = 4 << 10
@@ -12,46 +12,53 @@ const (
 
 var sizes = [...]int{tiny, small, page, large}
 
-// maxFree bounds how many free buffers of one size a loop keeps.
-const maxFree = 256
+// A loop keeps at most maxFree free pieces of one size, and maxFreeBytes in them.
+const (
+	maxFree      = 256
+	maxFreeBytes = 4 << 20
+)
 
-// lender lends a loop's connections their buffers. The one that came back last is lent first: it is still warm. It is
-// touched on the loop only; elsewhere buffers are made anew.
-type lender struct {
-	loop *reactor.Loop
-	free [len(sizes)][][]byte
-	lent int
+// memory is a piece of lent memory, with the bytes that a buffer has in it.
+type memory struct {
+	b   []byte // all that was put there
+	off int    // how much of that has been consumed
 }
 
-// get returns a buffer of at least n bytes, with length 0.
-func (l *lender) get(n int) []byte {
+// lender lends a loop's connections the memory of their buffers. The piece that came back last is lent first: it is still
+// warm. It is touched on the loop only; elsewhere memory is made anew, and left to the garbage collector.
+type lender struct {
+	loop *reactor.Loop
+	free [len(sizes)][]*memory
+}
+
+// get returns empty memory for at least n bytes.
+func (l *lender) get(n int) *memory {
+	onLoop := l.loop.InLoop()
 	for i, size := range sizes {
 		if n > size {
 			continue
 		}
-		if l.loop.InLoop() {
-			l.lent++
-			if k := len(l.free[i]); k > 0 {
-				b := l.free[i][k-1]
-				l.free[i] = l.free[i][:k-1]
-				return b
-			}
+		if onLoop && len(l.free[i]) > 0 {
+			last := len(l.free[i]) - 1
+			m := l.free[i][last]
+			l.free[i] = l.free[i][:last]
+			return m
 		}
-		return make([]byte, 0, size)
+		return &memory{b: make([]byte, 0, size)}
 	}
-	return make([]byte, 0, n)
+	return &memory{b: make([]byte, 0, n)}
 }
 
-// put takes a buffer back.
-func (l *lender) put(b []byte) {
-	if cap(b) == 0 || !l.loop.InLoop() {
+// put takes memory back.
+func (l *lender) put(m *memory) {
+	if !l.loop.InLoop() {
 		return
 	}
 	for i, size := range sizes {
-		if cap(b) == size {
-			l.lent--
-			if len(l.free[i]) < maxFree {
-				l.free[i] = append(l.free[i], b[:0])
+		if cap(m.b) == size {
+			if len(l.free[i]) < min(maxFree, maxFreeBytes/size) {
+				m.b, m.off = m.b[:0], 0
+				l.free[i] = append(l.free[i], m)
 			}
 			return
 		}
@@ -59,67 +66,93 @@ func (l *lender) put(b []byte) {
 }
 
 // buffer is a queue of bytes in lent memory: it holds none while it is empty.
-type buffer struct {
-	b   []byte // all of it
-	off int    // what has been consumed
-}
+type buffer struct{ m *memory }
 
-func (q *buffer) len() int      { return len(q.b) - q.off }
-func (q *buffer) bytes() []byte { return q.b[q.off:] }
+func (q *buffer) len() int { return len(q.bytes()) }
+
+func (q *buffer) bytes() []byte {
+	if q.m == nil {
+		return nil
+	}
+	return q.m.b[q.m.off:]
+}
 
 // consume drops the first n bytes.
 func (q *buffer) consume(l *lender, n int) {
-	if q.off += n; q.off == len(q.b) {
+	if n == 0 {
+		return
+	}
+	if q.m.off += n; q.m.off == len(q.m.b) {
 		q.drop(l)
 	}
 }
 
 // drop drops everything.
 func (q *buffer) drop(l *lender) {
-	if q.b != nil {
-		l.put(q.b)
-		q.b, q.off = nil, 0
+	if q.m != nil {
+		l.put(q.m)
+		q.m = nil
 	}
 }
 
-// room makes place for n more bytes and returns it; commit adds what was put there.
+// free returns how many bytes can be put behind the others.
+func (q *buffer) free() int {
+	if q.m == nil {
+		return 0
+	}
+	return cap(q.m.b) - len(q.m.b)
+}
+
+// room makes place for at least n more bytes and returns it; commit adds what was put there.
 func (q *buffer) room(l *lender, n int) []byte {
-	if cap(q.b)-len(q.b) < n {
+	if q.m == nil {
+		q.m = l.get(n)
+	} else if q.free() < n {
 		q.move(l, q.len()+n)
 	}
-	return q.b[len(q.b):cap(q.b)]
+	return q.m.b[len(q.m.b):cap(q.m.b)]
 }
 
-func (q *buffer) commit(n int) { q.b = q.b[:len(q.b)+n] }
+func (q *buffer) commit(n int) { q.m.b = q.m.b[:len(q.m.b)+n] }
 
 func (q *buffer) append(l *lender, p []byte) {
 	copy(q.room(l, len(p)), p)
 	q.commit(len(p))
 }
 
-// unread puts p before everything.
+// unread puts p, which may lie in the buffer's own memory, before everything.
 func (q *buffer) unread(l *lender, p []byte) {
 	old := *q
-	q.b, q.off = l.get(len(p)+old.len()), 0
-	q.b = append(append(q.b, p...), old.bytes()...)
+	q.m = l.get(len(p) + old.len())
+	q.m.b = append(append(q.m.b, p...), old.bytes()...)
 	old.drop(l)
 }
 
 // shrink moves a remainder that is about to be kept into memory of its size.
 func (q *buffer) shrink(l *lender) {
-	if q.b != nil && q.len() <= cap(q.b)/4 {
+	if q.m != nil && cap(q.m.b) > tiny && q.len() <= cap(q.m.b)/4 {
 		q.move(l, q.len())
 	}
 }
 
-// move moves the content into a buffer of at least n bytes, within the old one if that is large enough.
+// move moves the content into memory for at least n bytes: within the present one if that has the size, and if there is
+// room enough in front that each byte is moved seldom.
 func (q *buffer) move(l *lender, n int) {
-	if n <= cap(q.b) && n > cap(q.b)/4 && q.off >= q.len() {
-		q.b = q.b[:copy(q.b, q.bytes())]
-		q.off = 0
+	old := q.m
+	if n <= cap(old.b) && n > cap(old.b)/4 && old.off >= q.len() {
+		old.b = old.b[:copy(old.b, q.bytes())]
+		old.off = 0
 		return
 	}
-	b := append(l.get(n), q.bytes()...)
-	l.put(q.b)
-	q.b, q.off = b, 0
+	m := l.get(n)
+	m.b = append(m.b, q.bytes()...)
+	q.m = m
+	l.put(old)
+}
+
+// disown leaves the memory to those whom it was lent to by Peek, who may be using it still, and keeps a copy of what is in it.
+func (q *buffer) disown() {
+	if q.m != nil {
+		q.m = &memory{b: append([]byte(nil), q.bytes()...)}
+	}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/corobridge/corobridge/internal/coro"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -16,73 +15,63 @@ const closeBound = 10 * time.Second
 // itself, so it can be deferred; WaitClosed tells how it ended. Calls that wait fail with ErrClosed. A second Close, and that of a handle whose
 // connection was handed over, does nothing. Closing with unread input makes the kernel reset the connection, as ever.
 func (c *Conn) Close() error {
-	e := c.e.Load()
-	if e == nil {
+	e, err := c.own()
+	if err != nil {
 		return nil
 	}
-	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.epoch != c.epoch || e.closing {
+	if e.closing {
 		return nil
 	}
-	e.beginClosing()
-	if e.out.len() == 0 || e.writeErr != nil {
-		e.shut(e.writeErr)
+	e.closing = true
+	e.dismiss()
+	if e.out.len() == 0 {
+		e.shut(e.writeErr())
 	} else {
 		e.shutLater()
 	}
 	return nil
 }
 
-// beginClosing refuses further operations, and ends those that wait.
-func (e *endpoint) beginClosing() {
-	e.closing = true
-	wake(&e.reader)
-	wake(&e.writer)
-	wakeAll(&e.reading.queue)
-	wakeAll(&e.writing.queue)
-}
-
 // shutLater keeps the loop until what is unsent has been sent, or the bound is over.
 func (e *endpoint) shutLater() {
-	x := e.rare()
-	release, err := e.loop.Hold(fmt.Sprintf("unsent bytes for %s", e.remote()))
+	l := e.loop()
+	release, err := l.Hold(fmt.Sprintf("unsent bytes for %s", e.remote()))
 	if err != nil {
 		e.shut(err)
 		return
 	}
+	x := e.rare()
 	x.release = release
-	x.timer = e.loop.CallLater(closeBound, func() { e.abort(errCloseBound) })
-	if !e.loop.InLoop() {
-		e.flush()
-	} else {
+	x.timer = l.CallLater(closeBound, func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.abort(errCloseBound)
+	})
+	if l.InLoop() {
 		e.flushLater()
+	} else {
+		e.flush()
 	}
 }
 
 // Abort closes the connection at once, and drops what is unsent. Calls that wait fail with ErrClosed.
 func (c *Conn) Abort() {
-	if e := c.e.Load(); e != nil {
-		e.mu.Lock()
-		mine := e.epoch == c.epoch
+	if e, err := c.own(); err == nil {
+		e.abort(errAborted)
 		e.mu.Unlock()
-		if mine {
-			e.abort(errAborted)
-		}
 	}
 }
 
+// abort is called locked.
 func (e *endpoint) abort(cause error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	if e.closed {
 		return
 	}
-	if !e.closing {
-		e.beginClosing()
-	}
-	if e.out.len() == 0 && e.writeErr == nil && cause == errAborted {
-		cause = nil // nothing was lost
+	e.closing = true
+	e.dismiss()
+	if e.out.len() == 0 && cause == errAborted {
+		cause = e.writeErr() // nothing was lost by it
 	}
 	e.shut(cause)
 }
@@ -93,27 +82,23 @@ func (e *endpoint) shut(cause error) {
 	if errno := e.transport.close(); errno != 0 && cause == nil {
 		cause = sysError("close", errno)
 	}
-	l := &e.streams.lender
-	e.in.drop(l)
-	e.out.drop(l)
+	e.in = buffer{} // not given back: somebody may be using what Peek has lent
+	e.out.drop(&e.streams.lender)
 	e.streams.remove(e)
-	x := e.more
-	if x == nil {
-		if cause != nil {
-			e.rare().closeErr = cause
+	if cause != nil {
+		e.rare().closeErr = cause
+	}
+	if x := e.more; x != nil {
+		x.timer.Stop()
+		wakeAll(&x.flushed)
+		wakeAll(&x.closed)
+		if x.release != nil {
+			x.release()
+			x.release = nil
 		}
-		return
 	}
-	x.closeErr = cause
-	x.timer.Stop()
-	wakeAll(&x.flushed)
-	wakeAll(&x.ended)
-	if x.release != nil {
-		x.release()
-		x.release = nil
-	}
-	if x.notify != nil {
-		e.loop.Post(callback(x.notify))
+	if e.notify != nil {
+		e.loop().Post(callback(e.notify))
 	}
 }
 
@@ -124,28 +109,15 @@ func (f callback) Run() { f() }
 // WaitClosed waits until the connection is closed, and tells how that went: nil if everything written was given to
 // the kernel. It does not close. A cancellation changes nothing.
 func (c *Conn) WaitClosed(ctx context.Context) error {
-	e := c.e.Load()
-	if e == nil {
-		return c.refused("stream: wait for close", ErrDetached)
+	const op = "stream: wait for close"
+	e, err := c.own()
+	if err != nil {
+		return c.refused(op, err)
 	}
-	e.mu.Lock()
 	defer e.mu.Unlock()
 	for !e.closed {
-		w, err := coro.Here(ctx, "stream: WaitClosed")
-		if err != nil {
-			return e.wrap("stream: wait for close", err)
-		}
-		x := e.rare()
-		x.ended = append(x.ended, w)
-		e.mu.Unlock()
-		err = w.Wait(ctx)
-		e.mu.Lock()
-		if err != nil {
-			leave(&x.ended, w)
-		}
-		w.Release()
-		if err != nil {
-			return e.wrap("stream: wait for close", err)
+		if err := c.awaitList(ctx, e, &e.rare().closed, op); err != nil {
+			return e.wrap(op, err)
 		}
 	}
 	if e.more == nil {

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"sync/atomic"
 
@@ -25,21 +26,31 @@ func newConn(e *endpoint) *Conn {
 	return c
 }
 
-// endpoint returns the connection, locked, or the reason why it can't be used.
+// lock returns the connection, locked, or the reason why it can't be used.
 func (c *Conn) lock() (*endpoint, error) {
+	e, err := c.own()
+	if err == nil && e.closing {
+		e.mu.Unlock()
+		return nil, ErrClosed
+	}
+	return e, err
+}
+
+// own is lock that does not mind a closed connection.
+func (c *Conn) own() (*endpoint, error) {
 	e := c.e.Load()
 	if e == nil {
 		return nil, ErrDetached
 	}
 	e.mu.Lock()
-	if err := e.usable(c.epoch); err != nil {
+	if e.epoch != c.epoch {
 		e.mu.Unlock()
-		return nil, err
+		return nil, ErrDetached
 	}
 	return e, nil
 }
 
-// usable tells why a handle of epoch can't be used.
+// usable tells why a handle of epoch can't be used any more.
 func (e *endpoint) usable(epoch uint32) error {
 	switch {
 	case e.epoch != epoch:
@@ -50,51 +61,76 @@ func (e *endpoint) usable(epoch uint32) error {
 	return nil
 }
 
-// take waits for a turn of the locked endpoint. It fails when ctx is done, or the handle can't be used any more.
-func (c *Conn) take(ctx context.Context, e *endpoint, t *turn, op string) error {
+// refused says why a call was refused.
+func (c *Conn) refused(op string, err error) error {
+	if e := c.e.Load(); e != nil {
+		return e.wrap(op, err)
+	}
+	return fmt.Errorf("%s: %w", op, err)
+}
+
+// begin locks the endpoint and waits for the turn of a direction; end gives both back. It fails, with nothing taken, when ctx is
+// done, or the handle can't be used.
+func (c *Conn) begin(ctx context.Context, d direction, op string) (*endpoint, error) {
+	e, err := c.lock()
+	if err != nil {
+		return nil, c.refused(op, err)
+	}
+	if !e.held[d] && ctx.Err() == nil {
+		e.held[d] = true
+		return e, nil
+	}
+	if err := c.queueUp(ctx, e, d, op); err != nil {
+		return nil, e.wrap(op, err)
+	}
+	return e, nil
+}
+
+// queueUp waits for the turn that somebody else has. It is called locked, and unlocks when it fails, or panics in a callback.
+func (c *Conn) queueUp(ctx context.Context, e *endpoint, d direction, op string) (err error) {
+	mine := false
+	defer func() {
+		if !mine {
+			e.mu.Unlock()
+		}
+	}()
 	if ctx.Err() != nil {
 		return coro.Cause(ctx)
-	}
-	if !t.held {
-		t.held = true
-		return nil
 	}
 	w, err := coro.Here(ctx, op)
 	if err != nil {
 		return err
 	}
-	t.queue = append(t.queue, w)
-	e.mu.Unlock()
-	err = w.Wait(ctx)
-	e.mu.Lock()
+	q := &e.rare().queue[d]
+	*q = append(*q, w)
+	err = e.wait(ctx, w)
+	if err != nil {
+		leave(q, w)
+	}
 	w.Release()
 	if unusable := e.usable(c.epoch); unusable != nil {
 		return unusable // and the turn is no longer this handle's to pass on
 	}
-	if err != nil {
-		t.leave(w)
-	}
+	mine = err == nil
 	return err
 }
 
-// give ends an operation that take began, and unlocks.
-func (c *Conn) give(e *endpoint, t *turn) {
+// end ends an operation that begin began.
+func (c *Conn) end(e *endpoint, d direction) {
 	if e.epoch == c.epoch {
-		t.pass()
+		e.pass(d)
 	}
 	e.mu.Unlock()
 }
 
-// park waits, in the middle of an operation, until slot is woken. It is called locked, and returns locked.
+// park waits, in the middle of an operation, until slot is woken.
 func (c *Conn) park(ctx context.Context, e *endpoint, slot **coro.Waiter, op string) error {
 	w, err := coro.Here(ctx, op)
 	if err != nil {
 		return err
 	}
 	*slot = w
-	e.mu.Unlock()
-	err = w.Wait(ctx)
-	e.mu.Lock()
+	err = e.wait(ctx, w)
 	if *slot == w {
 		*slot = nil
 	}
@@ -105,37 +141,65 @@ func (c *Conn) park(ctx context.Context, e *endpoint, slot **coro.Waiter, op str
 	return err
 }
 
+// wait waits unlocked.
+func (e *endpoint) wait(ctx context.Context, w *coro.Waiter) (err error) {
+	e.unlocked(func() { err = w.Wait(ctx) })
+	return err
+}
+
+// unlocked calls fn without the lock that its caller has.
+func (e *endpoint) unlocked(fn func()) {
+	e.mu.Unlock()
+	defer e.mu.Lock()
+	fn()
+}
+
+// budget is how many transfers in a row an operation makes that need not wait, before others have their turn.
+const budget = 16
+
+// beFair lets others have their turn when count transfers of the connection have not waited. It is called by who has the turn.
+func (c *Conn) beFair(e *endpoint, count *uint8) error {
+	if *count < budget {
+		return nil
+	}
+	*count = 0
+	if t := coro.Current(); t != nil {
+		e.unlocked(t.Yield)
+	}
+	return e.usable(c.epoch)
+}
+
 // OnReady makes fn be called on the loop whenever the connection may have become readable, writable or broken, until it is
 // replaced, or nil removes it: the callback that a classic handler is driven by. TryPeek, TryRead, TryWrite and Room then
 // tell what is the matter. A call too many is possible. OnReady itself calls nothing. It is called on the loop.
 func (c *Conn) OnReady(fn func()) error {
 	e, err := c.lock()
 	if err != nil {
-		return err
+		return c.refused("stream: on ready", err)
 	}
 	defer e.mu.Unlock()
-	e.rare().notify = fn
+	e.notify = fn
 	return nil
 }
 
 // Detach moves the connection, with its buffers and all it knows, into a new Conn. The old one is inert from then on: its calls
 // answer ErrDetached, also those that are waiting now, and its Close does nothing. So a deferred Close of whoever had the connection
-// can't hit it any more.
+// can't hit it any more. What the old one has lent stays as it is.
 func (c *Conn) Detach() (*Conn, error) {
 	e, err := c.lock()
 	if err != nil {
-		return nil, err
+		return nil, c.refused("stream: detach", err)
 	}
 	defer e.mu.Unlock()
 	e.epoch++
+	e.notify = nil
+	e.held = [2]bool{}
+	e.dismiss()
 	if e.more != nil {
-		e.more.notify = nil
+		wakeAll(&e.more.flushed)
+		wakeAll(&e.more.closed)
 	}
-	wake(&e.reader)
-	wake(&e.writer)
-	wakeAll(&e.reading.queue)
-	wakeAll(&e.writing.queue)
-	e.reading, e.writing = turn{}, turn{}
+	e.in.disown()
 	c.e.Store(nil)
 	e.streams.count(&e.streams.stats.HandOvers)
 	return newConn(e), nil
@@ -144,7 +208,7 @@ func (c *Conn) Detach() (*Conn, error) {
 // Loop returns the loop that the connection belongs to, nil after Detach.
 func (c *Conn) Loop() *reactor.Loop {
 	if e := c.e.Load(); e != nil {
-		return e.loop
+		return e.loop()
 	}
 	return nil
 }
@@ -160,29 +224,29 @@ func (c *Conn) RemoteAddr() net.Addr {
 // LocalAddr returns the connection's own address. After Close it is the one that an earlier call has returned, if there was
 // one; nil after Detach.
 func (c *Conn) LocalAddr() net.Addr {
-	e := c.e.Load()
-	if e == nil {
+	e, err := c.own()
+	if err != nil {
 		return nil
 	}
-	e.mu.Lock()
 	defer e.mu.Unlock()
-	if !e.closed && e.own == (addr{}) {
-		e.own = e.transport.localAddr()
+	x := e.rare()
+	if x.own == nil && !e.closed {
+		x.own = e.transport.localAddr()
 	}
-	return netAddr(e.own)
+	return x.own
 }
 
 // SetValue keeps a value with the connection, through Detach too; Value returns it.
 func (c *Conn) SetValue(v any) {
-	if e, err := c.lock(); err == nil {
+	if e, err := c.own(); err == nil {
 		e.rare().value = v
 		e.mu.Unlock()
 	}
 }
 
-// Value returns what SetValue has kept.
+// Value returns what SetValue has kept, also after Close; nil after Detach.
 func (c *Conn) Value() any {
-	e, err := c.lock()
+	e, err := c.own()
 	if err != nil {
 		return nil
 	}

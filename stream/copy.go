@@ -9,20 +9,30 @@ import (
 // a cancellation, what has not been written is still in src.
 func Copy(ctx context.Context, dst, src *Conn) (written int64, err error) {
 	for {
-		p, err := src.PeekSome(ctx)
+		n, err := src.passTo(ctx, dst)
+		written += int64(n)
 		if err == io.EOF {
 			return written, nil
 		}
 		if err != nil {
 			return written, err
 		}
-		n, err := dst.Write(ctx, p)
-		written += int64(n)
-		if _, e := src.TryDiscard(n); err == nil {
-			err = e
-		}
-		if err != nil {
-			return written, err
-		}
 	}
+}
+
+// passTo waits for input and writes it to dst. It has the turn to read all the while, so nobody else reads what it is writing.
+func (c *Conn) passTo(ctx context.Context, dst *Conn) (n int, err error) {
+	err = c.read(ctx, "stream: copy", func(e *endpoint) error {
+		p, err := e.peekInput()
+		if err != nil {
+			return err
+		}
+		e.unlocked(func() { n, err = dst.Write(ctx, p) })
+		if unusable := e.usable(c.epoch); unusable != nil {
+			return unusable // and the input is another's, or gone
+		}
+		e.in.consume(&e.streams.lender, n)
+		return err
+	})
+	return n, err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"syscall"
 
+	"github.com/corobridge/corobridge/future"
 	"github.com/corobridge/corobridge/internal/coro"
 	"github.com/corobridge/corobridge/internal/seam"
 	"github.com/corobridge/corobridge/reactor"
@@ -17,11 +18,16 @@ import (
 // dial only. A cancelled dial leaves nothing. Dial may be called from tasks and goroutines; it panics when ctx carries no loop.
 func Dial(ctx context.Context, network, address string, opts ...Option) (*Conn, error) {
 	loop := loopOf(ctx, "Dial")
-	if !loop.InLoop() {
-		return task.Go(ctx, func(ctx context.Context) (*Conn, error) { return Dial(ctx, network, address, opts...) }).Await(ctx)
-	}
 	fail := func(err error) (*Conn, error) {
 		return nil, fmt.Errorf("stream: dial %s %s: %w", network, address, err)
+	}
+	w, err := coro.Here(ctx, "stream: Dial") // before there is anything to undo
+	if err != nil {
+		return fail(err)
+	}
+	w.Release()
+	if !loop.InLoop() {
+		return dialElsewhere(ctx, network, address, opts)
 	}
 	targets, err := resolve(ctx, loop, network, address, false)
 	if err != nil {
@@ -39,6 +45,26 @@ func Dial(ctx context.Context, network, address string, opts ...Option) (*Conn, 
 		}
 	}
 	return fail(errors.Join(errs...))
+}
+
+// dialElsewhere dials in a task of the loop, for a caller outside it. That task does not fail: the error is the caller's, not that of
+// the group that ctx may carry.
+func dialElsewhere(ctx context.Context, network, address string, opts []Option) (*Conn, error) {
+	var failure error
+	t := task.Go(ctx, func(ctx context.Context) (c *Conn, _ error) {
+		c, failure = Dial(ctx, network, address, opts...)
+		return c, nil
+	})
+	c, err := t.Await(ctx)
+	if err != nil {
+		t.OnDone(future.Inline, func(late *Conn, _ error) {
+			if late != nil {
+				late.Abort()
+			}
+		})
+		return nil, fmt.Errorf("stream: dial %s %s: %w", network, address, err)
+	}
+	return c, failure
 }
 
 // connect makes one attempt.
@@ -75,24 +101,6 @@ func connect(ctx context.Context, loop *reactor.Loop, t target, o options) (*Con
 	return c, nil
 }
 
-// adopt makes a connection of a descriptor, which it closes if that fails.
-func adopt(loop *reactor.Loop, fd int, peer seam.Addr, writable bool) (*Conn, error) {
-	s := &socket{kernel: loop.Kernel(), fd: fd}
-	e := newEndpoint(loop, s, peer)
-	e.mu.Lock() // the first event may come before there is a source
-	defer e.mu.Unlock()
-	e.writable = writable
-	source, err := loop.Attach(fd, e)
-	if err != nil {
-		e.closed = true
-		e.streams.remove(e)
-		s.kernel.Close(fd)
-		return nil, err
-	}
-	s.source = source
-	return newConn(e), nil
-}
-
 // connected waits until the outcome of the connection attempt is known.
 func (c *Conn) connected(ctx context.Context, k seam.Kernel, fd int) error {
 	e, err := c.lock()
@@ -105,9 +113,9 @@ func (c *Conn) connected(ctx context.Context, k seam.Kernel, fd int) error {
 			return err
 		}
 	}
-	soError, errno := k.SockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_ERROR)
+	outcome, errno := k.SockoptInt(fd, syscall.SOL_SOCKET, soError)
 	if errno == 0 {
-		errno = syscall.Errno(soError)
+		errno = syscall.Errno(outcome)
 	}
 	return sysError("connect", errno)
 }

@@ -1,10 +1,12 @@
 package stream
 
 import (
+	"io"
+	"net"
+	"slices"
 	"sync"
 
 	"github.com/corobridge/corobridge/internal/coro"
-	"github.com/corobridge/corobridge/internal/seam"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -16,73 +18,105 @@ import (
 //
 // In: a readiness event sets readable; a read that would block or falls short clears it, and only then does a reader wait. After the
 // peer's hang-up a short read proves nothing, so readable stays until the end has been read. in holds what was read
-// and not consumed; readErr is what comes after it.
+// and not consumed; ended, or the readErr of rarities, is what comes after it.
 //
 // Out: out holds what was written and not sent. writable works as readable does. The batch's end, or in other goroutines the
 // writer itself, flushes. An error of the transport stays in writeErr and drops what is unsent.
 //
 // Closing: closing refuses new operations; closed says that the transport is gone. Between the two what is unsent is
 // flushed, for a bounded time.
+//
+// There may be very many idle ones, so what few connections have is in rarities.
 type endpoint struct {
-	loop    *reactor.Loop
-	streams *streams
-	peer    seam.Addr
-	own     seam.Addr // once asked for
-
-	mu        sync.Mutex
+	streams   *streams
 	transport transport
-	epoch     uint32 // of handles: Detach begins the next one
-	closing   bool
-	closed    bool
+	mu        sync.Mutex
+
+	in     buffer
+	out    buffer
+	reader *coro.Waiter // the one that has the turn and waits for input
+	writer *coro.Waiter // the one that has the turn and waits for room
+	notify func()       // OnReady
+	more   *rarities
+	next   *endpoint // in the list of the loop's open endpoints
+	prev   *endpoint
+
+	epoch   uint32  // of handles: Detach begins the next one
+	held    [2]bool // the turn of each direction
+	closing bool
+	closed  bool
 
 	// Read state.
 	readable bool
 	hangup   bool
+	ended    bool
 	reads    uint8 // in a row without waiting
-	in       buffer
-	readErr  error
-	reading  turn
-	reader   *coro.Waiter // the one that has the turn and waits for input
 
 	// Write state.
 	writable bool
 	dirty    bool // queued for the end of the batch
 	finish   bool // the stream ends after what is unsent
 	finished bool
-	out      buffer
-	writeErr error
-	writing  turn
-	writer   *coro.Waiter // the one that has the turn and waits for room
-
-	more *rarities
-	next *endpoint // in the list of the loop's open endpoints
-	prev *endpoint
+	sends    uint8 // in a row without waiting
 }
+
+// direction is one of an endpoint's two.
+type direction int
+
+const (
+	inward direction = iota
+	outward
+)
 
 // rarities is what few connections have, or only for a moment.
 type rarities struct {
-	flushed   []*coro.Waiter // wait for out to be empty
-	ended     []*coro.Waiter // wait for closed
-	notify    func()         // OnReady
+	queue     [2][]*coro.Waiter // wait for the turn of a direction
+	flushed   []*coro.Waiter    // wait for out to be empty
+	closed    []*coro.Waiter    // wait for that
+	readErr   error
+	writeErr  error
+	closeErr  error
 	lineLimit int
 	low, high int
+	own       net.Addr // once asked for
 	value     any
-	closeErr  error
 	release   func() // lets the loop close, after a bounded Close
 	timer     reactor.Timer
 }
 
-func newEndpoint(loop *reactor.Loop, t transport, peer seam.Addr) *endpoint {
-	e := &endpoint{loop: loop, streams: streamsOf(loop), transport: t, peer: peer, writable: true}
-	e.streams.add(e)
-	return e
+// open makes e, which has its transport, one of a loop's endpoints. It fails when the loop is closing.
+func (e *endpoint) open(loop *reactor.Loop) error {
+	e.streams = streamsOf(loop)
+	return e.streams.add(e)
 }
+
+func (e *endpoint) loop() *reactor.Loop { return e.streams.lender.loop }
+func (e *endpoint) remote() net.Addr    { return e.transport.remoteAddr() }
 
 func (e *endpoint) rare() *rarities {
 	if e.more == nil {
 		e.more = &rarities{}
 	}
 	return e.more
+}
+
+// readErr returns what comes after the input, nil as long as that is not known.
+func (e *endpoint) readErr() error {
+	switch {
+	case e.ended:
+		return io.EOF
+	case e.more != nil:
+		return e.more.readErr
+	}
+	return nil
+}
+
+// writeErr returns why nothing more can be sent.
+func (e *endpoint) writeErr() error {
+	if e.more == nil {
+		return nil
+	}
+	return e.more.writeErr
 }
 
 // Ready is told by the loop what the transport has become ready for.
@@ -101,18 +135,11 @@ func (e *endpoint) Ready(ev reactor.Events) {
 		e.writable = true
 		e.flush()
 	}
-	notify := e.notifier()
+	notify := e.notify
 	e.mu.Unlock()
 	if notify != nil {
 		notify()
 	}
-}
-
-func (e *endpoint) notifier() func() {
-	if e.more == nil {
-		return nil
-	}
-	return e.more.notify
 }
 
 // wake ends the wait of a waiter, if there is one. It is called with the mutex of the list held.
@@ -130,31 +157,35 @@ func wakeAll(ws *[]*coro.Waiter) {
 	*ws = nil
 }
 
-// turn is a lock that passes from one waiter to the next in the order they came. It is guarded by the endpoint's mutex.
-type turn struct {
-	held  bool
-	queue []*coro.Waiter
+// leave takes a waiter off a list.
+func leave(ws *[]*coro.Waiter, w *coro.Waiter) {
+	*ws = slices.DeleteFunc(*ws, func(v *coro.Waiter) bool { return v == w })
 }
 
-// pass gives the turn to the next in the queue.
-func (t *turn) pass() {
-	for len(t.queue) > 0 {
-		w := t.queue[0]
-		t.queue = t.queue[1:]
-		if w.Claim() {
+// pass gives the turn of a direction to the next in the queue.
+func (e *endpoint) pass(d direction) {
+	e.held[d] = false
+	if e.more == nil {
+		return
+	}
+	q := &e.more.queue[d]
+	for len(*q) > 0 && !e.held[d] {
+		w := (*q)[0]
+		*q = slices.Delete(*q, 0, 1)
+		e.held[d] = w.Claim()
+		if e.held[d] {
 			w.Wake()
-			return
 		}
 	}
-	t.held, t.queue = false, nil
 }
 
-func (t *turn) leave(w *coro.Waiter) {
-	for i, v := range t.queue {
-		if v == w {
-			t.queue = append(t.queue[:i:i], t.queue[i+1:]...)
-			return
-		}
+// dismiss ends every wait but those for the end of something: they find out why.
+func (e *endpoint) dismiss() {
+	wake(&e.reader)
+	wake(&e.writer)
+	if e.more != nil {
+		wakeAll(&e.more.queue[inward])
+		wakeAll(&e.more.queue[outward])
 	}
 }
 
@@ -162,9 +193,10 @@ func (t *turn) leave(w *coro.Waiter) {
 type streams struct {
 	lender lender
 
-	mu    sync.Mutex
-	open  *endpoint // a list
-	stats Stats
+	mu     sync.Mutex
+	open   *endpoint // a list
+	closed bool
+	stats  Stats
 }
 
 // Stats are counts of a loop's connections.
@@ -195,15 +227,20 @@ func (s *streams) count(which *uint64) {
 	s.mu.Unlock()
 }
 
-func (s *streams) add(e *endpoint) {
+// add enters an endpoint that Close will find. On a loop that is closing it may be too late for that, and it refuses.
+func (s *streams) add(e *endpoint) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed || s.lender.loop.Context().Err() != nil {
+		return reactor.ErrClosed
+	}
 	s.stats.Open++
 	e.next = s.open
 	if s.open != nil {
 		s.open.prev = e
 	}
 	s.open = e
+	return nil
 }
 
 func (s *streams) remove(e *endpoint) {
@@ -225,11 +262,14 @@ func (s *streams) remove(e *endpoint) {
 func (s *streams) Close() error {
 	for {
 		s.mu.Lock()
+		s.closed = true
 		e := s.open
 		s.mu.Unlock()
 		if e == nil {
 			return nil
 		}
+		e.mu.Lock()
 		e.abort(reactor.ErrClosed)
+		e.mu.Unlock()
 	}
 }

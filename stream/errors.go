@@ -14,7 +14,7 @@ var (
 	ErrDetached    = errors.New("stream: connection was handed over")        // a call on a handle whose connection has another
 	ErrLineTooLong = errors.New("stream: line over the limit")               // nothing was consumed
 	ErrWouldBlock  = errors.New("stream: would block")                       // the Try methods
-	ErrBusy        = errors.New("stream: another reader has its turn")       // the Try methods, and Detach
+	ErrBusy        = errors.New("stream: somebody else has the turn")        // the Try methods, and Unread
 	errAborted     = fmt.Errorf("stream: aborted: %w", ErrClosed)            // how an aborted connection ended
 	errCloseBound  = errors.New("stream: peer did not take what was unsent") // how a bounded Close ended
 )

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -72,6 +73,7 @@ func listen(loop *reactor.Loop, t target, o options) (*Listener, error) {
 	defer l.mu.Unlock()
 	var err error
 	if l.source, err = loop.Attach(fd, l); err != nil {
+		l.removePath()
 		k.Close(fd)
 		return nil, err
 	}
@@ -148,7 +150,7 @@ func (l *Listener) Accept(ctx context.Context) (*Conn, error) {
 // beFair lets others have their turn when connections keep coming without a wait.
 func (l *Listener) beFair() {
 	l.mu.Lock()
-	yield := l.accepts >= readBudget
+	yield := l.accepts >= budget
 	if yield {
 		l.accepts = 0
 	}
@@ -201,26 +203,39 @@ func (l *Listener) TryAccept() (*Conn, error) {
 func (l *Listener) acceptOne() (int, addr, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for {
+	var errno syscall.Errno
+	for range budget {
 		if l.closed {
 			return 0, addr{}, fmt.Errorf("stream: accept %s: %w", l.Addr(), ErrClosed)
 		}
 		if !l.ready {
 			return 0, addr{}, ErrWouldBlock
 		}
-		fd, peer, errno := l.kernel.Accept(l.fd)
-		switch errno {
-		case 0:
+		var fd int
+		var peer addr
+		fd, peer, errno = l.kernel.Accept(l.fd)
+		switch {
+		case errno == 0:
 			l.accepts++
 			return fd, peer, nil
-		case syscall.EAGAIN:
+		case errno == syscall.EAGAIN:
 			l.ready = false
 			l.source.Blocked(reactor.Readable)
-		case syscall.ECONNABORTED: // it came and went
-		default:
+		case !cameAndWent(errno):
 			return 0, addr{}, fmt.Errorf("stream: accept %s: %w", l.Addr(), sysError("accept", errno))
 		}
 	}
+	return 0, addr{}, fmt.Errorf("stream: accept %s: %w", l.Addr(), sysError("accept", errno))
+}
+
+// cameAndWent reports whether an error of accept(2) is that of the connection that would have been accepted: see the manual page.
+func cameAndWent(errno syscall.Errno) bool {
+	switch errno {
+	case syscall.ECONNABORTED, syscall.EPROTO, syscall.EPERM, syscall.ENETDOWN, syscall.ENETUNREACH,
+		syscall.EHOSTDOWN, syscall.EHOSTUNREACH, syscall.ENOPROTOOPT:
+		return true
+	}
+	return false
 }
 
 // Close stops listening. Accepts that wait fail with ErrClosed. A second Close does nothing. The path of a Unix socket is removed.
@@ -233,15 +248,20 @@ func (l *Listener) Close() error {
 	l.closed = true
 	l.unhook()
 	l.source.Closing()
+	l.removePath() // before somebody else can listen there
 	errno := l.kernel.Close(l.fd)
-	if !l.own.IP.IsValid() && l.own.Path != "" {
-		os.Remove(l.own.Path)
-	}
 	wakeAll(&l.waiters)
 	if l.notify != nil {
 		l.loop.Post(callback(l.notify))
 	}
 	return sysError("close", errno)
+}
+
+// removePath removes the file that listening at a path has made. An abstract address has none.
+func (l *Listener) removePath() {
+	if p := l.own.Path; p != "" && !strings.HasPrefix(p, "@") {
+		os.Remove(p)
+	}
 }
 
 // outOfResources reports whether an error of Accept is one that passes: there are no descriptors, or no memory, just now.

@@ -2,5 +2,7 @@
 
 package stream
 
-// soReusePort is an option that no such system has: setting it fails.
-const soReusePort = -1
+const (
+	soError     = 0x1007 // Winsock's
+	soReusePort = -1     // no such system has it: setting it fails
+)

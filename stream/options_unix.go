@@ -4,4 +4,7 @@ package stream
 
 import "golang.org/x/sys/unix"
 
-const soReusePort = unix.SO_REUSEPORT
+const (
+	soError     = unix.SO_ERROR
+	soReusePort = unix.SO_REUSEPORT
+)

@@ -2,10 +2,10 @@ package stream
 
 import (
 	"context"
+	"net"
 	"sync"
 	"syscall"
 
-	"github.com/corobridge/corobridge/internal/seam"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -13,44 +13,62 @@ import (
 const pipeCapacity = 64 << 10
 
 // Pipe returns the two ends of a connection in memory, on the loop that ctx carries. They behave as a
-// connected pair of sockets, half-closes and full buffers included. Pipe panics when ctx carries no loop.
+// connected pair of sockets, half-closes and full buffers included. On a loop that is closing they are closed. Pipe panics when ctx
+// carries no loop.
 func Pipe(ctx context.Context) (a, b *Conn) {
 	loop := loopOf(ctx, "Pipe")
-	there, back := &half{}, &half{}
-	x := newEndpoint(loop, &pipeEnd{in: back, out: there}, seam.Addr{Path: pipeName})
-	y := newEndpoint(loop, &pipeEnd{in: there, out: back}, seam.Addr{Path: pipeName})
-	there.from.to, there.to.to = x, y
-	back.from.to, back.to.to = y, x
-	return newConn(x), newConn(y)
+	s := streamsOf(loop)
+	there, back := &half{streams: s, starved: true}, &half{streams: s, starved: true}
+	x := &pipeEnd{in: back, out: there}
+	y := &pipeEnd{in: there, out: back}
+	there.from, there.to = doorbell{half: there, end: &x.endpoint}, doorbell{half: there, end: &y.endpoint}
+	back.from, back.to = doorbell{half: back, end: &y.endpoint}, doorbell{half: back, end: &x.endpoint}
+	return x.open(loop), y.open(loop)
 }
 
-// pipeEnd is the transport of one end.
-type pipeEnd struct{ in, out *half }
+// pipeEnd is one end: an endpoint and its transport.
+type pipeEnd struct {
+	endpoint
+	in, out *half
+}
+
+// open makes a connection of the end. On a loop that is closing that is one that is closed.
+func (p *pipeEnd) open(loop *reactor.Loop) *Conn {
+	e := &p.endpoint
+	e.transport, e.writable = p, true
+	if e.open(loop) != nil {
+		e.closing, e.closed = true, true
+	}
+	return newConn(e)
+}
 
 // half is one direction: bytes on their way.
 type half struct {
-	mu     sync.Mutex
-	data   []byte
-	ended  bool // the writer is done
-	broken bool // the reader is gone
-	from   doorbell
-	to     doorbell
+	streams *streams
+
+	mu      sync.Mutex
+	data    buffer
+	full    bool // the writer has seen it full
+	starved bool // the reader has seen it empty
+	ended   bool // the writer is done
+	broken  bool // the reader is gone
+	from    doorbell
+	to      doorbell
 }
 
 // doorbell tells one endpoint what it has become ready for, on its loop. Rings before the loop has come to it are merged.
 type doorbell struct {
-	to      *endpoint
-	pending reactor.Events // guarded by the half's mutex
 	half    *half
+	end     *endpoint
+	pending reactor.Events // guarded by the half's mutex
 }
 
 // ring is called with the half's mutex held.
-func (d *doorbell) ring(h *half, e reactor.Events) {
+func (d *doorbell) ring(e reactor.Events) {
 	first := d.pending == 0
 	d.pending |= e
-	d.half = h
 	if first {
-		d.to.loop.Post(d) // a closed loop has closed its connections
+		d.end.loop().Post(d) // a closed loop has closed its connections
 	}
 }
 
@@ -59,25 +77,23 @@ func (d *doorbell) Run() {
 	e := d.pending
 	d.pending = 0
 	d.half.mu.Unlock()
-	d.to.Ready(e)
+	d.end.Ready(e)
 }
 
 func (p *pipeEnd) read(b []byte) (int, syscall.Errno) {
 	h := p.in
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.data) == 0 {
-		if h.ended {
-			return 0, 0
-		}
+	n := copy(b, h.data.bytes())
+	h.data.consume(&h.streams.lender, n)
+	h.starved = n < len(b)
+	if h.full && n > 0 {
+		h.full = false
+		h.from.ring(reactor.Writable)
+	}
+	if n == 0 && !h.ended {
 		return 0, syscall.EAGAIN
 	}
-	n := copy(b, h.data)
-	h.data = h.data[n:]
-	if len(h.data) == 0 {
-		h.data = nil
-	}
-	h.from.ring(h, reactor.Writable)
 	return n, 0
 }
 
@@ -88,12 +104,16 @@ func (p *pipeEnd) write(b []byte) (int, syscall.Errno) {
 	if h.broken || h.ended {
 		return 0, syscall.EPIPE
 	}
-	n := min(len(b), pipeCapacity-len(h.data))
-	if n == 0 && len(b) > 0 {
+	n := min(len(b), pipeCapacity-h.data.len())
+	h.full = n < len(b)
+	if n == 0 && h.full {
 		return 0, syscall.EAGAIN
 	}
-	h.data = append(h.data, b[:n]...)
-	h.to.ring(h, reactor.Readable)
+	h.data.append(&h.streams.lender, b[:n])
+	if h.starved {
+		h.starved = false
+		h.to.ring(reactor.Readable)
+	}
 	return n, 0
 }
 
@@ -103,7 +123,7 @@ func (p *pipeEnd) closeWrite() syscall.Errno {
 	p.out.mu.Lock()
 	defer p.out.mu.Unlock()
 	p.out.ended = true
-	p.out.to.ring(p.out, reactor.Readable|reactor.ReadHangup)
+	p.out.to.ring(reactor.Readable | reactor.ReadHangup)
 	return 0
 }
 
@@ -111,9 +131,16 @@ func (p *pipeEnd) close() syscall.Errno {
 	p.closeWrite()
 	p.in.mu.Lock()
 	defer p.in.mu.Unlock()
-	p.in.broken, p.in.data = true, nil
-	p.in.from.ring(p.in, reactor.Writable|reactor.Error)
+	p.in.broken = true
+	p.in.data.drop(&p.in.streams.lender)
+	p.in.from.ring(reactor.Writable | reactor.Error)
 	return 0
 }
 
-func (p *pipeEnd) localAddr() seam.Addr { return seam.Addr{Path: pipeName} }
+func (p *pipeEnd) localAddr() net.Addr  { return pipeAddr{} }
+func (p *pipeEnd) remoteAddr() net.Addr { return pipeAddr{} }
+
+type pipeAddr struct{}
+
+func (pipeAddr) Network() string { return "pipe" }
+func (pipeAddr) String() string  { return "pipe" }

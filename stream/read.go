@@ -8,51 +8,39 @@ import (
 	"iter"
 	"syscall"
 
-	"github.com/corobridge/corobridge/internal/coro"
 	"github.com/corobridge/corobridge/internal/seam"
 	"github.com/corobridge/corobridge/reactor"
 )
 
-const (
-	// defaultLineLimit is how long a line may be, and how much Peek may ask for.
-	defaultLineLimit = 64 << 10
-	// readBudget is how often a connection that always has input is read before others have their turn.
-	readBudget = 16
-)
+// defaultLineLimit is how long a line may be, and how much Peek may ask for.
+const defaultLineLimit = 64 << 10
 
 // Read reads up to len(p) bytes into p, for which it waits until there is at least one. At the end of the stream it returns
 // io.EOF. After a cancellation, nothing has been taken.
 func (c *Conn) Read(ctx context.Context, p []byte) (n int, err error) {
-	err = c.read(ctx, "stream: read", func(e *endpoint) (bool, error) {
-		if n, err = e.takeInput(p); err == ErrWouldBlock {
-			return false, nil
-		}
-		return true, err
+	err = c.read(ctx, "stream: read", func(e *endpoint) error {
+		n, err = e.takeInput(p)
+		return err
 	})
 	return n, err
 }
 
-// read runs one reading operation: it calls step until that says it is done, and waits for input in between.
-func (c *Conn) read(ctx context.Context, op string, step func(e *endpoint) (done bool, err error)) error {
-	e, err := c.lock()
+// read runs one reading operation: it calls step, and as long as that returns ErrWouldBlock waits for input and calls it again.
+func (c *Conn) read(ctx context.Context, op string, step func(e *endpoint) error) error {
+	e, err := c.begin(ctx, inward, op)
 	if err != nil {
-		return c.refused(op, err)
+		return err
 	}
-	if err := c.take(ctx, e, &e.reading, op); err != nil {
-		e.mu.Unlock()
-		return e.wrap(op, err)
-	}
-	defer c.give(e, &e.reading)
-	if err := c.beFair(e); err != nil {
-		return e.wrap(op, err)
-	}
+	defer c.end(e, inward)
 	for {
-		done, err := step(e)
-		if done || err != nil {
+		if err := c.beFair(e, &e.reads); err != nil {
+			return e.wrap(op, err)
+		}
+		if err := step(e); err != ErrWouldBlock {
 			return e.wrap(op, err)
 		}
 		if e.readable {
-			continue
+			continue // there is more, and the budget has been spent
 		}
 		e.reads = 0
 		e.in.shrink(&e.streams.lender)
@@ -62,48 +50,41 @@ func (c *Conn) read(ctx context.Context, op string, step func(e *endpoint) (done
 	}
 }
 
-// refused says why a call was refused.
-func (c *Conn) refused(op string, err error) error {
-	if e := c.e.Load(); e != nil {
-		return e.wrap(op, err)
-	}
-	return fmt.Errorf("%s: %w", op, err)
-}
-
-// beFair lets others have their turn when the connection has been read for long without a wait. It is called locked, by who
-// has the turn to read.
-func (c *Conn) beFair(e *endpoint) error {
-	if e.reads < readBudget {
-		return nil
-	}
-	e.reads = 0
-	if t := coro.Current(); t != nil {
-		e.mu.Unlock()
-		t.Yield()
-		e.mu.Lock()
-	}
-	return e.usable(c.epoch)
-}
-
-// takeInput moves input into p: what is buffered, else straight from the transport.
+// takeInput moves input into p: what is buffered, else straight from the transport, unless so little is asked for that
+// it is worth reading ahead.
 func (e *endpoint) takeInput(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	if n := copy(p, e.in.bytes()); n > 0 {
-		e.in.consume(&e.streams.lender, n)
-		return n, nil
+	if e.in.len() == 0 {
+		if len(p) >= small {
+			return e.receive(p)
+		}
+		if err := e.fill(); err != nil {
+			return 0, err
+		}
 	}
-	return e.receive(p)
+	n := copy(p, e.in.bytes())
+	e.in.consume(&e.streams.lender, n)
+	return n, nil
 }
 
-// receive reads from the transport. ErrWouldBlock means that there is nothing, and that the reader has to wait.
-func (e *endpoint) receive(p []byte) (int, error) {
-	if e.readErr != nil {
-		return 0, e.readErr
+// mayReceive says why there is no use in asking the transport. ErrWouldBlock means that there is nothing and the reader has to
+// wait, or that there may be more but others have to have their turn first.
+func (e *endpoint) mayReceive() error {
+	if err := e.readErr(); err != nil {
+		return err
 	}
-	if !e.readable {
-		return 0, ErrWouldBlock
+	if !e.readable || e.reads >= budget {
+		return ErrWouldBlock
+	}
+	return nil
+}
+
+// receive reads from the transport.
+func (e *endpoint) receive(p []byte) (int, error) {
+	if err := e.mayReceive(); err != nil {
+		return 0, err
 	}
 	n, errno := e.transport.read(p)
 	switch {
@@ -111,10 +92,10 @@ func (e *endpoint) receive(p []byte) (int, error) {
 		e.mustWaitToRead()
 		return 0, ErrWouldBlock
 	case errno != 0:
-		e.readErr = sysError("read", errno)
-		return 0, e.readErr
+		e.rare().readErr = sysError("read", errno)
+		return 0, e.more.readErr
 	case n == 0:
-		e.readErr = io.EOF
+		e.ended = true
 		return 0, io.EOF
 	case n < min(len(p), seam.MaxTransfer) && !e.hangup:
 		e.mustWaitToRead()
@@ -128,17 +109,21 @@ func (e *endpoint) mustWaitToRead() {
 	e.transport.blocked(reactor.Readable)
 }
 
-// fill reads some more into the buffer.
+// fill reads some more into the buffer: into the room that is left, if that is worth a call, else up to a page in all, and for what
+// is longer as much again.
 func (e *endpoint) fill() error {
-	l := &e.streams.lender
-	want := page
-	if e.in.len() >= page {
-		want = e.in.len() // a long line: twice as much each time
+	if err := e.mayReceive(); err != nil {
+		return err
+	}
+	l, have := &e.streams.lender, e.in.len()
+	want := max(page-have, have)
+	if e.in.free() >= small {
+		want = small
 	}
 	n, err := e.receive(e.in.room(l, want))
 	if n > 0 {
 		e.in.commit(n)
-	} else if e.in.len() == 0 {
+	} else if have == 0 {
 		e.in.drop(l)
 	}
 	return err
@@ -147,26 +132,25 @@ func (e *endpoint) fill() error {
 // ReadFull reads exactly len(p) bytes. Its errors are io.ReadFull's: io.EOF if there was nothing, io.ErrUnexpectedEOF if there was less.
 // When it fails, what it has taken is in p, and n says how much.
 func (c *Conn) ReadFull(ctx context.Context, p []byte) (n int, err error) {
-	err = c.read(ctx, "stream: read", func(e *endpoint) (bool, error) {
+	err = c.read(ctx, "stream: read", func(e *endpoint) error {
 		for n < len(p) {
 			k, err := e.takeInput(p[n:])
 			n += k
-			switch {
-			case err == ErrWouldBlock:
-				return false, nil
-			case err == io.EOF && n > 0:
-				return true, io.ErrUnexpectedEOF
-			case err != nil:
-				return true, err
+			if err == io.EOF && n > 0 {
+				return io.ErrUnexpectedEOF
+			}
+			if err != nil {
+				return err
 			}
 		}
-		return true, nil
+		return nil
 	})
 	return n, err
 }
 
-// ReadUntil reads up to and including delim, which must not be empty. If the stream ends before, the rest comes with io.ErrUnexpectedEOF. If
-// more than the line limit comes without delim it fails with ErrLineTooLong. After that, and after a cancellation, nothing has been taken.
+// ReadUntil reads up to and including delim, which must not be empty. If the stream ends before, the rest comes with
+// io.ErrUnexpectedEOF. If there are more bytes before delim than the line limit, it fails with ErrLineTooLong. After that, and after a
+// cancellation, nothing has been taken.
 func (c *Conn) ReadUntil(ctx context.Context, delim []byte) (line []byte, err error) {
 	err = c.readUntil(ctx, delim, func(b []byte) { line = bytes.Clone(b) })
 	return line, err
@@ -189,31 +173,34 @@ func (c *Conn) readUntil(ctx context.Context, delim []byte, take func([]byte)) e
 	if len(delim) == 0 {
 		panic("stream: ReadUntil needs a delimiter")
 	}
-	return c.read(ctx, "stream: read", func(e *endpoint) (bool, error) {
-		n, err := e.findInput(delim)
+	searched := 0
+	return c.read(ctx, "stream: read", func(e *endpoint) error {
+		n, err := e.findInput(delim, &searched)
 		if n > 0 {
 			take(e.in.bytes()[:n])
 			e.in.consume(&e.streams.lender, n)
 		}
-		if err == ErrWouldBlock {
-			return false, nil
-		}
-		return true, err
+		return err
 	})
 }
 
 // findInput reads until the buffer holds delim, and returns how many bytes end with it. At the end of the stream it
-// returns the rest with io.ErrUnexpectedEOF.
-func (e *endpoint) findInput(delim []byte) (int, error) {
-	for from := 0; ; {
+// returns the rest with io.ErrUnexpectedEOF. Before searched there is no delim, nor its beginning.
+func (e *endpoint) findInput(delim []byte, searched *int) (int, error) {
+	for {
 		b := e.in.bytes()
-		if i := bytes.Index(b[from:], delim); i >= 0 {
-			return from + i + len(delim), nil
+		at := bytes.Index(b[*searched:], delim)
+		if at >= 0 {
+			at += *searched
+		} else {
+			*searched = max(0, len(b)-len(delim)+1)
 		}
-		if len(b) >= e.lineLimit() {
+		switch {
+		case max(at, *searched) > e.lineLimit(): // however the input was split
 			return 0, ErrLineTooLong
+		case at >= 0:
+			return at + len(delim), nil
 		}
-		from = max(0, len(b)-len(delim)+1)
 		switch err := e.fill(); {
 		case err == io.EOF && e.in.len() > 0:
 			return e.in.len(), io.ErrUnexpectedEOF
@@ -230,7 +217,7 @@ func (e *endpoint) lineLimit() int {
 	return defaultLineLimit
 }
 
-// SetLineLimit bounds how long a line may be, and how much Peek may ask for; the default is 64 KiB. It panics if n is not positive.
+// SetLineLimit bounds how long a line may be without its end, and how much Peek may ask for; the default is 64 KiB. It panics if n is not positive.
 func (c *Conn) SetLineLimit(n int) {
 	if n <= 0 {
 		panic(fmt.Sprintf("stream: SetLineLimit(%d): give a positive number of bytes", n))
@@ -268,36 +255,34 @@ func (c *Conn) Lines(ctx context.Context) iter.Seq2[string, error] {
 // Peek waits for n bytes, which may not be more than the line limit, and lends them until the next call that reads: nothing is
 // taken. If there are fewer before the end of the stream, it lends those with io.EOF. Peek(ctx, 0) lends what is buffered.
 func (c *Conn) Peek(ctx context.Context, n int) (p []byte, err error) {
-	err = c.read(ctx, "stream: peek", func(e *endpoint) (bool, error) {
+	mustNotBeNegative("Peek", n)
+	err = c.read(ctx, "stream: peek", func(e *endpoint) error {
 		if n > e.lineLimit() {
-			return true, ErrLineTooLong
+			return ErrLineTooLong
 		}
 		for e.in.len() < n {
 			switch err := e.fill(); {
 			case err == ErrWouldBlock:
-				return false, nil
+				return err
 			case err != nil:
 				p = e.in.bytes()
-				return true, err
+				return err
 			}
 		}
 		p = e.in.bytes()
 		if n > 0 {
 			p = p[:n]
 		}
-		return true, nil
+		return nil
 	})
 	return p, err
 }
 
 // PeekSome waits for input and lends all there is, without taking it, until the next call that reads.
 func (c *Conn) PeekSome(ctx context.Context) (p []byte, err error) {
-	err = c.read(ctx, "stream: peek", func(e *endpoint) (bool, error) {
+	err = c.read(ctx, "stream: peek", func(e *endpoint) error {
 		p, err = e.peekInput()
-		if err == ErrWouldBlock {
-			return false, nil
-		}
-		return true, err
+		return err
 	})
 	return p, err
 }
@@ -314,19 +299,17 @@ func (e *endpoint) peekInput() ([]byte, error) {
 
 // Discard takes n bytes and drops them. If the stream ends before, it returns how many there were, with io.EOF.
 func (c *Conn) Discard(ctx context.Context, n int) (dropped int, err error) {
-	err = c.read(ctx, "stream: discard", func(e *endpoint) (bool, error) {
+	mustNotBeNegative("Discard", n)
+	err = c.read(ctx, "stream: discard", func(e *endpoint) error {
 		for {
 			k := min(n-dropped, e.in.len())
 			e.in.consume(&e.streams.lender, k)
 			dropped += k
 			if dropped == n {
-				return true, nil
+				return nil
 			}
-			switch err := e.fill(); {
-			case err == ErrWouldBlock:
-				return false, nil
-			case err != nil:
-				return true, err
+			if err := e.fill(); err != nil {
+				return err
 			}
 		}
 	})
@@ -343,11 +326,17 @@ func (c *Conn) Buffered() int {
 	return e.in.len()
 }
 
-// Unread puts p, which is copied, before what is to be read next.
+func mustNotBeNegative(call string, n int) {
+	if n < 0 {
+		panic(fmt.Sprintf("stream: %s(%d): give a number of bytes that is not negative", call, n))
+	}
+}
+
+// Unread puts p, which is copied, before what is to be read next. While a reader has its turn it returns ErrBusy.
 func (c *Conn) Unread(p []byte) error {
-	e, err := c.lock()
+	e, err := c.tryRead("stream: unread")
 	if err != nil {
-		return c.refused("stream: unread", err)
+		return err
 	}
 	defer e.mu.Unlock()
 	if len(p) > 0 {
@@ -359,7 +348,7 @@ func (c *Conn) Unread(p []byte) error {
 // TryPeek is PeekSome that never waits: if there is no input it returns ErrWouldBlock, and while another reader has its
 // turn, ErrBusy. It may be called in callbacks.
 func (c *Conn) TryPeek() ([]byte, error) {
-	e, err := c.tryRead()
+	e, err := c.tryRead("stream: peek")
 	if err != nil {
 		return nil, err
 	}
@@ -371,7 +360,7 @@ func (c *Conn) TryPeek() ([]byte, error) {
 // TryRead is Read that never waits: if there is no input it returns ErrWouldBlock, and while another reader has its
 // turn, ErrBusy. It may be called in callbacks.
 func (c *Conn) TryRead(p []byte) (int, error) {
-	e, err := c.tryRead()
+	e, err := c.tryRead("stream: read")
 	if err != nil {
 		return 0, err
 	}
@@ -382,7 +371,8 @@ func (c *Conn) TryRead(p []byte) (int, error) {
 
 // TryDiscard drops up to n bytes of what is buffered and returns how many it has dropped. It may be called in callbacks.
 func (c *Conn) TryDiscard(n int) (int, error) {
-	e, err := c.tryRead()
+	mustNotBeNegative("TryDiscard", n)
+	e, err := c.tryRead("stream: discard")
 	if err != nil {
 		return 0, err
 	}
@@ -393,14 +383,15 @@ func (c *Conn) TryDiscard(n int) (int, error) {
 }
 
 // tryRead locks the endpoint for a reader that does not wait.
-func (c *Conn) tryRead() (*endpoint, error) {
+func (c *Conn) tryRead(op string) (*endpoint, error) {
 	e, err := c.lock()
 	if err != nil {
-		return nil, c.refused("stream: read", err)
+		return nil, c.refused(op, err)
 	}
-	if e.reading.held {
+	if e.held[inward] {
 		e.mu.Unlock()
 		return nil, ErrBusy
 	}
+	e.reads = 0 // whoever calls back again and again gives others their turn
 	return e, nil
 }

@@ -3,7 +3,6 @@ package stream
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
@@ -93,28 +92,39 @@ var ErrServerClosed = errors.New("stream: server closed")
 
 // serve runs the handler for one connection, and everything that comes after it.
 func (s *Server) serve(ctx context.Context, c *Conn) {
+	loop, _ := reactor.FromContext(ctx)
 	defer c.Close()
 	defer func() {
 		if v := recover(); v != nil {
-			s.report(c, coro.Recovered(v))
+			s.report(loop, c, coro.Recovered(v))
 		}
 	}()
+	var own error
 	err := task.Scope(ctx, func(ctx context.Context, g *task.Group) error {
 		defer g.Cancel(task.ErrEnded)
-		return s.Handler(ctx, c)
+		own = s.Handler(ctx, c)
+		return own
 	})
-	if err != nil && err != io.EOF {
-		s.report(c, err)
+	switch {
+	case err == nil || err == io.EOF:
+	case own == nil && errors.Is(err, context.Canceled): // what the handler has left was told to end
+	default:
+		s.report(loop, c, err)
 	}
 }
 
-func (s *Server) report(c *Conn, err error) {
+func (s *Server) report(loop *reactor.Loop, c *Conn, err error) {
+	defer func() { // a panic of OnError must not end the other handlers
+		if v := recover(); v != nil {
+			loop.Report(reactor.Exception{Op: "Server.OnError", Err: coro.Recovered(v)})
+		}
+	}()
 	if s.OnError != nil {
 		s.OnError(c, err)
 		return
 	}
 	var p *task.PanicError
-	if loop := c.Loop(); loop != nil && errors.As(err, &p) {
-		loop.Report(reactor.Exception{Op: fmt.Sprintf("handler of %s", c.RemoteAddr()), Err: err})
+	if errors.As(err, &p) {
+		loop.Report(reactor.Exception{Op: "handler of a connection", Err: err})
 	}
 }

@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"net"
+	"net/netip"
 	"syscall"
 
 	"github.com/corobridge/corobridge/internal/seam"
@@ -23,27 +25,84 @@ type transport interface {
 	closeWrite() syscall.Errno
 	// close ends both directions, and frees everything.
 	close() syscall.Errno
-	localAddr() seam.Addr
+	localAddr() net.Addr
+	// remoteAddr may be called at any time, without the mutex.
+	remoteAddr() net.Addr
 }
 
-// socket is the transport over a descriptor.
+// socket is the transport over a descriptor, but for the peer's address.
 type socket struct {
-	kernel seam.Kernel
+	loop   *reactor.Loop
 	source *reactor.Source
 	fd     int
 }
 
-func (s *socket) read(p []byte) (int, syscall.Errno)  { return s.kernel.Read(s.fd, p) }
-func (s *socket) write(p []byte) (int, syscall.Errno) { return s.kernel.Write(s.fd, p) }
+func (s *socket) kernel() seam.Kernel { return s.loop.Kernel() }
+
+func (s *socket) read(p []byte) (int, syscall.Errno)  { return s.kernel().Read(s.fd, p) }
+func (s *socket) write(p []byte) (int, syscall.Errno) { return s.kernel().Write(s.fd, p) }
 func (s *socket) blocked(dir reactor.Events)          { s.source.Blocked(dir) }
-func (s *socket) closeWrite() syscall.Errno           { return s.kernel.Shutdown(s.fd, syscall.SHUT_WR) }
+func (s *socket) closeWrite() syscall.Errno           { return s.kernel().Shutdown(s.fd, syscall.SHUT_WR) }
 
 func (s *socket) close() syscall.Errno {
 	s.source.Closing()
-	return s.kernel.Close(s.fd)
+	return s.kernel().Close(s.fd)
 }
 
-func (s *socket) localAddr() seam.Addr {
-	a, _ := s.kernel.LocalAddr(s.fd)
-	return a
+func (s *socket) localAddr() net.Addr {
+	a, _ := s.kernel().LocalAddr(s.fd)
+	return netAddr(a)
+}
+
+// tcpEndpoint and unixEndpoint are an endpoint and its socket in one piece of memory, which is what an idle connection
+// consists of.
+type (
+	tcpEndpoint struct {
+		endpoint
+		socket
+		peer netip.AddrPort
+	}
+	unixEndpoint struct {
+		endpoint
+		socket
+		peer string
+	}
+)
+
+func (t *tcpEndpoint) remoteAddr() net.Addr  { return netAddr(addr{IP: t.peer}) }
+func (u *unixEndpoint) remoteAddr() net.Addr { return netAddr(addr{Path: u.peer}) }
+
+// adopt makes a connection of a descriptor, which it closes if that fails.
+func adopt(loop *reactor.Loop, fd int, peer addr, writable bool) (*Conn, error) {
+	var e *endpoint
+	var s *socket
+	if peer.IP.IsValid() {
+		t := &tcpEndpoint{peer: peer.IP}
+		e, s = &t.endpoint, &t.socket
+		e.transport = t
+	} else {
+		u := &unixEndpoint{peer: peer.Path}
+		e, s = &u.endpoint, &u.socket
+		e.transport = u
+	}
+	s.loop, s.fd = loop, fd
+	e.writable = writable
+	if err := s.attach(e); err != nil {
+		s.kernel().Close(fd)
+		return nil, err
+	}
+	return newConn(e), nil
+}
+
+func (s *socket) attach(e *endpoint) (err error) {
+	e.mu.Lock() // the first event may come before there is a source
+	defer e.mu.Unlock()
+	if err = e.open(s.loop); err != nil {
+		return err
+	}
+	if s.source, err = s.loop.Attach(s.fd, e); err != nil {
+		e.closed = true
+		e.streams.remove(e)
+	}
+	return err
 }

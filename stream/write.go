@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"syscall"
+	"unsafe"
 
 	"github.com/corobridge/corobridge/internal/coro"
 	"github.com/corobridge/corobridge/internal/seam"
@@ -17,28 +18,36 @@ const (
 	directWrite = 16 << 10
 )
 
+// writePiece is what Write sends before it sees whether it has had its share.
+const writePiece = 4 * seam.MaxTransfer
+
 // Write copies p into the outbound buffer, from where the loop sends it when the batch of callbacks ends. It waits only while
 // the buffer is over its high-water mark. After an error, or a cancellation, the first n bytes have been taken and the rest has not.
 //
 // A task that computes for long after a Write calls Flush, or task.Yield, first. Called outside the connection's loop, Write tries to send at once.
 func (c *Conn) Write(ctx context.Context, p []byte) (n int, err error) {
-	e, err := c.lock()
+	const op = "stream: write"
+	e, err := c.begin(ctx, outward, op)
 	if err != nil {
-		return 0, c.refused("stream: write", err)
+		return 0, err
 	}
-	if err := c.take(ctx, e, &e.writing, "stream: write"); err != nil {
-		e.mu.Unlock()
-		return 0, e.wrap("stream: write", err)
-	}
-	defer c.give(e, &e.writing)
+	defer c.end(e, outward)
 	for {
-		k, err := e.accept(p[n:])
+		if err := c.beFair(e, &e.sends); err != nil {
+			return n, e.wrap(op, err)
+		}
+		piece := p[n:min(n+writePiece, len(p))]
+		k, err := e.accept(piece)
 		n += k
 		if n == len(p) || err != nil {
-			return n, e.wrap("stream: write", err)
+			return n, e.wrap(op, err)
 		}
-		if err := c.park(ctx, e, &e.writer, "stream: write"); err != nil {
-			return n, e.wrap("stream: write", err)
+		if k == len(piece) {
+			continue
+		}
+		e.sends = 0
+		if err := c.park(ctx, e, &e.writer, op); err != nil {
+			return n, e.wrap(op, err)
 		}
 	}
 }
@@ -46,11 +55,11 @@ func (c *Conn) Write(ctx context.Context, p []byte) (n int, err error) {
 // accept takes as much of p as there is room for.
 func (e *endpoint) accept(p []byte) (n int, err error) {
 	low, high := e.marks()
-	onLoop := e.loop.InLoop()
+	onLoop := e.loop().InLoop()
 	for {
-		switch {
-		case e.writeErr != nil:
-			return n, e.writeErr
+		switch err := e.writeErr(); {
+		case err != nil:
+			return n, err
 		case e.finish:
 			return n, syscall.EPIPE
 		}
@@ -58,8 +67,7 @@ func (e *endpoint) accept(p []byte) (n int, err error) {
 			n += e.send(p[n:])
 			continue
 		}
-		k := min(len(p)-n, max(high-e.out.len(), 0))
-		if k > 0 {
+		if k := min(len(p)-n, high-e.out.len()); k > 0 {
 			e.out.append(&e.streams.lender, p[n:n+k])
 			n += k
 		}
@@ -68,8 +76,8 @@ func (e *endpoint) accept(p []byte) (n int, err error) {
 		} else if e.out.len() > 0 {
 			e.flushLater()
 		}
-		if n == len(p) || e.out.len() > low && e.writeErr == nil {
-			return n, e.writeErr
+		if n == len(p) || e.out.len() > low {
+			return n, e.writeErr()
 		}
 	}
 }
@@ -85,7 +93,7 @@ func (e *endpoint) marks() (low, high int) {
 func (e *endpoint) flushLater() {
 	if !e.dirty && e.writable {
 		e.dirty = true
-		e.loop.AtBatchEnd((*batchFlush)(e))
+		e.loop().AtBatchEnd((*batchFlush)(e))
 	}
 }
 
@@ -96,6 +104,7 @@ func (f *batchFlush) Run() {
 	e := (*endpoint)(f)
 	e.mu.Lock()
 	e.dirty = false
+	e.sends = 0
 	if !e.closed {
 		e.flush()
 	}
@@ -112,7 +121,7 @@ func (e *endpoint) send(p []byte) int {
 		e.failWrite(sysError("write", errno))
 		return 0
 	}
-	if n < min(len(p), seam.MaxTransfer) {
+	if e.sends++; n < min(len(p), seam.MaxTransfer) {
 		e.writable = false
 		e.transport.blocked(reactor.Writable)
 	}
@@ -121,9 +130,8 @@ func (e *endpoint) send(p []byte) int {
 
 // flush sends what the transport takes, and does what waits for that. It is called locked.
 func (e *endpoint) flush() {
-	for e.out.len() > 0 && e.writable && e.writeErr == nil {
-		b := e.out.bytes()
-		if n := e.send(b); n > 0 {
+	for e.out.len() > 0 && e.writable {
+		if n := e.send(e.out.bytes()); n > 0 {
 			e.out.consume(&e.streams.lender, n)
 		}
 	}
@@ -137,7 +145,7 @@ func (e *endpoint) flush() {
 
 // drained does what waits for everything to be sent.
 func (e *endpoint) drained() {
-	if e.finish && !e.finished && e.writeErr == nil {
+	if e.finish && !e.finished && e.writeErr() == nil {
 		e.finished = true
 		if errno := e.transport.closeWrite(); errno != 0 && errno != syscall.ENOTCONN {
 			e.failWrite(sysError("shutdown", errno))
@@ -147,14 +155,14 @@ func (e *endpoint) drained() {
 		wakeAll(&e.more.flushed)
 	}
 	if e.closing && !e.closed {
-		e.shut(e.writeErr)
+		e.shut(e.writeErr())
 	}
 }
 
 // failWrite ends the writing side: nothing more can be sent.
 func (e *endpoint) failWrite(err error) {
-	if e.writeErr == nil {
-		e.writeErr = err
+	if x := e.rare(); x.writeErr == nil {
+		x.writeErr = err
 	}
 	e.out.drop(&e.streams.lender)
 	wake(&e.writer)
@@ -162,7 +170,7 @@ func (e *endpoint) failWrite(err error) {
 
 // WriteString is Write for a string.
 func (c *Conn) WriteString(ctx context.Context, s string) (int, error) {
-	return c.Write(ctx, []byte(s))
+	return c.Write(ctx, unsafe.Slice(unsafe.StringData(s), len(s))) // it is read only
 }
 
 // Printf formats and writes.
@@ -178,7 +186,7 @@ func (c *Conn) TryWrite(p []byte) (int, error) {
 		return 0, c.refused("stream: write", err)
 	}
 	defer e.mu.Unlock()
-	if e.writing.held {
+	if e.held[outward] {
 		return 0, ErrBusy
 	}
 	n, err := e.accept(p)
@@ -196,7 +204,7 @@ func (c *Conn) Room() int {
 	}
 	defer e.mu.Unlock()
 	_, high := e.marks()
-	if e.writeErr != nil || e.finish || e.writing.held {
+	if e.writeErr() != nil || e.finish || e.held[outward] {
 		return 0
 	}
 	return max(high-e.out.len(), 0)
@@ -221,64 +229,56 @@ func (c *Conn) SetWaterMarks(low, high int) {
 	if e, err := c.lock(); err == nil {
 		x := e.rare()
 		x.low, x.high = low, high
+		if e.out.len() <= low {
+			wake(&e.writer)
+		}
 		e.mu.Unlock()
 	}
 }
 
-// Flush waits until the kernel has everything that was written. A cancellation leaves what is unsent to be sent.
+// Flush waits until the kernel has everything that was written. A cancellation leaves what is unsent to be sent. If the connection
+// is closed meanwhile, it tells whether all was sent even so.
 func (c *Conn) Flush(ctx context.Context) error { return c.flushed(ctx, "stream: flush", false) }
 
-// CloseWrite ends the stream for the peer, after what is unsent: it waits until the kernel has everything, and the end.
-// Reading goes on. A later Write fails. A cancellation leaves the end to come after what is unsent.
+// CloseWrite ends the stream for the peer, after what is unsent: it waits, as Flush does, until the kernel has everything, and the
+// end. Reading goes on. A later Write fails. A cancellation leaves the end to come after what is unsent.
 func (c *Conn) CloseWrite(ctx context.Context) error {
 	return c.flushed(ctx, "stream: close writing", true)
 }
 
 func (c *Conn) flushed(ctx context.Context, op string, finish bool) error {
-	e, err := c.lock()
+	e, err := c.begin(ctx, outward, op)
 	if err != nil {
-		return c.refused(op, err)
+		return err
 	}
-	if err := c.take(ctx, e, &e.writing, op); err != nil {
-		e.mu.Unlock()
-		return e.wrap(op, err)
-	}
-	defer c.give(e, &e.writing)
+	defer c.end(e, outward)
 	e.finish = e.finish || finish
 	e.flush()
-	for e.out.len() > 0 && e.writeErr == nil {
-		var w *coro.Waiter
-		if w, err = coro.Here(ctx, op); err != nil {
-			return e.wrap(op, err)
+	for e.out.len() > 0 {
+		err := c.awaitList(ctx, e, &e.rare().flushed, op)
+		if err == nil && e.closed {
+			return e.wrap(op, e.more.closeErr)
 		}
-		x := e.rare()
-		x.flushed = append(x.flushed, w)
-		e.mu.Unlock()
-		err = w.Wait(ctx)
-		e.mu.Lock()
-		if err != nil {
-			leave(&x.flushed, w)
-		}
-		w.Release()
 		if err != nil {
 			return e.wrap(op, err)
-		}
-		switch {
-		case e.epoch != c.epoch:
-			return e.wrap(op, ErrDetached)
-		case e.closed:
-			return e.wrap(op, x.closeErr)
 		}
 	}
-	return e.wrap(op, e.writeErr)
+	return e.wrap(op, e.writeErr())
 }
 
-// leave takes a waiter off a list.
-func leave(ws *[]*coro.Waiter, w *coro.Waiter) {
-	for i, v := range *ws {
-		if v == w {
-			*ws = append((*ws)[:i:i], (*ws)[i+1:]...)
-			return
-		}
+// awaitList waits to be woken from a list of the endpoint.
+func (c *Conn) awaitList(ctx context.Context, e *endpoint, list *[]*coro.Waiter, op string) error {
+	w, err := coro.Here(ctx, op)
+	if err != nil {
+		return err
 	}
+	*list = append(*list, w)
+	if err = e.wait(ctx, w); err != nil {
+		leave(list, w)
+	}
+	w.Release()
+	if e.epoch != c.epoch {
+		return ErrDetached
+	}
+	return err
 }

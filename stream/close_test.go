@@ -1,0 +1,597 @@
+package stream_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/reactor"
+	"github.com/corobridge/corobridge/stream"
+	"github.com/corobridge/corobridge/task"
+)
+
+func TestCloseSendsWhatIsUnsent(t *testing.T) {
+	eachWay(t, func(t *testing.T, w way) {
+		c, p := w.open(t, w.loop)
+		sent := fill(c)
+		w.run(func(ctx context.Context) {
+			mustBe(t, "Close", c.Close(), nil)
+			mustBe(t, "Close again", c.Close(), nil)
+		})
+		unblock(c)
+		got, err := io.ReadAll(p)
+		if !bytes.Equal(got, sent) || err != nil {
+			t.Errorf("%d bytes of %d, %v", len(got), len(sent), err)
+		}
+		w.run(func(ctx context.Context) { mustBe(t, "WaitClosed", c.WaitClosed(ctx), nil) })
+	})
+}
+
+func TestAWriteBeforeCloseIsSent(t *testing.T) {
+	eachWay(t, func(t *testing.T, w way) {
+		c, p := w.open(t, w.loop)
+		w.run(func(ctx context.Context) {
+			defer c.Close()
+			c.WriteString(ctx, "last words")
+		})
+		if got, err := io.ReadAll(p); string(got) != "last words" || err != nil {
+			t.Errorf("%q, %v", got, err)
+		}
+	})
+}
+
+// calls is everything that may wait on a connection, or refuse.
+var calls = map[string]func(ctx context.Context, c *stream.Conn) error{
+	"Read": func(ctx context.Context, c *stream.Conn) error { _, err := c.Read(ctx, make([]byte, 1)); return err },
+	"ReadFull": func(ctx context.Context, c *stream.Conn) error {
+		_, err := c.ReadFull(ctx, make([]byte, 1))
+		return err
+	},
+	"ReadLine":  func(ctx context.Context, c *stream.Conn) error { _, err := c.ReadLine(ctx); return err },
+	"ReadUntil": func(ctx context.Context, c *stream.Conn) error { _, err := c.ReadUntil(ctx, []byte("x")); return err },
+	"Peek":      func(ctx context.Context, c *stream.Conn) error { _, err := c.Peek(ctx, 1); return err },
+	"PeekSome":  func(ctx context.Context, c *stream.Conn) error { _, err := c.PeekSome(ctx); return err },
+	"Discard":   func(ctx context.Context, c *stream.Conn) error { _, err := c.Discard(ctx, 1); return err },
+	"Copy":      func(ctx context.Context, c *stream.Conn) error { _, err := stream.Copy(ctx, c, c); return err },
+	"Write": func(ctx context.Context, c *stream.Conn) error {
+		_, err := c.Write(ctx, make([]byte, 8<<20))
+		return err
+	},
+	"Printf":     func(ctx context.Context, c *stream.Conn) error { _, err := c.Printf(ctx, "%01000000d", 1); return err },
+	"Flush":      func(ctx context.Context, c *stream.Conn) error { return c.Flush(ctx) },
+	"CloseWrite": func(ctx context.Context, c *stream.Conn) error { return c.CloseWrite(ctx) },
+}
+
+var tries = map[string]func(c *stream.Conn) error{
+	"TryPeek":    func(c *stream.Conn) error { _, err := c.TryPeek(); return err },
+	"TryRead":    func(c *stream.Conn) error { _, err := c.TryRead(make([]byte, 1)); return err },
+	"TryDiscard": func(c *stream.Conn) error { _, err := c.TryDiscard(1); return err },
+	"TryWrite":   func(c *stream.Conn) error { _, err := c.TryWrite(make([]byte, 1)); return err },
+	"Unread":     func(c *stream.Conn) error { return c.Unread([]byte("x")) },
+	"OnReady":    func(c *stream.Conn) error { return c.OnReady(nil) },
+	"Detach":     func(c *stream.Conn) error { _, err := c.Detach(); return err },
+}
+
+// inert checks that every call on a connection fails with want, at once.
+func inert(t *testing.T, ctx context.Context, c *stream.Conn, want error) {
+	t.Helper()
+	for name, call := range calls {
+		mustBe(t, name, call(ctx, c), want)
+	}
+	for name, try := range tries {
+		mustBe(t, name, try(c), want)
+	}
+	for _, err := range c.Lines(ctx) {
+		mustBe(t, "Lines", err, want)
+	}
+	c.SetLineLimit(5)
+	c.SetWaterMarks(1, 2)
+	if c.Buffered() != 0 || c.Unsent() != 0 || c.Room() != 0 {
+		t.Error("there are bytes or room")
+	}
+}
+
+func TestCallsAfterClose(t *testing.T) {
+	eachWay(t, func(t *testing.T, w way) {
+		c, p := w.open(t, w.loop)
+		c.SetValue(7)
+		local, remote := c.LocalAddr(), c.RemoteAddr()
+		p.Write([]byte("x"))
+		w.run(func(ctx context.Context) {
+			c.Peek(ctx, 1)
+			c.Close()
+			inert(t, ctx, c, stream.ErrClosed)
+			inert(t, ctx, c, net.ErrClosed)
+			mustBe(t, "WaitClosed", c.WaitClosed(ctx), nil)
+		})
+		if c.LocalAddr() != local || c.RemoteAddr() == nil || c.RemoteAddr().String() != remote.String() || c.Value() != 7 {
+			t.Errorf("after Close: %v, %v, %v", c.LocalAddr(), c.RemoteAddr(), c.Value())
+		}
+		if stream.HoldsMemory(c) {
+			t.Error("a buffer is kept")
+		}
+		c.Abort()
+	})
+}
+
+// waiting calls f for every call that can be made to wait, with a connection on which somebody waits in it.
+func waiting(t *testing.T, w way, f func(name string, c *stream.Conn, p peer), want map[string]error) {
+	for name, call := range calls {
+		c, p := w.open(t, w.loop)
+		fill(c)
+		wait := in(t, func() {
+			w.run(func(ctx context.Context) {
+				err := call(ctx, c)
+				if w, ok := want[name]; ok {
+					mustBe(t, name, err, w)
+				} else {
+					mustBe(t, name, err, want[""])
+				}
+			})
+		})
+		queued := in(t, func() {
+			until(func() bool { return stream.ReaderWaits(c) || stream.WriterWaits(c) || stream.FlushWaits(c) })
+			w.run(func(ctx context.Context) { mustBe(t, name+" after another", call(ctx, c), want[""]) })
+		})
+		ended := in(t, func() {
+			w.run(func(ctx context.Context) {
+				err := c.WaitClosed(ctx)
+				if wanted := want["WaitClosed"]; wanted != nil {
+					mustBe(t, "WaitClosed", err, wanted)
+				}
+			})
+		})
+		until(func() bool {
+			i, o := stream.Queued(c)
+			return i+o == 1 && stream.EndWaits(c)
+		})
+		f(name, c, p)
+		wait()
+		queued()
+		ended()
+		c.Abort()
+		p.Close()
+	}
+}
+
+func TestCloseWhileOthersWait(t *testing.T) {
+	eachWay(t, func(t *testing.T, w way) {
+		waiting(t, w, func(_ string, c *stream.Conn, p peer) {
+			c.Close() // sends what is unsent, and so ends Flush and CloseWrite well
+			unblock(c)
+			go io.Copy(io.Discard, p)
+		}, map[string]error{"": stream.ErrClosed, "Flush": nil, "CloseWrite": nil})
+	})
+}
+
+func TestAbortWhileOthersWait(t *testing.T) {
+	eachWay(t, func(t *testing.T, w way) {
+		waiting(t, w, func(_ string, c *stream.Conn, p peer) { c.Abort() },
+			map[string]error{"": stream.ErrClosed, "WaitClosed": stream.ErrClosed})
+	})
+}
+
+func TestDetachWhileOthersWait(t *testing.T) {
+	eachWay(t, func(t *testing.T, w way) {
+		waiting(t, w, func(name string, c *stream.Conn, p peer) {
+			d, err := c.Detach()
+			if err != nil {
+				t.Fatal(err)
+			}
+			unblock(d)
+			drained := in(t, func() {
+				p.Write([]byte("x"))
+				io.Copy(io.Discard, p)
+			})
+			w.run(func(ctx context.Context) { // the turns are free
+				defer d.Close()
+				if n, err := d.Read(ctx, make([]byte, 1)); n != 1 || err != nil {
+					t.Errorf("Read on the new handle: %d, %v", n, err)
+				}
+				if name == "CloseWrite" { // that is begun, and a state of the connection
+					return
+				}
+				if _, err := d.Write(ctx, []byte("y")); err != nil {
+					t.Errorf("Write on the new handle: %v", err)
+				}
+			})
+			drained()
+		}, map[string]error{"": stream.ErrDetached, "WaitClosed": stream.ErrDetached})
+	})
+}
+
+func TestLoopCloseWhileOthersWait(t *testing.T) {
+	for _, k := range carriers {
+		t.Run(k.name, func(t *testing.T) {
+			guard(t)
+			for name, call := range calls {
+				l := newLoop(t)
+				c, p := k.open(t, l)
+				fill(c)
+				want := net.ErrClosed
+				if name == "Flush" || name == "CloseWrite" {
+					want = reactor.ErrClosed // how the connection ended
+				}
+				wait := in(t, func() { mustBe(t, name, call(context.Background(), c), want) })
+				until(func() bool { return stream.ReaderWaits(c) || stream.WriterWaits(c) || stream.FlushWaits(c) })
+				mustBe(t, "loop.Close", l.Close(), nil)
+				wait()
+				inert(t, context.Background(), c, stream.ErrClosed)
+				mustBe(t, "WaitClosed", c.WaitClosed(context.Background()), reactor.ErrClosed)
+				p.Close()
+				if n := stream.StatsOf(l).Open; n != 0 {
+					t.Errorf("%d connections open", n)
+				}
+				a, b := stream.Pipe(l.Context())
+				inert(t, context.Background(), a, stream.ErrClosed)
+				inert(t, context.Background(), b, stream.ErrClosed)
+				_, err := stream.Dial(l.Context(), "tcp", "127.0.0.1:1")
+				mustBe(t, "Dial", err, reactor.ErrClosed)
+				_, err = stream.Listen(l.Context(), "tcp", "127.0.0.1:0")
+				mustBe(t, "Listen", err, reactor.ErrClosed)
+			}
+		})
+	}
+}
+
+func TestAnAbortDropsWhatIsUnsent(t *testing.T) {
+	eachWay(t, func(t *testing.T, w way) {
+		c, _ := w.open(t, w.loop)
+		fill(c)
+		w.run(func(ctx context.Context) {
+			c.Abort()
+			mustBe(t, "WaitClosed", c.WaitClosed(ctx), stream.ErrClosed)
+		})
+		d, _ := w.open(t, w.loop)
+		w.run(func(ctx context.Context) {
+			d.Abort()
+			mustBe(t, "WaitClosed with nothing unsent", d.WaitClosed(ctx), nil)
+		})
+	})
+}
+
+// The peer that says all it has to say and then closes its side still gets the answer.
+func TestAHalfClosingPeerGetsItsReply(t *testing.T) {
+	eachWay(t, func(t *testing.T, w way) {
+		for _, size := range []int{1, 1000, 3 << 20} {
+			c, p := w.open(t, w.loop)
+			data := pattern(size)
+			wait := in(t, func() {
+				sent := in(t, func() { p.Write(data); p.CloseWrite() })
+				got, err := io.ReadAll(p)
+				if !bytes.Equal(got, data) || err != nil {
+					t.Errorf("%d bytes of %d came back, %v", len(got), len(data), err)
+				}
+				sent()
+			})
+			w.run(func(ctx context.Context) {
+				defer c.Close()
+				if n, err := stream.Copy(ctx, c, c); n != int64(size) || err != nil {
+					t.Errorf("Copy: %d, %v", n, err)
+				}
+			})
+			wait()
+		}
+	})
+}
+
+// All that came before the peer's close can be read, however late, and more than a buffer of it.
+func TestAHangUpWithInputPending(t *testing.T) {
+	eachWay(t, func(t *testing.T, w way) {
+		c, p := w.open(t, w.loop)
+		data := pattern(60_000)
+		p.Write(data)
+		p.Close()
+		w.run(func(ctx context.Context) {
+			got := make([]byte, len(data))
+			if n, err := c.ReadFull(ctx, got[:1]); n != 1 || err != nil {
+				t.Errorf("%d, %v", n, err)
+			}
+			n, err := c.ReadFull(ctx, got[1:])
+			if err != nil || !bytes.Equal(got, data) {
+				t.Errorf("%d bytes, %v", n, err)
+			}
+			_, err = c.Read(ctx, got)
+			mustBe(t, "the end", err, io.EOF)
+			_, err = c.Read(ctx, got)
+			mustBe(t, "the end again", err, io.EOF)
+		})
+	})
+}
+
+func TestBytesThatCameBeforeAResetCanBeRead(t *testing.T) {
+	for _, poller := range []reactor.PollerKind{reactor.Auto, reactor.Poll} {
+		for _, who := range callers {
+			t.Run(who.name, func(t *testing.T) {
+				guard(t)
+				l := startLoop(t, reactor.WithPoller(poller))
+				c, p := overTCP.open(t, l)
+				p.Write([]byte("a line\nand a half"))
+				p.(*net.TCPConn).SetLinger(0)
+				p.Close() // sends a reset
+				who.run(t, l, func(ctx context.Context) {
+					line, err := c.ReadLine(ctx)
+					if line != "a line" || err != nil {
+						t.Errorf("%q, %v", line, err)
+					}
+					_, err = c.ReadLine(ctx)
+					mustBe(t, "ReadLine", err, syscall.ECONNRESET)
+					rest, err := readAll(ctx, c)
+					if string(rest) != "and a half" {
+						t.Errorf("%q, %v", rest, err)
+					}
+					mustBe(t, "Read", err, syscall.ECONNRESET)
+					var op interface{ Timeout() bool }
+					if errors.As(err, &op) && op.Timeout() {
+						t.Error("a reset is no timeout")
+					}
+					for err = nil; err == nil; _, err = c.Write(ctx, []byte("x")) {
+						task.Yield(ctx)
+					}
+					mustBe(t, "Write", err, syscall.EPIPE)
+					mustBe(t, "Flush", c.Flush(ctx), syscall.EPIPE)
+					mustBe(t, "CloseWrite", c.CloseWrite(ctx), syscall.EPIPE)
+					c.Close()
+					mustBe(t, "WaitClosed", c.WaitClosed(ctx), syscall.EPIPE)
+				})
+			})
+		}
+	}
+}
+
+func TestWritingToAPeerThatIsGone(t *testing.T) {
+	eachWay(t, func(t *testing.T, w way) {
+		c, p := w.open(t, w.loop)
+		p.Close()
+		w.run(func(ctx context.Context) {
+			var err error
+			for err == nil {
+				_, err = c.Write(ctx, make([]byte, 100))
+				task.Yield(ctx)
+			}
+			if !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("Write: %v", err)
+			}
+			if c.Unsent() != 0 || c.Room() != 0 || stream.HoldsMemory(c) {
+				t.Error("bytes that can't be sent are kept")
+			}
+		})
+	})
+}
+
+// A writer that waits hears of the peer's end.
+func TestAPeerThatGoesAwayEndsAWaitingWrite(t *testing.T) {
+	eachWay(t, func(t *testing.T, w way) {
+		c, p := w.open(t, w.loop)
+		wait := in(t, func() {
+			until(func() bool { return stream.WriterWaits(c) })
+			p.Close()
+		})
+		w.run(func(ctx context.Context) {
+			n, err := c.Write(ctx, make([]byte, 16<<20))
+			if n == 16<<20 || !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("Write: %d, %v", n, err)
+			}
+		})
+		wait()
+	})
+}
+
+func TestDetachMovesEverything(t *testing.T) {
+	eachWay(t, func(t *testing.T, w way) {
+		c, p := w.open(t, w.loop)
+		p.Write([]byte("one\ntwo\nthree"))
+		p.CloseWrite()
+		var d *stream.Conn
+		w.run(func(ctx context.Context) {
+			c.SetValue("v")
+			c.SetLineLimit(4)
+			if line, err := c.ReadLine(ctx); line != "one" {
+				t.Errorf("%q, %v", line, err)
+			}
+			lent, err := c.PeekSome(ctx)
+			if err != nil {
+				t.Error(err)
+			}
+			var late atomic.Bool
+			c.OnReady(func() {
+				if late.Load() {
+					t.Error("the old handle is called back")
+				}
+			})
+			d, err = c.Detach()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer d.Close()
+			if !w.loop.InLoop() {
+				onLoop(t, w.loop, func() {}) // a call may have been under way
+			}
+			late.Store(true)
+			c.Close()
+			c.Abort()
+			c.SetValue("other")
+			if c.Value() != nil || c.LocalAddr() != nil || c.RemoteAddr() != nil || c.Loop() != nil {
+				t.Error("the old handle knows something")
+			}
+			inert(t, ctx, c, stream.ErrDetached)
+			mustBe(t, "WaitClosed", c.WaitClosed(ctx), stream.ErrDetached)
+			if d.Value() != "v" || d.Loop() != w.loop {
+				t.Error("the new handle lacks something")
+			}
+			before := string(lent)
+			if line, err := d.ReadLine(ctx); line != "two" {
+				t.Errorf("%q, %v", line, err)
+			}
+			if string(lent) != before {
+				t.Error("what the old handle had lent has changed")
+			}
+			_, err = d.ReadLine(ctx)
+			mustBe(t, "the line limit", err, stream.ErrLineTooLong)
+			d.Unread([]byte("back "))
+			all, err := readAll(ctx, d)
+			if string(all) != "back three" || err != io.EOF {
+				t.Errorf("%q, %v", all, err)
+			}
+			d.WriteString(ctx, "reply")
+		})
+		if got, err := io.ReadAll(p); string(got) != "reply" {
+			t.Errorf("%q, %v", got, err)
+		}
+		if n := stream.StatsOf(w.loop).HandOvers; n != 1 {
+			t.Errorf("%d hand-overs", n)
+		}
+	})
+}
+
+// What Peek has lent is not given to another connection when the new handle reads on.
+func TestWhatADetachedHandleHasLentStays(t *testing.T) {
+	guard(t)
+	l := startLoop(t)
+	inTask(t, l, func(ctx context.Context) {
+		c, p := stream.Pipe(ctx)
+		p.WriteString(ctx, "lent")
+		lent, err := c.PeekSome(ctx)
+		if err != nil {
+			t.Error(err)
+		}
+		d, err := c.Detach()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		d.Discard(ctx, 4)
+		other, from := stream.Pipe(ctx)
+		from.WriteString(ctx, "from elsewhere")
+		other.PeekSome(ctx)
+		if string(lent) != "lent" {
+			t.Errorf("now it is %q", lent)
+		}
+	})
+}
+
+func TestDetachKeepsWhatIsUnsent(t *testing.T) {
+	eachWay(t, func(t *testing.T, w way) {
+		c, p := w.open(t, w.loop)
+		sent := fill(c)
+		d, err := c.Detach()
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Close()
+		unblock(d)
+		got, err := io.ReadAll(p)
+		if !bytes.Equal(got, sent) || err != nil {
+			t.Errorf("%d bytes of %d, %v", len(got), len(sent), err)
+		}
+	})
+}
+
+func TestACancelledReadTakesNothing(t *testing.T) {
+	eachWay(t, func(t *testing.T, w way) {
+		c, p := w.open(t, w.loop)
+		cause := errors.New("no more")
+		w.run(func(ctx context.Context) {
+			done, cancel := context.WithCancelCause(ctx)
+			cancel(cause)
+			cctx, cancel := context.WithCancelCause(ctx)
+			wait := feed(t, c, p, "buf")
+			c.Peek(ctx, 3)
+			wait()
+			for name, call := range calls { // what is buffered stays, and what is to be written too
+				mustBe(t, name, call(done, c), cause)
+			}
+			if c.Buffered() != 3 {
+				t.Errorf("%d bytes are left of 3", c.Buffered())
+			}
+			_ = cctx
+			cancel(nil)
+			rest, _ := readAll(ctx, c)
+			if string(rest) != "buf" {
+				t.Errorf("%q is left", rest)
+			}
+			mustBe(t, "Flush", c.Flush(ctx), nil)
+		})
+	})
+}
+
+// Whenever the cancellation comes, the line is read by the cancelled call or by the next one.
+func TestCancellationNearTheData(t *testing.T) {
+	eachWay(t, func(t *testing.T, w way) {
+		c, p := w.open(t, w.loop)
+		for i := range 200 {
+			w.run(func(ctx context.Context) {
+				cctx, cancel := context.WithCancel(ctx)
+				wait := in(t, func() {
+					until(func() bool { return stream.ReaderWaits(c) })
+					switch i % 3 {
+					case 0:
+						cancel()
+						p.Write([]byte("line\n"))
+					case 1:
+						p.Write([]byte("line\n"))
+						cancel()
+					case 2:
+						sent := in(t, func() { p.Write([]byte("line\n")) })
+						cancel()
+						sent()
+					}
+				})
+				line, err := c.ReadLine(cctx)
+				if err != nil {
+					mustBe(t, "ReadLine", err, context.Canceled)
+					line, err = c.ReadLine(ctx)
+				}
+				if line != "line" || err != nil {
+					t.Errorf("%q, %v", line, err)
+				}
+				wait()
+				cancel()
+			})
+		}
+		if c.Buffered() != 0 {
+			t.Errorf("%d bytes too many", c.Buffered())
+		}
+	})
+}
+
+func TestCloseDoesNotWaitForEverForAPeer(t *testing.T) {
+	for _, k := range carriers {
+		t.Run(k.name, func(t *testing.T) {
+			guard(t)
+			now := &skewed{Clock: seam.SystemClock()}
+			l := startLoop(t, func(c *seam.Config) { c.Clock = now })
+			c, _ := k.open(t, l)
+			fill(c)
+			c.Close()
+			now.skew.Store(int64(9 * time.Second))
+			onLoop(t, l, func() {})
+			onLoop(t, l, func() {})
+			if n := stream.StatsOf(l).Open; n == 0 {
+				t.Error("closed too early")
+			}
+			now.skew.Store(int64(10 * time.Second))
+			l.CallSoon(func() {})
+			err := c.WaitClosed(context.Background())
+			if err == nil || !strings.Contains(err.Error(), "peer did not take what was unsent") {
+				t.Errorf("WaitClosed: %v", err)
+			}
+		})
+	}
+}
+
+// skewed is a clock that can be put forward.
+type skewed struct {
+	seam.Clock
+	skew atomic.Int64
+}
+
+func (s *skewed) Now() time.Duration { return s.Clock.Now() + time.Duration(s.skew.Load()) }

@@ -1,0 +1,305 @@
+package stream_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/corobridge/corobridge/reactor"
+	"github.com/corobridge/corobridge/stream"
+	"github.com/corobridge/corobridge/task"
+)
+
+// A connection is registered once in its life, and its end needs no call.
+func TestOneRegistrationForAConnectionsLife(t *testing.T) {
+	guard(t)
+	n, option := count(reactor.Epoll)
+	l := startLoop(t, option)
+	address, stop := serving(t, l, &stream.Server{Handler: echo})
+	before := n.poller.Adds.Load()
+	const conns = 20
+	for range conns {
+		p := dial(t, address)
+		for range 10 {
+			ask(t, p, "hello")
+		}
+		big := pattern(4 << 20)
+		sent := in(t, func() { p.Write(big); p.CloseWrite() })
+		if got, err := io.ReadAll(p); !bytes.Equal(got, big) || err != nil {
+			t.Errorf("%d bytes came back, %v", len(got), err)
+		}
+		sent()
+	}
+	mustBe(t, "Serve", stop(), nil)
+	if k := n.poller.Adds.Load() - before; k != conns {
+		t.Errorf("%d registrations for %d connections", k, conns)
+	}
+	if k := n.poller.Modifies.Load() + n.poller.Removes.Load() + n.poller.Rearms.Load(); k != 0 {
+		t.Errorf("%d further calls", k)
+	}
+}
+
+// handlers are ways to serve lines of echo.
+var handlers = map[string]stream.Handler{
+	"Copy": echo,
+	"Read": func(ctx context.Context, c *stream.Conn) error {
+		for b := make([]byte, 4096); ; {
+			n, err := c.Read(ctx, b)
+			if err != nil {
+				return err
+			}
+			c.Write(ctx, b[:n])
+		}
+	},
+	"ReadLine": func(ctx context.Context, c *stream.Conn) error {
+		for line, err := range c.Lines(ctx) {
+			if err != nil {
+				return err
+			}
+			c.WriteString(ctx, line)
+			c.WriteString(ctx, "\n")
+		}
+		return nil
+	},
+	"ReadFull": func(ctx context.Context, c *stream.Conn) error {
+		for b := make([]byte, 6); ; {
+			if _, err := c.ReadFull(ctx, b); err != nil {
+				return err
+			}
+			c.Write(ctx, b)
+		}
+	},
+	"Peek": func(ctx context.Context, c *stream.Conn) error {
+		for {
+			p, err := c.Peek(ctx, 6)
+			if err != nil {
+				return err
+			}
+			c.Write(ctx, p)
+			c.Discard(ctx, 6)
+		}
+	},
+	"TryPeek": func(ctx context.Context, c *stream.Conn) error {
+		c.OnReady(func() {
+			p, err := c.TryPeek()
+			for ; err == nil; p, err = c.TryPeek() {
+				c.TryWrite(p)
+				c.TryDiscard(len(p))
+			}
+			if err != stream.ErrWouldBlock {
+				c.Close()
+			}
+		})
+		return c.WaitClosed(ctx)
+	},
+}
+
+// A request is one read and one write, however many requests come in one piece.
+func TestSystemCallsPerRequest(t *testing.T) {
+	for _, kind := range []reactor.PollerKind{reactor.Epoll, reactor.Poll} {
+		for name, handler := range handlers {
+			t.Run(fmt.Sprintf("%v/%s", kind, name), func(t *testing.T) {
+				guard(t)
+				n, option := count(kind)
+				l := startLoop(t, option)
+				address, stop := serving(t, l, &stream.Server{Handler: handler})
+				p := dial(t, address)
+				ask(t, p, "hello\n")
+				for _, requests := range []int{1, 16} {
+					onLoop(t, l, func() {}) // it is done with the one before
+					reads, writes := n.kernel.Reads.Load(), n.kernel.Writes.Load()
+					const rounds = 50
+					for range rounds {
+						ask(t, p, strings.Repeat("hello\n", requests))
+					}
+					reads, writes = n.kernel.Reads.Load()-reads, n.kernel.Writes.Load()-writes
+					if reads != rounds || writes != rounds {
+						t.Errorf("%d times %d requests: %d reads, %d writes", rounds, requests, reads, writes)
+					}
+				}
+				p.CloseWrite()
+				io.ReadAll(p)
+				mustBe(t, "Serve", stop(), nil)
+			})
+		}
+	}
+}
+
+// In its steady state an echo allocates nothing, and an idle connection holds no buffer.
+func TestAnEchoAllocatesNothing(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	for name, handler := range handlers {
+		if name == "ReadLine" || name == "TryPeek" { // the one returns strings, the other serves as Copy does
+			continue
+		}
+		for _, k := range carriers {
+			t.Run(name+"/"+k.name, func(t *testing.T) {
+				guard(t)
+				err := runTask(func(ctx context.Context) error {
+					loop, _ := reactor.FromContext(ctx)
+					var c, client *stream.Conn
+					switch k.name {
+					case "pipe":
+						c, client = stream.Pipe(ctx)
+					case "tcp":
+						c, client = connected(t, loop, "tcp", "127.0.0.1:0")
+					case "unix":
+						c, client = connected(t, loop, "unix", t.TempDir()+"/s")
+					}
+					server := task.Spawn(ctx, func(ctx context.Context) error { return handler(ctx, c) })
+					request, reply := []byte("hello\n"), make([]byte, 6)
+					round := func() {
+						client.Write(ctx, request)
+						if _, err := client.ReadFull(ctx, reply); err != nil {
+							t.Error(err)
+						}
+					}
+					for range 100 {
+						round()
+					}
+					if n := testing.AllocsPerRun(500, round); n != 0 {
+						t.Errorf("%v allocations", n)
+					}
+					if stream.HoldsMemory(c) || stream.HoldsMemory(client) {
+						t.Error("a buffer is kept")
+					}
+					client.Close()
+					server.Await(ctx)
+					c.Close()
+					return nil
+				})
+				mustBe(t, "Run", err, nil)
+			})
+		}
+	}
+}
+
+// connected returns both ends of a connection on one loop. It is called in a task.
+func connected(t testing.TB, l *reactor.Loop, network, address string) (server, client *stream.Conn) {
+	t.Helper()
+	ln, err := stream.Listen(l.Context(), network, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	if client, err = stream.Dial(l.Context(), network, ln.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	if server, err = ln.Accept(l.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return server, client
+}
+
+// Every lent buffer comes back: many connections that were busy one after the other have not needed more than one had.
+func TestLentMemoryComesBack(t *testing.T) {
+	for _, k := range carriers {
+		t.Run(k.name, func(t *testing.T) {
+			guard(t)
+			l := startLoop(t)
+			kept := 0
+			for i := range 20 {
+				c, p := k.open(t, l)
+				data := pattern(1 << 20)
+				sent := in(t, func() { p.Write(data); p.CloseWrite() })
+				received := in(t, func() { io.Copy(io.Discard, p) })
+				inTask(t, l, func(ctx context.Context) {
+					c.ReadUntil(ctx, []byte("not there"))
+					stream.Copy(ctx, c, c)
+					c.CloseWrite(ctx)
+					if stream.HoldsMemory(c) {
+						t.Error("a buffer is kept")
+					}
+					c.Close()
+				})
+				sent()
+				p.Close()
+				received()
+				onLoop(t, l, func() {
+					free := stream.FreeBytes(l)
+					if i == 3 {
+						kept = free
+					} else if i > 3 && free > kept+256<<10 {
+						t.Errorf("after %d connections %d bytes are kept, after four %d", i, free, kept)
+					}
+				})
+			}
+		})
+	}
+}
+
+// A reader that waits with a part of a line keeps little more than that part.
+func TestAPartialLineHoldsLittle(t *testing.T) {
+	guard(t)
+	l := startLoop(t)
+	const conns = 200
+	var all []*stream.Conn
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	var waits []func()
+	for range conns {
+		a, b := stream.Pipe(l.Context())
+		all = append(all, b)
+		b.WriteString(context.Background(), "part of a line")
+		tk := task.Spawn(l.Context(), func(ctx context.Context) error {
+			if line, err := a.ReadLine(ctx); line != "part of a line, and the rest" {
+				t.Errorf("%q, %v", line, err)
+			}
+			return nil
+		})
+		waits = append(waits, func() { tk.Await(context.Background()) })
+		until(func() bool { return stream.ReaderWaits(a) })
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if per := int64(after.HeapAlloc-before.HeapAlloc) / conns; per > 4000 {
+		t.Errorf("%d bytes of heap for each connection", per)
+	}
+	for i, b := range all {
+		b.WriteString(context.Background(), ", and the rest\n")
+		waits[i]()
+	}
+}
+
+// A long line that comes byte by byte is moved, and searched, a bounded number of times.
+func TestASlowLongLineIsNotCopiedForEachByte(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	guard(t)
+	l := startLoop(t)
+	inTask(t, l, func(ctx context.Context) {
+		a, b := stream.Pipe(ctx)
+		b.Write(ctx, make([]byte, 60_000))
+		reader := task.Spawn(ctx, func(ctx context.Context) error {
+			line, err := a.ReadLine(ctx)
+			if len(line) != 62_000 {
+				t.Errorf("%d bytes, %v", len(line), err)
+			}
+			return nil
+		})
+		one := []byte{0}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range 2000 {
+			b.Write(ctx, one)
+			b.Flush(ctx)
+			for !stream.ReaderWaits(a) {
+				task.Yield(ctx)
+			}
+		}
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
+			t.Errorf("%d bytes allocated for 2000", n)
+		}
+		b.Write(ctx, []byte("\n"))
+		reader.Await(ctx)
+	})
+}

@@ -1,0 +1,127 @@
+package stream
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/corobridge/corobridge/reactor"
+)
+
+// HoldsMemory reports whether the connection has a buffer.
+func HoldsMemory(c *Conn) bool {
+	e := c.e.Load()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.in.m != nil || e.out.m != nil
+}
+
+// ReaderWaits reports whether somebody waits for input that has not come yet.
+func ReaderWaits(c *Conn) bool {
+	e := c.e.Load()
+	if e == nil {
+		return false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.reader != nil && e.pending() == 0
+}
+
+// WriterWaits reports whether somebody waits for room.
+func WriterWaits(c *Conn) bool {
+	e := c.e.Load()
+	if e == nil {
+		return false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.writer != nil
+}
+
+// Queued returns how many wait for the turn to read and to write.
+func Queued(c *Conn) (in, out int) {
+	e := c.e.Load()
+	if e == nil {
+		return 0, 0
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.more == nil {
+		return 0, 0
+	}
+	return len(e.more.queue[inward]), len(e.more.queue[outward])
+}
+
+// FlushWaits reports whether somebody waits in Flush or CloseWrite.
+func FlushWaits(c *Conn) bool {
+	e := c.e.Load()
+	if e == nil {
+		return false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.more != nil && len(e.more.flushed) > 0
+}
+
+// EndWaits reports whether somebody waits in WaitClosed.
+func EndWaits(c *Conn) bool {
+	e := c.e.Load()
+	if e == nil {
+		return false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.more != nil && len(e.more.closed) > 0
+}
+
+// BecomesWritable tells the connection, on its loop, that it may write.
+func BecomesWritable(c *Conn) {
+	if e := c.e.Load(); e != nil {
+		e.Ready(reactor.Writable)
+	}
+}
+
+// AcceptWaits returns how many wait for a connection.
+func AcceptWaits(l *Listener) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.waiters)
+}
+
+// FD returns the connection's descriptor, -1 if it has none.
+func FD(c *Conn) int {
+	switch t := c.e.Load().transport.(type) {
+	case *tcpEndpoint:
+		return t.fd
+	case *unixEndpoint:
+		return t.fd
+	}
+	return -1
+}
+
+func (e *endpoint) pending() int {
+	switch t := e.transport.(type) {
+	case *tcpEndpoint:
+		return t.socket.pending()
+	case *unixEndpoint:
+		return t.socket.pending()
+	case *pipeEnd:
+		t.in.mu.Lock()
+		defer t.in.mu.Unlock()
+		return t.in.data.len()
+	}
+	return 0
+}
+
+func (s *socket) pending() int {
+	n, _ := unix.IoctlGetInt(s.fd, unix.TIOCINQ)
+	return n
+}
+
+// FreeBytes returns how much memory a loop keeps for buffers. It is called on the loop.
+func FreeBytes(l *reactor.Loop) (n int) {
+	for _, ms := range streamsOf(l).lender.free {
+		for _, m := range ms {
+			n += cap(m.b)
+		}
+	}
+	return n
+}

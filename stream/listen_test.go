@@ -1,0 +1,467 @@
+package stream_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/corobridge/corobridge/reactor"
+	"github.com/corobridge/corobridge/stream"
+	"github.com/corobridge/corobridge/task"
+)
+
+// eachCaller runs f for every kind of caller, with a loop.
+func eachCaller(t *testing.T, f func(t *testing.T, w way)) {
+	for _, poller := range []reactor.PollerKind{reactor.Auto, reactor.Poll} {
+		for _, who := range callers {
+			t.Run(poller.String()+"/"+who.name, func(t *testing.T) {
+				guard(t)
+				l := startLoop(t, reactor.WithPoller(poller))
+				f(t, way{loop: l, run: func(fn func(ctx context.Context)) { who.run(t, l, fn) }})
+			})
+		}
+	}
+}
+
+func listen(t testing.TB, l *reactor.Loop, network, address string, opts ...stream.Option) *stream.Listener {
+	t.Helper()
+	ln, err := stream.Listen(l.Context(), network, address, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	return ln
+}
+
+func TestAccept(t *testing.T) {
+	eachCaller(t, func(t *testing.T, w way) {
+		for network, address := range map[string]string{
+			"tcp": "127.0.0.1:0", "tcp4": "localhost:0", "tcp6": "[::1]:0", "unix": filepath.Join(t.TempDir(), "s"),
+		} {
+			ln := listen(t, w.loop, network, address)
+			if a, ok := ln.Addr().(*net.TCPAddr); ok && a.Port == 0 {
+				t.Errorf("listens at %v", a)
+			}
+			wait := in(t, func() {
+				p, err := net.Dial(network, ln.Addr().String())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer p.Close()
+				p.Write([]byte("hello\n"))
+				io.ReadAll(p)
+			})
+			w.run(func(ctx context.Context) {
+				c, err := ln.Accept(ctx)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if line, err := c.ReadLine(ctx); line != "hello" {
+					t.Errorf("%q, %v", line, err)
+				}
+				if c.LocalAddr().String() != ln.Addr().String() {
+					t.Errorf("%v accepted a connection of %v", ln.Addr(), c.LocalAddr())
+				}
+				c.Close()
+				mustBe(t, "Close", ln.Close(), nil)
+				mustBe(t, "Close again", ln.Close(), nil)
+				_, err = ln.Accept(ctx)
+				mustBe(t, "Accept", err, stream.ErrClosed)
+				_, err = ln.TryAccept()
+				mustBe(t, "TryAccept", err, stream.ErrClosed)
+			})
+			wait()
+		}
+	})
+}
+
+func TestListenAtEveryAddressTakesBothFamilies(t *testing.T) {
+	guard(t)
+	l := startLoop(t)
+	ln := listen(t, l, "tcp", ":0")
+	_, port, _ := net.SplitHostPort(ln.Addr().String())
+	for _, host := range []string{"127.0.0.1", "::1"} {
+		p, err := net.Dial("tcp", net.JoinHostPort(host, port))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		c, err := ln.Accept(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.RemoteAddr().String(); got != p.LocalAddr().String() {
+			t.Errorf("the peer %v is shown as %v", p.LocalAddr(), got)
+		}
+		c.Close()
+		p.Close()
+	}
+	only4 := listen(t, l, "tcp4", ":0")
+	_, port, _ = net.SplitHostPort(only4.Addr().String())
+	if p, err := net.Dial("tcp", net.JoinHostPort("::1", port)); err == nil {
+		p.Close()
+		t.Error("tcp4 takes IPv6")
+	}
+}
+
+func TestAcceptIsCancelled(t *testing.T) {
+	eachCaller(t, func(t *testing.T, w way) {
+		ln := listen(t, w.loop, "tcp", "127.0.0.1:0")
+		w.run(func(ctx context.Context) {
+			cctx, cancel := context.WithCancel(ctx)
+			wait := in(t, func() { until(func() bool { return stream.AcceptWaits(ln) == 1 }); cancel() })
+			_, err := ln.Accept(cctx)
+			mustBe(t, "Accept", err, context.Canceled)
+			wait()
+			if n := stream.AcceptWaits(ln); n != 0 {
+				t.Errorf("%d still wait", n)
+			}
+			p, err := net.Dial("tcp", ln.Addr().String())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer p.Close()
+			_, err = ln.Accept(cctx)
+			mustBe(t, "Accept with a context that is done", err, context.Canceled)
+			c, err := ln.Accept(ctx) // it is still there
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			c.Close()
+		})
+	})
+}
+
+func TestListenerCloseWhileOthersWait(t *testing.T) {
+	eachCaller(t, func(t *testing.T, w way) {
+		ln := listen(t, w.loop, "tcp", "127.0.0.1:0")
+		accept := func() {
+			w.run(func(ctx context.Context) {
+				_, err := ln.Accept(ctx)
+				mustBe(t, "Accept", err, stream.ErrClosed)
+			})
+		}
+		a, b := in(t, accept), in(t, accept)
+		until(func() bool { return stream.AcceptWaits(ln) == 2 })
+		ln.Close()
+		a()
+		b()
+	})
+}
+
+func TestLoopCloseClosesListeners(t *testing.T) {
+	guard(t)
+	l, err := reactor.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Start()
+	path := filepath.Join(t.TempDir(), "s")
+	ln := listen(t, l, "unix", path)
+	wait := in(t, func() {
+		_, err := ln.Accept(context.Background())
+		mustBe(t, "Accept", err, stream.ErrClosed)
+	})
+	until(func() bool { return stream.AcceptWaits(ln) == 1 })
+	mustBe(t, "loop.Close", l.Close(), nil)
+	wait()
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the socket's file is there: %v", err)
+	}
+}
+
+func TestListenErrors(t *testing.T) {
+	guard(t)
+	l := startLoop(t)
+	ln := listen(t, l, "tcp", "127.0.0.1:0")
+	path := filepath.Join(t.TempDir(), "s")
+	un := listen(t, l, "unix", path)
+	listen(t, l, "unix", "@corobridge-stream-test").Close() // has no file to remove
+	for _, test := range []struct {
+		network, address string
+		want             error
+		text             string
+	}{
+		{"tcp", ln.Addr().String(), syscall.EADDRINUSE, ""},
+		{"unix", path, syscall.EADDRINUSE, ""},
+		{"tcp", "192.0.2.1:0", syscall.EADDRNOTAVAIL, ""},
+		{"udp", ":0", nil, "unknown network"},
+		{"tcp", "nowhere", nil, "missing port"},
+		{"tcp", "127.0.0.1:http", nil, "port"},
+		{"tcp6", "127.0.0.1:0", nil, "no suitable address"},
+	} {
+		_, err := stream.Listen(l.Context(), test.network, test.address)
+		if err == nil || test.want != nil && !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.text) ||
+			!strings.HasPrefix(err.Error(), "stream: listen "+test.network) {
+			t.Errorf("%s %s: %v", test.network, test.address, err)
+		}
+	}
+	un.Close()
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the socket's file is there: %v", err)
+	}
+}
+
+func TestTryAcceptInACallback(t *testing.T) {
+	guard(t)
+	l := startLoop(t)
+	ln := listen(t, l, "tcp", "127.0.0.1:0")
+	accepted := make(chan *stream.Conn, 10)
+	onLoop(t, l, func() {
+		if _, err := ln.TryAccept(); !errors.Is(err, stream.ErrWouldBlock) {
+			t.Errorf("TryAccept of nobody: %v", err)
+		}
+		ln.OnReady(func() {
+			for {
+				c, err := ln.TryAccept()
+				if errors.Is(err, stream.ErrWouldBlock) {
+					return
+				}
+				if err != nil {
+					close(accepted)
+					return
+				}
+				accepted <- c
+			}
+		})
+	})
+	for range 3 {
+		p, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		(<-accepted).Close()
+		p.Close()
+	}
+	ln.Close()
+	if _, ok := <-accepted; ok {
+		t.Error("a connection after Close")
+	}
+	onLoop(t, l, func() {})
+}
+
+func TestAcceptErrors(t *testing.T) {
+	guard(t)
+	f := newFaulty()
+	l := startLoop(t, f.option())
+	ln := listen(t, l, "tcp", "127.0.0.1:0")
+	inTask(t, l, func(ctx context.Context) {
+		p, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer p.Close()
+		for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
+			f.accepts <- errno
+			_, err := ln.Accept(ctx)
+			mustBe(t, "Accept", err, errno)
+		}
+		for _, errno := range []syscall.Errno{syscall.ECONNABORTED, syscall.EPROTO, syscall.ENETDOWN, syscall.EPERM} {
+			f.accepts <- errno // that of one connection: the next is tried
+		}
+		c, err := ln.Accept(ctx)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		c.Close()
+		for range 100 { // a kernel that says nothing else must not hang the loop
+			f.accepts <- syscall.EPERM
+		}
+		_, err = ln.Accept(ctx)
+		if q, e := net.Dial("tcp", ln.Addr().String()); e == nil {
+			defer q.Close()
+			_, err = ln.Accept(ctx)
+		}
+		mustBe(t, "Accept", err, syscall.EPERM)
+		for len(f.accepts) > 0 {
+			<-f.accepts
+		}
+	})
+}
+
+func TestDialErrors(t *testing.T) {
+	eachCaller(t, func(t *testing.T, w way) {
+		ctx := w.loop.Context()
+		ln := listen(t, w.loop, "tcp", "127.0.0.1:0")
+		closed := ln.Addr().String()
+		ln.Close()
+		path := filepath.Join(t.TempDir(), "s")
+		w.run(func(context.Context) {
+			for _, test := range []struct {
+				network, address string
+				want             error
+				text             string
+			}{
+				{"tcp", closed, syscall.ECONNREFUSED, closed},
+				{"unix", path, syscall.ENOENT, path},
+				{"tcp", "localhost" + closed[strings.LastIndex(closed, ":"):], syscall.ECONNREFUSED, "localhost"},
+				{"tcp", "", nil, "missing port"},
+				{"tcp", "127.0.0.1:99999", nil, "port"},
+				{"tcp", "name.invalid:1", nil, "name.invalid"},
+				{"sctp", "127.0.0.1:1", nil, "unknown network"},
+			} {
+				c, err := stream.Dial(ctx, test.network, test.address)
+				if c != nil || err == nil || test.want != nil && !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.text) ||
+					strings.Count(err.Error(), "stream: dial") != 1 {
+					t.Errorf("%s %s: %v", test.network, test.address, err)
+				}
+			}
+			done, cancel := context.WithCancel(ctx)
+			cancel()
+			_, err := stream.Dial(done, "tcp", closed)
+			mustBe(t, "Dial with a context that is done", err, context.Canceled)
+		})
+		if s := stream.StatsOf(w.loop); s.Open != 0 || s.Dialed != 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+func TestDial(t *testing.T) {
+	eachCaller(t, func(t *testing.T, w way) {
+		path := filepath.Join(t.TempDir(), "s")
+		for _, test := range []struct{ network, at, address string }{
+			{"tcp", "127.0.0.1:0", ""}, {"tcp4", "127.0.0.1:0", "localhost"}, {"tcp", "127.0.0.1:0", "localhost"}, {"tcp6", "[::1]:0", ""}, {"unix", path, ""},
+		} {
+			ln, err := net.Listen(test.network, test.at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			address := ln.Addr().String()
+			if test.address != "" {
+				address = test.address + address[strings.LastIndex(address, ":"):]
+			}
+			wait := in(t, func() {
+				p, err := ln.Accept()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				p.Write([]byte("hello\n"))
+				p.Close()
+			})
+			w.run(func(context.Context) {
+				c, err := stream.Dial(w.loop.Context(), test.network, address, stream.NoDelay(false))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer c.Close()
+				if c.RemoteAddr().String() != ln.Addr().String() {
+					t.Errorf("dialled %v, not %v", c.RemoteAddr(), ln.Addr())
+				}
+				if line, err := c.ReadLine(context.Background()); line != "hello" {
+					t.Errorf("%q, %v", line, err)
+				}
+			})
+			wait()
+			ln.Close()
+		}
+	})
+}
+
+// unanswered returns the address of a listener whose backlog is full, so that the next one to dial waits.
+func unanswered(t testing.TB) string {
+	t.Helper()
+	k := system()
+	fd, _ := k.Socket("tcp4", false)
+	t.Cleanup(func() { k.Close(fd) })
+	a, err := net.ResolveTCPAddr("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := a.AddrPort()
+	k.Bind(fd, addr(at))
+	k.Listen(fd, 0)
+	own, _ := k.LocalAddr(fd)
+	address := own.IP.String()
+	for range 2 { // what the kernel takes in spite of that
+		c, err := net.DialTimeout("tcp", address, 200*time.Millisecond)
+		if err != nil {
+			break
+		}
+		t.Cleanup(func() { c.Close() })
+	}
+	return address
+}
+
+func TestADialThatIsNotAnswered(t *testing.T) {
+	address := unanswered(t)
+	eachCaller(t, func(t *testing.T, w way) {
+		w.run(func(context.Context) {
+			ctx, cancel := task.WithTimeout(w.loop.Context(), 20*time.Millisecond)
+			defer cancel()
+			_, err := stream.Dial(ctx, "tcp", address)
+			mustBe(t, "Dial", err, context.DeadlineExceeded)
+			cctx, stop := context.WithCancel(w.loop.Context())
+			wait := in(t, func() {
+				until(func() bool { return stream.StatsOf(w.loop).Open == 1 })
+				stop()
+			})
+			_, err = stream.Dial(cctx, "tcp", address)
+			mustBe(t, "Dial", err, context.Canceled)
+			wait()
+		})
+		until(func() bool { return stream.StatsOf(w.loop).Open == 0 })
+	})
+}
+
+// A goroutine that gives up while its connection is being made leaves no connection.
+func TestACancelledDialLeavesNothing(t *testing.T) {
+	guard(t)
+	l := startLoop(t)
+	ln := listen(t, l, "tcp", "127.0.0.1:0")
+	srv := task.Spawn(l.Context(), func(ctx context.Context) error {
+		return stream.Serve(ctx, ln, func(ctx context.Context, c *stream.Conn) error { _, err := stream.Copy(ctx, c, c); return err })
+	})
+	for i := range 300 {
+		ctx, cancel := context.WithCancel(l.Context())
+		wait := in(t, func() {
+			for range i % 50 {
+				runtime.Gosched()
+			}
+			cancel()
+		})
+		c, err := stream.Dial(ctx, "tcp", ln.Addr().String())
+		if err == nil {
+			c.Abort()
+		}
+		wait()
+	}
+	srv.Cancel(nil)
+	srv.Await(context.Background())
+	until(func() bool { return stream.StatsOf(l).Open == 0 })
+}
+
+// A refused dial of a goroutine is that goroutine's affair, not that of the group whose context it has.
+func TestARefusedDialDoesNotFailTheGroup(t *testing.T) {
+	guard(t)
+	l := startLoop(t)
+	inTask(t, l, func(ctx context.Context) {
+		g, gctx := task.NewGroup(ctx)
+		wait := in(t, func() {
+			_, err := stream.Dial(gctx, "unix", "/nowhere/at/all")
+			mustBe(t, "Dial", err, syscall.ENOENT)
+		})
+		wait()
+		if gctx.Err() != nil {
+			t.Errorf("the group is cancelled: %v", context.Cause(gctx))
+		}
+		mustBe(t, "Wait", g.Wait(), nil)
+	})
+}

@@ -1,0 +1,232 @@
+package stream_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/corobridge/corobridge/reactor"
+	"github.com/corobridge/corobridge/stream"
+	"github.com/corobridge/corobridge/task"
+)
+
+func TestMain(m *testing.M) {
+	if l, err := net.Listen("tcp", "127.0.0.1:0"); err == nil { // the runtime's poller opens its own descriptors now
+		l.Close()
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// patience is how long a test may take before it counts as hung.
+const patience = 30 * time.Second
+
+// guard makes a hang of the test fail with the stacks of all goroutines, and asserts that the test leaves no descriptor open.
+// It is called before anything is opened.
+func guard(t testing.TB) {
+	t.Helper()
+	before := descriptors(t)
+	dog := time.AfterFunc(patience, func() {
+		buf := make([]byte, 1<<20)
+		panic(fmt.Sprintf("%s hangs\n%s", t.Name(), buf[:runtime.Stack(buf, true)]))
+	})
+	t.Cleanup(func() {
+		dog.Stop()
+		if after := descriptors(t); after > before {
+			t.Errorf("%d descriptors before, %d after", before, after)
+		}
+	})
+}
+
+func descriptors(t testing.TB) int {
+	t.Helper()
+	d, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(d)
+}
+
+// until waits for a condition that another goroutine brings about. It asks again and again, and in between leaves the processor
+// to others.
+func until(cond func() bool) {
+	for n := 0; !cond(); n++ {
+		if runtime.Gosched(); n > 20 {
+			time.Sleep(20 * time.Microsecond)
+		}
+	}
+}
+
+// newLoop returns a loop that runs in the background, with a faulty kernel if opts give it no other.
+func newLoop(t testing.TB, opts ...reactor.Option) *reactor.Loop {
+	t.Helper()
+	l, err := reactor.New(append([]reactor.Option{newFaulty().option()}, opts...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// startLoop is newLoop for one that is closed at the end of the test.
+func startLoop(t testing.TB, opts ...reactor.Option) *reactor.Loop {
+	t.Helper()
+	l := newLoop(t, opts...)
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Errorf("loop.Close: %v", err)
+		}
+	})
+	return l
+}
+
+// inTask runs fn as a task of the loop and waits for its end.
+func inTask(t testing.TB, l *reactor.Loop, fn func(ctx context.Context)) {
+	t.Helper()
+	_, err := task.Go(l.Context(), func(ctx context.Context) (int, error) { fn(ctx); return 0, nil }).Await(context.Background())
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// onLoop runs fn in a callback of the loop and waits for its end.
+func onLoop(t testing.TB, l *reactor.Loop, fn func()) {
+	t.Helper()
+	done := make(chan struct{})
+	if err := l.CallSoon(func() { defer close(done); fn() }); err != nil {
+		t.Fatal(err)
+	}
+	<-done
+}
+
+// peer is the other end of a connection under test: used from goroutines, and blocking.
+type peer interface {
+	io.ReadWriteCloser
+	CloseWrite() error
+}
+
+// connPeer makes a peer of the other end of a Pipe.
+type connPeer struct{ *stream.Conn }
+
+func (p connPeer) Read(b []byte) (int, error)  { return p.Conn.Read(context.Background(), b) }
+func (p connPeer) Write(b []byte) (int, error) { return p.Conn.Write(context.Background(), b) }
+func (p connPeer) CloseWrite() error           { return p.Conn.CloseWrite(context.Background()) }
+
+// carrier is a kind of connection: open makes one on a loop.
+type carrier struct {
+	name string
+	open func(t testing.TB, l *reactor.Loop) (*stream.Conn, peer)
+}
+
+var (
+	overTCP  = carrier{"tcp", func(t testing.TB, l *reactor.Loop) (*stream.Conn, peer) { return dialled(t, l, "tcp", "127.0.0.1:0") }}
+	overUnix = carrier{"unix", func(t testing.TB, l *reactor.Loop) (*stream.Conn, peer) {
+		return dialled(t, l, "unix", filepath.Join(t.TempDir(), "s"))
+	}}
+	overPipe = carrier{"pipe", func(t testing.TB, l *reactor.Loop) (*stream.Conn, peer) {
+		a, b := stream.Pipe(l.Context())
+		t.Cleanup(func() { a.Abort(); b.Abort() })
+		return a, connPeer{b}
+	}}
+	carriers = []carrier{overTCP, overUnix, overPipe}
+)
+
+func dialled(t testing.TB, l *reactor.Loop, network, address string) (*stream.Conn, peer) {
+	t.Helper()
+	ln, err := net.Listen(network, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	c, err := stream.Dial(l.Context(), network, ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Abort(); p.Close() })
+	return c, p.(peer)
+}
+
+// caller is who makes the calls: run calls fn there and waits for it.
+type caller struct {
+	name string
+	run  func(t testing.TB, l *reactor.Loop, fn func(ctx context.Context))
+}
+
+var callers = []caller{
+	{"task", inTask},
+	{"goroutine", func(t testing.TB, l *reactor.Loop, fn func(ctx context.Context)) { fn(context.Background()) }},
+	{"other loop's task", func(t testing.TB, l *reactor.Loop, fn func(ctx context.Context)) {
+		other, err := reactor.New()
+		if err != nil {
+			t.Fatal(err)
+		}
+		other.Start()
+		defer other.Close()
+		inTask(t, other, fn)
+	}},
+}
+
+// way is one combination of what carries a connection, which poller tells of it, and who calls.
+type way struct {
+	loop *reactor.Loop
+	open func(t testing.TB, l *reactor.Loop) (*stream.Conn, peer)
+	run  func(fn func(ctx context.Context))
+}
+
+// eachWay runs f for every combination.
+func eachWay(t *testing.T, f func(t *testing.T, w way)) {
+	for _, poller := range []reactor.PollerKind{reactor.Auto, reactor.Poll} {
+		for _, k := range carriers {
+			if poller == reactor.Poll && k.name == overPipe.name {
+				continue // nothing to poll
+			}
+			for _, who := range callers {
+				t.Run(fmt.Sprintf("%v/%s/%s", poller, k.name, who.name), func(t *testing.T) {
+					guard(t)
+					l := startLoop(t, reactor.WithPoller(poller))
+					f(t, way{l, k.open, func(fn func(ctx context.Context)) { who.run(t, l, fn) }})
+				})
+			}
+		}
+	}
+}
+
+// in runs fn in a goroutine; wait, called in a task or a goroutine, waits for it.
+func in(t testing.TB, fn func()) (wait func()) {
+	var g sync.WaitGroup
+	g.Go(fn)
+	return func() {
+		_, err := task.Blocking(context.Background(), func(context.Context) (int, error) { g.Wait(); return 0, nil })
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// mustBe checks an error with errors.Is; nil means none.
+func mustBe(t testing.TB, what string, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("%s: %v, not %v", what, err, want)
+	}
+}
+
+// runTask runs main as the first task of a loop of its own.
+func runTask(main func(ctx context.Context) error, opts ...reactor.Option) error {
+	return task.Run(context.Background(), main, task.WithSignals(), task.WithLoopOptions(opts...))
+}

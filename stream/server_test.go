@@ -1,0 +1,374 @@
+package stream_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/corobridge/corobridge/reactor"
+	"github.com/corobridge/corobridge/stream"
+	"github.com/corobridge/corobridge/task"
+)
+
+// serving runs a server, and returns its address and how to end it.
+func serving(t testing.TB, l *reactor.Loop, s *stream.Server) (address string, stop func() error) {
+	t.Helper()
+	ln := listen(t, l, "tcp", "127.0.0.1:0")
+	ctx, cancel := context.WithCancel(l.Context())
+	srv := task.Spawn(ctx, func(ctx context.Context) error { return s.Serve(ctx, ln) })
+	stop = sync.OnceValue(func() error {
+		cancel()
+		_, err := srv.Await(context.Background())
+		return err
+	})
+	t.Cleanup(func() { stop() })
+	return ln.Addr().String(), stop
+}
+
+func echo(ctx context.Context, c *stream.Conn) error {
+	_, err := stream.Copy(ctx, c, c)
+	return err
+}
+
+func dial(t testing.TB, address string) *net.TCPConn {
+	t.Helper()
+	p, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	return p.(*net.TCPConn)
+}
+
+// ask sends a line and checks that it comes back.
+func ask(t testing.TB, p net.Conn, line string) {
+	t.Helper()
+	p.Write([]byte(line))
+	b := make([]byte, len(line))
+	if _, err := io.ReadFull(p, b); string(b) != line || err != nil {
+		t.Errorf("%q: %q, %v", line, b, err)
+	}
+}
+
+func TestServer(t *testing.T) {
+	for _, poller := range []reactor.PollerKind{reactor.Auto, reactor.Poll} {
+		guard(t)
+		l := startLoop(t, reactor.WithPoller(poller))
+		address, stop := serving(t, l, &stream.Server{Handler: echo})
+		var all []net.Conn
+		for range 20 {
+			p := dial(t, address)
+			ask(t, p, "hello")
+			all = append(all, p)
+		}
+		mustBe(t, "Serve", stop(), nil)
+		for _, p := range all {
+			if _, err := p.Read(make([]byte, 1)); err != io.EOF {
+				t.Errorf("after the end of the server: %v", err)
+			}
+		}
+		if s := stream.StatsOf(l); s.Open != 0 || s.Accepted != 20 {
+			t.Errorf("%+v", s)
+		}
+		if _, err := net.Dial("tcp", address); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("dial after the end: %v", err)
+		}
+	}
+}
+
+// What goes wrong in one handler is told, ends its connection, and no other.
+func TestAFailingHandlerEndsItsOwnConnection(t *testing.T) {
+	guard(t)
+	var mu sync.Mutex
+	var told []error
+	reported := make(chan reactor.Exception, 10)
+	l := startLoop(t, reactor.WithExceptionHandler(func(_ *reactor.Loop, e reactor.Exception) { reported <- e }))
+	failure := errors.New("failure")
+	handler := func(ctx context.Context, c *stream.Conn) error {
+		for line, err := range c.Lines(ctx) {
+			if err != nil {
+				return err
+			}
+			switch line {
+			case "panic":
+				panic("of the handler")
+			case "error":
+				return failure
+			case "child":
+				task.Spawn(ctx, func(context.Context) error { return failure })
+				c.ReadLine(ctx)
+				return nil
+			case "detach and panic":
+				d, _ := c.Detach()
+				d.Close()
+				panic("detached")
+			case "child that is left":
+				task.Spawn(ctx, func(ctx context.Context) error { return task.Sleep(ctx, time.Hour) })
+				return nil
+			case "eof":
+				return io.EOF
+			}
+			c.WriteString(ctx, line+"\n")
+		}
+		return nil
+	}
+	address, stop := serving(t, l, &stream.Server{Handler: handler, OnError: func(c *stream.Conn, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		told = append(told, err)
+		if len(told) == 5 {
+			panic("of OnError")
+		}
+	}})
+	bystander := dial(t, address)
+	ask(t, bystander, "hello\n")
+	for _, s := range []string{"eof", "child that is left", "panic", "error", "child", "detach and panic", "error"} {
+		p := dial(t, address)
+		p.Write([]byte(s + "\n"))
+		if _, err := p.Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("%s: %v", s, err)
+		}
+		ask(t, bystander, "still here\n")
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(told) != 5 {
+		t.Fatalf("told: %v", told)
+	}
+	var p *task.PanicError
+	if !errors.As(told[0], &p) || p.Value != "of the handler" || !strings.Contains(string(p.Stack), "server_test.go") {
+		t.Errorf("the panic: %v", told[0])
+	}
+	mustBe(t, "the error", told[1], failure)
+	mustBe(t, "the child's error", told[2], failure)
+	if e := <-reported; e.Op != "Server.OnError" || !errors.As(e.Err, &p) || p.Value != "of OnError" {
+		t.Errorf("reported: %v", e)
+	}
+	mu.Unlock()
+	mustBe(t, "Serve", stop(), nil)
+	mu.Lock()
+}
+
+func TestAPanicOfAHandlerIsReportedByDefault(t *testing.T) {
+	guard(t)
+	reported := make(chan reactor.Exception, 10)
+	l := startLoop(t, reactor.WithExceptionHandler(func(_ *reactor.Loop, e reactor.Exception) { reported <- e }))
+	address, stop := serving(t, l, &stream.Server{Handler: func(ctx context.Context, c *stream.Conn) error {
+		if line, _ := c.ReadLine(ctx); line == "error" {
+			return errors.New("not reported")
+		}
+		d, _ := c.Detach()
+		defer d.Close()
+		panic("ouch")
+	}})
+	for _, line := range []string{"error\n", "panic\n"} {
+		p := dial(t, address)
+		p.Write([]byte(line))
+		io.ReadAll(p)
+	}
+	var p *task.PanicError
+	if e := <-reported; !errors.As(e.Err, &p) || p.Value != "ouch" {
+		t.Errorf("reported: %v", e)
+	}
+	mustBe(t, "Serve", stop(), nil)
+	if len(reported) != 0 {
+		t.Errorf("reported too: %v", <-reported)
+	}
+}
+
+// What a handler starts is cancelled and awaited when it returns, before the connection is closed.
+func TestAHandlersTasksEndWithIt(t *testing.T) {
+	guard(t)
+	l := startLoop(t)
+	var ended atomic.Bool
+	address, _ := serving(t, l, &stream.Server{Handler: func(ctx context.Context, c *stream.Conn) error {
+		task.Spawn(ctx, func(ctx context.Context) error {
+			err := task.Sleep(ctx, time.Hour)
+			mustBe(t, "Sleep", err, context.Canceled)
+			task.Yield(context.WithoutCancel(ctx))
+			c.WriteString(context.WithoutCancel(ctx), "goodbye")
+			ended.Store(true)
+			return err
+		})
+		c.ReadLine(ctx)
+		return nil
+	}, OnError: func(c *stream.Conn, err error) { t.Errorf("told: %v", err) }})
+	p := dial(t, address)
+	p.Write([]byte("\n"))
+	if got, err := io.ReadAll(p); string(got) != "goodbye" || !ended.Load() {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+func TestGraceLetsHandlersFinish(t *testing.T) {
+	guard(t)
+	l := startLoop(t)
+	address, stop := serving(t, l, &stream.Server{Grace: time.Hour, Handler: echo})
+	p := dial(t, address)
+	ask(t, p, "before")
+	done := make(chan error, 1)
+	go func() { done <- stop() }()
+	until(func() bool { // it accepts no more
+		q, err := net.Dial("tcp", address)
+		if err == nil {
+			q.Close()
+		}
+		return err != nil
+	})
+	ask(t, p, "after")
+	p.CloseWrite()
+	if rest, err := io.ReadAll(p); len(rest) != 0 || err != nil {
+		t.Errorf("%q, %v", rest, err)
+	}
+	mustBe(t, "Serve", <-done, nil)
+}
+
+func TestGraceEnds(t *testing.T) {
+	guard(t)
+	l := startLoop(t)
+	told := make(chan error, 1)
+	address, stop := serving(t, l, &stream.Server{Grace: time.Millisecond, Handler: echo,
+		OnError: func(_ *stream.Conn, err error) { told <- err }})
+	p := dial(t, address)
+	ask(t, p, "before")
+	mustBe(t, "Serve", stop(), nil)
+	mustBe(t, "the handler", <-told, stream.ErrServerClosed)
+	if _, err := p.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("the connection: %v", err)
+	}
+}
+
+func TestLoopCloseEndsGrace(t *testing.T) {
+	guard(t)
+	l, err := reactor.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Start()
+	address, stop := serving(t, l, &stream.Server{Grace: time.Hour, Handler: echo})
+	p := dial(t, address)
+	ask(t, p, "before")
+	ended := in(t, func() { mustBe(t, "Serve", stop(), nil) })
+	until(func() bool {
+		q, err := net.Dial("tcp", address)
+		if err == nil {
+			q.Close()
+		}
+		return err != nil
+	})
+	mustBe(t, "loop.Close", l.Close(), nil)
+	ended()
+	if _, err := p.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("the connection: %v", err)
+	}
+}
+
+func TestADetachedConnectionOutlivesItsHandlerAndServer(t *testing.T) {
+	guard(t)
+	l := startLoop(t)
+	detached := make(chan *stream.Conn, 1)
+	address, stop := serving(t, l, &stream.Server{Handler: func(ctx context.Context, c *stream.Conn) error {
+		line, _ := c.ReadLine(ctx)
+		d, err := c.Detach()
+		if line == "keep" {
+			detached <- d
+		}
+		return err
+	}})
+	p := dial(t, address)
+	p.Write([]byte("keep\nthe rest\n"))
+	d := <-detached
+	mustBe(t, "Serve", stop(), nil)
+	if line, err := d.ReadLine(context.Background()); line != "the rest" {
+		t.Errorf("%q, %v", line, err)
+	}
+	d.WriteString(context.Background(), "reply")
+	d.Close()
+	if got, err := io.ReadAll(p); string(got) != "reply" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+func TestServeEndsWithTheListener(t *testing.T) {
+	guard(t)
+	l := startLoop(t)
+	ln := listen(t, l, "tcp", "127.0.0.1:0")
+	srv := task.Spawn(l.Context(), func(ctx context.Context) error { return stream.Serve(ctx, ln, echo) })
+	p := dial(t, ln.Addr().String())
+	ask(t, p, "hello")
+	ln.Close()
+	_, err := srv.Await(context.Background())
+	mustBe(t, "Serve", err, stream.ErrClosed)
+	if _, err := p.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("the connection: %v", err)
+	}
+}
+
+func TestServeWithoutAHandlerPanics(t *testing.T) {
+	guard(t)
+	l := startLoop(t)
+	ln := listen(t, l, "tcp", "127.0.0.1:0")
+	_, err := task.Spawn(l.Context(), func(ctx context.Context) error { return (&stream.Server{}).Serve(ctx, ln) }).Await(context.Background())
+	var p *task.PanicError
+	if !errors.As(err, &p) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestListenAndServe(t *testing.T) {
+	guard(t)
+	path := filepath.Join(t.TempDir(), "s")
+	err := runTask(func(ctx context.Context) error {
+		g, gctx := task.NewGroup(ctx)
+		srv := task.Spawn(gctx, func(ctx context.Context) error { return stream.ListenAndServe(ctx, "unix", path, echo) })
+		var c *stream.Conn
+		var err error
+		for c == nil {
+			c, err = stream.Dial(ctx, "unix", path)
+			task.Yield(ctx)
+		}
+		c.WriteString(ctx, "hello\n")
+		if line, err := c.ReadLine(ctx); line != "hello" {
+			t.Errorf("%q, %v", line, err)
+		}
+		srv.Cancel(nil)
+		_, err = c.ReadLine(ctx)
+		mustBe(t, "after the end", err, io.EOF)
+		c.Close()
+		mustBe(t, "Listen where nobody can", stream.ListenAndServe(ctx, "unix", "/nowhere/s", echo), syscall.ENOENT)
+		return g.Wait()
+	})
+	mustBe(t, "Run", err, nil)
+}
+
+// A server without descriptors waits for some, and goes on.
+func TestAServerOutOfDescriptorsRecovers(t *testing.T) {
+	guard(t)
+	f := newFaulty()
+	l := startLoop(t, f.option())
+	address, stop := serving(t, l, &stream.Server{Handler: echo})
+	first := dial(t, address)
+	ask(t, first, "hello")
+	f.accepts <- syscall.EMFILE
+	f.accepts <- syscall.ENFILE
+	begin := time.Now()
+	second := dial(t, address)
+	ask(t, first, "served meanwhile")
+	ask(t, second, "served in the end")
+	if d := time.Since(begin); d < 200*time.Millisecond {
+		t.Errorf("two pauses took %v", d)
+	}
+	f.accepts <- syscall.EMFILE
+	third := dial(t, address)
+	until(func() bool { return len(f.accepts) == 0 })
+	mustBe(t, "Serve", stop(), nil) // in the middle of a pause
+	third.Close()
+}

@@ -1,0 +1,532 @@
+package stream_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/corobridge/corobridge/stream"
+	"github.com/corobridge/corobridge/task"
+)
+
+// numbers is a stream of bytes in which each place is known by what is there.
+type numbers struct{ at uint32 }
+
+func (s *numbers) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = byte(s.at>>8) ^ byte(s.at*7)
+		s.at++
+	}
+	return len(p), nil
+}
+
+func pattern(n int) []byte {
+	p := make([]byte, n)
+	(&numbers{}).Read(p)
+	return p
+}
+
+// Ten megabytes arrive as they were sent, whatever the sizes of the writes, and the buffer stays within its mark.
+func TestABigTransfer(t *testing.T) {
+	const total = 10 << 20
+	for _, piece := range []int{3000, 16 << 10, total} {
+		t.Run(fmt.Sprint(piece), func(t *testing.T) {
+			eachWay(t, func(t *testing.T, w way) {
+				c, p := w.open(t, w.loop)
+				got := sha256.New()
+				wait := in(t, func() { io.CopyBuffer(struct{ io.Writer }{got}, struct{ io.Reader }{p}, make([]byte, 30_000)) })
+				want := sha256.New()
+				w.run(func(ctx context.Context) {
+					b := make([]byte, piece)
+					for n, src := 0, (&numbers{}); n < total; n += len(b) {
+						b = b[:min(piece, total-n)]
+						src.Read(b)
+						want.Write(b)
+						if k, err := c.Write(ctx, b); k != len(b) || err != nil {
+							t.Errorf("Write: %d, %v", k, err)
+							return
+						}
+						if u := c.Unsent(); u > 64<<10 {
+							t.Errorf("%d bytes unsent", u)
+						}
+					}
+					mustBe(t, "CloseWrite", c.CloseWrite(ctx), nil)
+				})
+				wait()
+				same(t, got, want)
+			})
+		})
+	}
+}
+
+func same(t *testing.T, got, want hash.Hash) {
+	t.Helper()
+	if !bytes.Equal(got.Sum(nil), want.Sum(nil)) {
+		t.Error("the bytes are not those that were sent")
+	}
+}
+
+func TestWriteWaitsAboveTheHighMarkAndGoesOnBelowTheLow(t *testing.T) {
+	eachWay(t, func(t *testing.T, w way) {
+		c, p := w.open(t, w.loop)
+		c.SetWaterMarks(1000, 5000)
+		sent := fill(c)
+		if c.Room() != 0 || c.Unsent() != 5000 {
+			t.Errorf("full: room %d, unsent %d", c.Room(), c.Unsent())
+		}
+		if n, err := c.TryWrite([]byte("x")); n != 0 || err != stream.ErrWouldBlock {
+			t.Errorf("TryWrite when full: %d, %v", n, err)
+		}
+		wait := in(t, func() {
+			until(func() bool { return stream.WriterWaits(c) })
+			if c.Room() != 0 {
+				t.Error("room while a writer has the turn")
+			}
+			_, err := c.TryWrite([]byte("x"))
+			mustBe(t, "TryWrite beside a writer", err, stream.ErrBusy)
+			unblock(c)
+			got, err := io.ReadAll(p)
+			if !bytes.Equal(got, append(sent, "the end"...)) {
+				t.Errorf("%d bytes arrived of %d, %v", len(got), len(sent)+7, err)
+			}
+		})
+		w.run(func(ctx context.Context) {
+			if n, err := c.WriteString(ctx, "the end"); n != 7 || err != nil {
+				t.Errorf("Write: %d, %v", n, err)
+			}
+			if u := c.Unsent(); u > 1007 {
+				t.Errorf("Write went on with %d unsent", u)
+			}
+			mustBe(t, "CloseWrite", c.CloseWrite(ctx), nil)
+		})
+		wait()
+	})
+}
+
+func TestACancelledWriteSaysHowMuchItHasTaken(t *testing.T) {
+	eachWay(t, func(t *testing.T, w way) {
+		c, p := w.open(t, w.loop)
+		data := pattern(8 << 20)
+		cause := errors.New("enough")
+		var taken int
+		w.run(func(ctx context.Context) {
+			ctx, cancel := context.WithCancelCause(ctx)
+			wait := in(t, func() {
+				until(func() bool { return stream.WriterWaits(c) })
+				cancel(cause)
+			})
+			n, err := c.Write(ctx, data)
+			mustBe(t, "Write", err, cause)
+			mustBe(t, "Write", err, context.Canceled)
+			if n == 0 || n == len(data) {
+				t.Errorf("taken: %d", n)
+			}
+			again, err := c.Write(ctx, data[n:])
+			mustBe(t, "Write with a context that is done", err, cause)
+			if again != 0 {
+				t.Errorf("it took %d", again)
+			}
+			taken = n
+			wait()
+		})
+		wait := in(t, func() {
+			got, _ := io.ReadAll(p)
+			if !bytes.Equal(got, data[:taken]) {
+				t.Errorf("%d bytes arrived of the %d taken", len(got), taken)
+			}
+		})
+		w.run(func(ctx context.Context) { mustBe(t, "CloseWrite", c.CloseWrite(ctx), nil) })
+		wait()
+	})
+}
+
+// Writers come in the order they called, and none's bytes are among another's.
+func TestWritersTakeTurns(t *testing.T) {
+	eachWay(t, func(t *testing.T, w way) {
+		c, p := w.open(t, w.loop)
+		sent := fill(c)
+		const writers, size = 6, 200_000
+		var waits []func()
+		for i := range writers {
+			waits = append(waits, in(t, func() {
+				w.run(func(ctx context.Context) {
+					if n, err := c.Write(ctx, bytes.Repeat([]byte{byte('a' + i)}, size)); n != size || err != nil {
+						t.Errorf("Write: %d, %v", n, err)
+					}
+				})
+			}))
+			until(func() bool { _, q := stream.Queued(c); return q == i && stream.WriterWaits(c) })
+		}
+		unblock(c)
+		if _, err := io.ReadFull(p, make([]byte, len(sent))); err != nil {
+			t.Error(err)
+		}
+		got := make([]byte, writers*size)
+		io.ReadFull(p, got)
+		for i := range writers {
+			if part := got[i*size : (i+1)*size]; bytes.Count(part, []byte{byte('a' + i)}) != size {
+				t.Errorf("place %d has not what writer %d wrote", i, i)
+			}
+		}
+		for _, wait := range waits {
+			wait()
+		}
+	})
+}
+
+// A waiter of a turn that is cancelled, or was handed the turn just before, loses it to nobody.
+func TestACancelledWaiterLeavesTheQueue(t *testing.T) {
+	eachWay(t, func(t *testing.T, w way) {
+		c, p := w.open(t, w.loop)
+		first := in(t, func() { w.run(func(ctx context.Context) { c.ReadLine(ctx) }) })
+		until(func() bool { return stream.ReaderWaits(c) })
+		cctx, cancel := context.WithCancel(context.Background())
+		second := in(t, func() {
+			w.run(func(context.Context) {
+				_, err := c.ReadLine(cctx)
+				mustBe(t, "the second", err, context.Canceled)
+			})
+		})
+		until(func() bool { q, _ := stream.Queued(c); return q == 1 })
+		var line string
+		third := in(t, func() { w.run(func(ctx context.Context) { line, _ = c.ReadLine(ctx) }) })
+		until(func() bool { q, _ := stream.Queued(c); return q == 2 })
+		cancel()
+		second()
+		p.Write([]byte("one\nthree\n"))
+		first()
+		third()
+		if line != "three" {
+			t.Errorf("the third got %q", line)
+		}
+	})
+}
+
+func TestFlushWaitsForTheKernel(t *testing.T) {
+	eachWay(t, func(t *testing.T, w way) {
+		c, p := w.open(t, w.loop)
+		sent := fill(c)
+		w.run(func(ctx context.Context) {
+			cctx, cancel := context.WithCancel(ctx)
+			wait := in(t, func() { until(func() bool { return stream.FlushWaits(c) }); cancel() })
+			mustBe(t, "Flush", c.Flush(cctx), context.Canceled)
+			wait()
+			wait = in(t, func() {
+				until(func() bool { return stream.FlushWaits(c) })
+				unblock(c)
+				io.ReadFull(p, make([]byte, len(sent)))
+			})
+			mustBe(t, "Flush", c.Flush(ctx), nil)
+			if c.Unsent() != 0 {
+				t.Errorf("%d unsent after Flush", c.Unsent())
+			}
+			wait()
+		})
+		if stream.HoldsMemory(c) {
+			t.Error("a buffer is kept")
+		}
+	})
+}
+
+func TestACancelledCloseWriteComesAfterWhatIsUnsent(t *testing.T) {
+	eachWay(t, func(t *testing.T, w way) {
+		c, p := w.open(t, w.loop)
+		sent := fill(c)
+		w.run(func(ctx context.Context) {
+			cctx, cancel := context.WithCancel(ctx)
+			wait := in(t, func() { until(func() bool { return stream.FlushWaits(c) }); cancel() })
+			mustBe(t, "CloseWrite", c.CloseWrite(cctx), context.Canceled)
+			wait()
+			_, err := c.Write(ctx, []byte("more"))
+			mustBe(t, "Write after CloseWrite", err, syscall.EPIPE)
+			if c.Room() != 0 {
+				t.Error("room after CloseWrite")
+			}
+			unblock(c)
+			wait = in(t, func() {
+				got, err := io.ReadAll(p)
+				if !bytes.Equal(got, sent) || err != nil {
+					t.Errorf("%d bytes of %d, %v", len(got), len(sent), err)
+				}
+				p.Write([]byte("reply"))
+				p.Close()
+			})
+			reply, err := readAll(ctx, c) // reading goes on
+			if string(reply) != "reply" || err != io.EOF {
+				t.Errorf("%q, %v", reply, err)
+			}
+			wait()
+			mustBe(t, "CloseWrite again", c.CloseWrite(ctx), nil)
+		})
+	})
+}
+
+// A goroutine's Write sends by itself: the loop need not come to it. (The loop of this test is busy meanwhile.)
+func TestAGoroutineWritesByItself(t *testing.T) {
+	for _, k := range []carrier{overTCP, overUnix} {
+		t.Run(k.name, func(t *testing.T) {
+			guard(t)
+			l := startLoop(t)
+			c, p := k.open(t, l)
+			busy, free := make(chan struct{}), make(chan struct{})
+			l.CallSoon(func() { close(busy); <-free })
+			<-busy
+			if n, err := c.WriteString(context.Background(), "now"); n != 3 || err != nil {
+				t.Errorf("Write: %d, %v", n, err)
+			}
+			b := make([]byte, 3)
+			if _, err := io.ReadFull(p, b); string(b) != "now" {
+				t.Errorf("%q, %v", b, err)
+			}
+			close(free)
+		})
+	}
+}
+
+// Whoever writes to A and then waits for B does not wait for ever.
+func TestWriteThenAwaitSomethingElse(t *testing.T) {
+	eachWay(t, func(t *testing.T, w way) {
+		a, pa := w.open(t, w.loop)
+		b, pb := w.open(t, w.loop)
+		wait := in(t, func() {
+			for range 3 {
+				io.ReadFull(pa, make([]byte, 5))
+				pb.Write([]byte("pong\n"))
+			}
+		})
+		w.run(func(ctx context.Context) {
+			for range 3 {
+				a.WriteString(ctx, "ping\n")
+				if s, err := b.ReadLine(ctx); s != "pong" {
+					t.Errorf("%q, %v", s, err)
+				}
+			}
+		})
+		wait()
+	})
+}
+
+// A writer whose peer takes everything at once still lets others have their turn.
+func TestABusyWriterIsFair(t *testing.T) {
+	for _, k := range []carrier{overTCP, overUnix} {
+		t.Run(k.name, func(t *testing.T) {
+			guard(t)
+			l := startLoop(t)
+			c, p := k.open(t, l)
+			drained := in(t, func() { io.Copy(io.Discard, p) })
+			inTask(t, l, func(ctx context.Context) {
+				var steps int
+				stop := false
+				other := task.Spawn(ctx, func(ctx context.Context) error {
+					for ; !stop; steps++ {
+						task.Yield(ctx)
+					}
+					return nil
+				})
+				b := make([]byte, 20_000)
+				for range 500 {
+					if _, err := c.Write(ctx, b); err != nil {
+						t.Error(err)
+					}
+				}
+				if steps < 500/16-1 {
+					t.Errorf("the other task had %d steps", steps)
+				}
+				stop = true
+				other.Await(ctx)
+				mustBe(t, "CloseWrite", c.CloseWrite(ctx), nil)
+			})
+			drained()
+		})
+	}
+}
+
+// The same for a reader whose peer is always ahead, also within one call.
+func TestABusyReaderIsFair(t *testing.T) {
+	for _, k := range []carrier{overTCP, overUnix} {
+		t.Run(k.name, func(t *testing.T) {
+			guard(t)
+			l := startLoop(t)
+			c, p := k.open(t, l)
+			const size = 64 << 20
+			sent := in(t, func() {
+				b := make([]byte, 1<<20)
+				for range size / len(b) {
+					p.Write(b)
+				}
+			})
+			inTask(t, l, func(ctx context.Context) {
+				var steps int
+				stop := false
+				other := task.Spawn(ctx, func(ctx context.Context) error {
+					for ; !stop; steps++ {
+						task.Yield(ctx)
+					}
+					return nil
+				})
+				if n, err := c.Discard(ctx, size); n != size || err != nil {
+					t.Errorf("Discard: %d, %v", n, err)
+				}
+				if least := size / (16 << 10) / 16 / 2; steps < least {
+					t.Errorf("the other task had %d steps, fewer than %d", steps, least)
+				}
+				stop = true
+				other.Await(ctx)
+			})
+			sent()
+		})
+	}
+}
+
+// To wait in a callback panics with a sentence that says so, and leaves the connection as it was.
+func TestWaitingInACallbackPanics(t *testing.T) {
+	for _, k := range carriers {
+		t.Run(k.name, func(t *testing.T) {
+			guard(t)
+			l := startLoop(t)
+			c, p := k.open(t, l)
+			ctx := context.Background()
+			refuses := func(name string, f func()) {
+				onLoop(t, l, func() {
+					defer func() {
+						if s, _ := recover().(string); !strings.HasPrefix(s, "stream: ") || !strings.Contains(s, "would stop the loop") {
+							t.Errorf("%s: panic %q", name, s)
+						}
+					}()
+					f()
+				})
+			}
+			refuses("Read", func() { c.Read(ctx, make([]byte, 1)) })
+			refuses("ReadLine", func() { c.ReadLine(ctx) })
+			refuses("WaitClosed", func() { c.WaitClosed(ctx) })
+			refuses("Copy", func() { stream.Copy(ctx, c, c) })
+			refuses("Dial", func() { stream.Dial(l.Context(), "tcp", "127.0.0.1:1") })
+			wait := in(t, func() {
+				until(func() bool { return stream.ReaderWaits(c) })
+				refuses("Read beside a reader", func() { c.Read(ctx, make([]byte, 1)) })
+				p.Write([]byte("abc\n"))
+			})
+			if s, err := c.ReadLine(ctx); s != "abc" {
+				t.Errorf("%q, %v", s, err)
+			}
+			wait()
+			p.Write([]byte("more\n"))
+			until(func() bool { b, _ := c.TryPeek(); return len(b) == 5 })
+			onLoop(t, l, func() { // no wait, no panic
+				if s, err := c.ReadLine(ctx); s != "more" {
+					t.Errorf("%q, %v", s, err)
+				}
+				if n, err := c.Write(ctx, []byte("x")); n != 1 || err != nil {
+					t.Errorf("Write: %d, %v", n, err)
+				}
+			})
+			sent := fill(c)
+			refuses("Write", func() { c.Write(ctx, []byte("x")) })
+			refuses("Flush", func() { c.Flush(ctx) })
+			wait = in(t, func() {
+				until(func() bool { return stream.WriterWaits(c) })
+				refuses("Write beside a writer", func() { c.Write(ctx, []byte("x")) })
+				unblock(c)
+				io.ReadFull(p, make([]byte, 1+len(sent)+1))
+			})
+			if n, err := c.Write(ctx, []byte("y")); n != 1 || err != nil {
+				t.Errorf("Write: %d, %v", n, err)
+			}
+			wait()
+			mustBe(t, "Flush", c.Flush(ctx), nil)
+		})
+	}
+}
+
+func TestMisuseOfWritingPanics(t *testing.T) {
+	guard(t)
+	l := startLoop(t)
+	a, _ := stream.Pipe(l.Context())
+	for _, marks := range [][2]int{{-1, 5}, {5, 5}, {6, 5}} {
+		func() {
+			defer func() {
+				if s, ok := recover().(string); !ok || !strings.HasPrefix(s, "stream: ") {
+					t.Errorf("SetWaterMarks%v: panic %q", marks, s)
+				}
+			}()
+			a.SetWaterMarks(marks[0], marks[1])
+		}()
+	}
+}
+
+func TestCopyKeepsWhatIsNotWritten(t *testing.T) {
+	eachWay(t, func(t *testing.T, w way) {
+		src, from := w.open(t, w.loop)
+		dst, to := w.open(t, w.loop)
+		data := pattern(6 << 20)
+		sent := in(t, func() { from.Write(data); from.CloseWrite() })
+		var n int64
+		w.run(func(ctx context.Context) {
+			cctx, cancel := context.WithCancel(ctx)
+			wait := in(t, func() { until(func() bool { return stream.WriterWaits(dst) }); cancel() })
+			var err error
+			n, err = stream.Copy(cctx, dst, src)
+			mustBe(t, "Copy", err, context.Canceled)
+			wait()
+		})
+		got := make([]byte, 0, len(data))
+		received := in(t, func() {
+			b, err := io.ReadAll(to)
+			got = append(got, b...)
+			mustBe(t, "receive", err, nil)
+		})
+		w.run(func(ctx context.Context) {
+			k, err := stream.Copy(ctx, dst, src)
+			if n+k != int64(len(data)) || err != nil {
+				t.Errorf("Copy: %d + %d of %d, %v", n, k, len(data), err)
+			}
+			mustBe(t, "CloseWrite", dst.CloseWrite(ctx), nil)
+		})
+		sent()
+		received()
+		if !bytes.Equal(got, data) {
+			t.Error("the bytes are not those that were sent")
+		}
+	})
+}
+
+// What Copy is writing is not given to another connection when the source is closed meanwhile.
+func TestCopyFromAConnectionThatIsClosed(t *testing.T) {
+	guard(t)
+	l := startLoop(t)
+	inTask(t, l, func(ctx context.Context) {
+		src, from := stream.Pipe(ctx)
+		dst, to := stream.Pipe(ctx)
+		sent := fill(dst)
+		data := pattern(10_000)
+		from.Write(ctx, data)
+		copied := task.Spawn(ctx, func(ctx context.Context) error {
+			n, err := stream.Copy(ctx, dst, src)
+			mustBe(t, "Copy", err, stream.ErrClosed)
+			if n != int64(len(data)) {
+				t.Errorf("copied %d", n)
+			}
+			return nil
+		})
+		for !stream.WriterWaits(dst) {
+			task.Yield(ctx)
+		}
+		src.Close()
+		other, peer := stream.Pipe(ctx)
+		peer.Write(ctx, bytes.Repeat([]byte("!"), 10_000))
+		other.PeekSome(ctx) // lends memory of the same size
+		got := make([]byte, len(sent)+len(data))
+		to.ReadFull(ctx, got)
+		copied.Await(ctx)
+		if !bytes.Equal(got[len(sent):], data) {
+			t.Error("the bytes are not those that were sent")
+		}
+	})
+}
