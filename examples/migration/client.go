@@ -4,108 +4,21 @@ import (
 	"bufio"
 	"fmt"
 	"net"
-	"strings"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// exchange is one request and the reply that is right.
-type exchange struct{ request, reply string }
-
-// The conversation that every stage must hold. Its replies are written down here, and not computed by the code under test. SERVED
-// tells whether the session has survived.
-var plain = []exchange{
-	{"UPPER hello, world", "HELLO, WORLD"},
-	{"SUM 1 2 3 39", "45"},
-	{"SERVED", "3"},
-	{"", "500 unknown: "},
-	{"SUM 1 two", "501 not a number: two"},
-	{"UPPER a line that is somewhat longer than the others", "A LINE THAT IS SOMEWHAT LONGER THAN THE OTHERS"},
-	{"SERVED", "7"},
-	{"QUIT", "221 bye"},
-}
-
-// The conversation of a connection that moves twice: at MODERN from inside the callback, and after CLASSIC from outside, when the server
-// has the first half of the line that halves names.
-var moving = []exchange{
-	{"UPPER classic", "CLASSIC"},
-	{"SERVED", "2"},
-	{"MODERN", "250 going modern"},
-	{"UPPER read before the hand-over", "READ BEFORE THE HAND-OVER"},
-	{"SERVED", "4"},
-	{"CLASSIC", "250 going classic"},
-}
-
-var (
-	halves      = exchange{"UPPER two halves of one line", "TWO HALVES OF ONE LINE"}
-	afterHalves = []exchange{{"SERVED", "6"}, {"SUM 40 2", "42"}, {"QUIT", "221 bye"}}
-)
-
-// segment is what a client sends at once, and the replies that must come before it sends the next one.
-type segment struct {
-	send    string
-	replies []string
-}
-
-// split cuts a conversation in two at byte i. The first segment is answered as far as it has whole lines.
-func split(conversation []exchange, i int) []segment {
-	var all strings.Builder
-	first, second := segment{}, segment{}
-	for _, x := range conversation {
-		all.WriteString(x.request + "\r\n")
-		if all.Len() <= i {
-			first.replies = append(first.replies, x.reply)
-		} else {
-			second.replies = append(second.replies, x.reply)
-		}
-	}
-	first.send, second.send = all.String()[:i], all.String()[i:]
-	return []segment{first, second}
-}
-
-func length(conversation []exchange) (n int) {
-	for _, x := range conversation {
-		n += len(x.request) + len("\r\n")
-	}
-	return n
-}
-
-// conversations returns a conversation split at every byte; for a moving one every split of the part before the second
-// hand-over, and every split of the part after it.
-func conversations(move bool) (all [][]segment) {
-	if !move {
-		for i := range length(plain) + 1 {
-			all = append(all, split(plain, i))
-		}
-		return all
-	}
-	half := len(halves.request) / 2
-	before := func(i int) []segment {
-		s := split(moving, i)
-		s[1].send += halves.request[:half]
-		s[1].replies = append(s[1].replies, "250 taken over")
-		return s
-	}
-	after := func(i int) []segment { // a conversation that begins with the second half
-		rest := append([]exchange{{halves.request[half:], halves.reply}}, afterHalves...)
-		return split(rest, i)
-	}
-	n := len(halves.request) - half + len("\r\n") + length(afterHalves)
-	for i := range length(moving) + 1 {
-		all = append(all, append(before(i), after(0)...))
-	}
-	for i := range n + 1 {
-		all = append(all, append(before(length(moving)), after(i)...))
-	}
-	return all
-}
-
-// tally is what the clients have seen.
+// tally is what the clients of a stage have seen.
 type tally struct {
-	connections, requests, mismatches atomic.Int64
-	mu                                sync.Mutex
-	first                             string // mismatch
+	connections atomic.Int64 // made
+	held        atomic.Int64 // conversations, to their right end
+	requests    atomic.Int64 // answered rightly
+	mismatches  atomic.Int64
+
+	mu    sync.Mutex
+	first string // mismatch
 }
 
 func (t *tally) mismatch(format string, a ...any) {
@@ -117,58 +30,140 @@ func (t *tally) mismatch(format string, a ...any) {
 	}
 }
 
-// atOnce is how many clients talk at a time.
-const atOnce = 32
+// atOnce is how many conversations are held at a time.
+const atOnce = 64
 
-// drive holds the conversations, each over a connection of its own.
-func drive(address string, conversations [][]segment, t *tally) {
-	var clients sync.WaitGroup
-	slots := make(chan struct{}, atOnce)
+// drive holds the conversations, each over a connection of its own. After a mismatch no further one is begun.
+func drive(address string, conversations [][]segment, patience time.Duration, t *tally) {
+	todo := make(chan []segment, len(conversations))
 	for _, segments := range conversations {
-		slots <- struct{}{}
+		todo <- segments
+	}
+	close(todo)
+	var clients sync.WaitGroup
+	for range min(atOnce, len(conversations)) {
 		clients.Go(func() {
-			defer func() { <-slots }()
-			converse(address, segments, t)
+			w := witness{client: dial(address, patience, t), patience: patience}
+			for segments := range todo {
+				if t.mismatches.Load() > 0 {
+					break
+				}
+				if converse(dial(address, patience, t), segments, &w) {
+					t.held.Add(1)
+				}
+			}
+			w.quit()
 		})
 	}
 	clients.Wait()
 }
 
-// converse is one client: a plain blocking one.
-func converse(address string, segments []segment, t *tally) {
-	c, err := net.Dial("tcp", address)
+// client is a connection of a plain blocking client that compares what it gets. After a mismatch it does nothing more.
+type client struct {
+	conn   net.Conn
+	in     *bufio.Reader
+	t      *tally
+	failed bool
+}
+
+// dial connects, and expects the greeting.
+func dial(address string, patience time.Duration, t *tally) *client {
+	conn, err := net.Dial("tcp", address)
 	if err != nil {
-		t.mismatch("dial: %v", err)
-		return
+		t.mismatch("%v", err)
+		return &client{t: t, failed: true}
 	}
-	defer c.Close()
 	t.connections.Add(1)
-	c.SetDeadline(time.Now().Add(10 * time.Second))
-	in := bufio.NewReader(c)
-	expect := func(reply string) bool {
-		line, err := in.ReadString('\n')
-		if line == reply+"\r\n" {
-			return true
-		}
-		t.mismatch("got %q (%v), want %q, in %q", line, err, reply, segments)
-		return false
+	conn.SetDeadline(time.Now().Add(patience))
+	c := &client{conn: conn, in: bufio.NewReader(conn), t: t}
+	c.expect("220 ready")
+	return c
+}
+
+func (c *client) close() {
+	if c.conn != nil {
+		c.conn.Close()
 	}
-	if !expect("220 ready") {
+}
+
+func (c *client) fail(format string, a ...any) {
+	c.failed = true
+	c.t.mismatch(format, a...)
+}
+
+func (c *client) send(s string) {
+	if c.failed || s == "" {
 		return
 	}
-	for _, s := range segments {
-		if _, err := c.Write([]byte(s.send)); err != nil {
-			t.mismatch("send %q: %v", s.send, err)
-			return
+	if _, err := c.conn.Write([]byte(s)); err != nil {
+		c.fail("send %q: %v", s, err)
+	}
+}
+
+func (c *client) expect(reply string) {
+	if c.failed {
+		return
+	}
+	if line, err := c.in.ReadString('\n'); line != reply+"\r\n" {
+		c.fail("got %q (%v), want %q", line, err, reply)
+	}
+}
+
+// answer expects the reply to a request.
+func (c *client) answer(reply string) {
+	if c.expect(reply); !c.failed && reply != takenOver {
+		c.t.requests.Add(1)
+	}
+}
+
+// end expects that the server closes the connection, and says nothing more.
+func (c *client) end() {
+	if c.failed {
+		return
+	}
+	if rest, err := c.in.ReadString('\n'); err == nil || rest != "" {
+		c.fail("got %q after the end (%v)", rest, err)
+	}
+}
+
+// converse holds one conversation, and reports whether it came to its right end.
+func converse(c *client, segments []segment, w *witness) bool {
+	defer c.close()
+	for i, s := range segments {
+		if i > 0 {
+			w.ask()
 		}
+		c.send(s.send)
 		for _, reply := range s.replies {
-			if !expect(reply) {
-				return
-			}
-			t.requests.Add(1)
+			c.answer(reply)
 		}
 	}
-	if rest, err := in.ReadString('\n'); err == nil || rest != "" {
-		t.mismatch("got %q after the end (%v), in %q", rest, err, segments)
+	c.end()
+	return !c.failed
+}
+
+// witness is a second client. The server reads its connections in the order in which they have become ready: when the
+// witness has a reply, the server has read what was sent before the witness asked. So a split is one for the server too, and not
+// only for the client, whose segments the kernel may join.
+type witness struct {
+	*client
+	asked    int
+	patience time.Duration // for one answer: it lives longer than a conversation
+}
+
+func (w *witness) ask() {
+	if w.failed {
+		return
 	}
+	w.asked++
+	w.conn.SetDeadline(time.Now().Add(w.patience))
+	w.send("SERVED\r\n")
+	w.answer(strconv.Itoa(w.asked))
+}
+
+func (w *witness) quit() {
+	defer w.close()
+	w.send("QUIT\r\n")
+	w.answer("221 bye")
+	w.end()
 }

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+
+	"github.com/corobridge/corobridge/compat"
+	"github.com/corobridge/corobridge/compat/asyncore"
+	"github.com/corobridge/corobridge/reactor"
+	"github.com/corobridge/corobridge/stream"
+)
+
+// serveClassic serves with dispatchers on the classic loop, until ctx ends.
+func serveClassic(ctx context.Context, address string, out io.Writer) error {
+	m := asyncore.NewMap()
+	defer asyncore.CloseAll(m, true) // also frees the loop, if something fails
+	s, err := newEchoServer(address, m)
+	if err != nil {
+		return err
+	}
+	announce(out, s.Addr())
+	loop, _ := reactor.FromContext(s.Context())
+	defer context.AfterFunc(ctx, func() { loop.CallSoon(func() { s.shutDown(loop) }) })()
+	return asyncore.Loop(m)
+}
+
+type echoServer struct{ asyncore.Dispatcher }
+
+func newEchoServer(address string, m *asyncore.Map) (*echoServer, error) {
+	s := &echoServer{}
+	asyncore.Init(s, m)
+	if err := s.CreateSocket("tcp"); err != nil {
+		return nil, err
+	}
+	s.SetReuseAddr()
+	if err := s.Bind(address); err != nil {
+		return nil, err
+	}
+	return s, s.Listen(1024)
+}
+
+func (s *echoServer) HandleAccepted(c *stream.Conn, _ net.Addr) error {
+	asyncore.Attach(&echoHandler{}, c, s.Map())
+	return nil
+}
+
+// shutDown stops accepting, and closes what is still open after the grace. The loop ends when nobody is left.
+func (s *echoServer) shutDown(loop *reactor.Loop) {
+	m := s.Map()
+	s.Close()
+	loop.CallLater(grace, func() {
+		for h := range m.Handlers() {
+			h.ClassicChannel().Close()
+		}
+	})
+}
+
+// echoHandler is event-driven: it has no predicates that the loop would have to ask in each turn.
+type echoHandler struct {
+	asyncore.Dispatcher
+	rest []byte // what there was no room for
+}
+
+func (h *echoHandler) HandleRead() error {
+	data, err := h.Recv(64 << 10)
+	if len(data) == 0 || err != nil {
+		return err
+	}
+	n, err := h.Send(data)
+	if n == len(data) || err != nil || !h.Connected() {
+		return err
+	}
+	h.rest = bytes.Clone(data[n:])
+	return compat.Continue(h, h.goOnWhenSent)
+}
+
+// Unsent gives the rest to whoever takes the connection over.
+func (h *echoHandler) Unsent() []byte {
+	rest := h.rest
+	h.rest = nil
+	return rest
+}
+
+// goOnWhenSent holds the connection of a client that sends faster than it reads, until it has read everything, and gives it
+// back then. Meanwhile nothing is read: what waits is bounded.
+func (h *echoHandler) goOnWhenSent(ctx context.Context, c *stream.Conn) error {
+	if err := c.Flush(ctx); err != nil {
+		return nil // the client has gone, or the server ends
+	}
+	asyncore.Attach(h, c, h.Map())
+	return nil
+}

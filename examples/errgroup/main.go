@@ -1,0 +1,107 @@
+// Command errgroup shows both ways to combine golang.org/x/sync/errgroup with tasks: its goroutines await tasks of a loop, and
+// a task.Group takes its place, whose members are tasks.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/corobridge/corobridge/task"
+)
+
+func main() {
+	err := task.Run(context.Background(), func(ctx context.Context) error { return run(ctx, os.Stdout) })
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(ctx context.Context, out io.Writer) error {
+	for _, show := range []func(context.Context, io.Writer) error{goroutinesAwaitATask, membersAreTasks, firstErrorCancels} {
+		if err := show(ctx, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func slow(ctx context.Context) (int, error) { return 7, task.Sleep(ctx, 10*time.Millisecond) }
+
+// goroutinesAwaitATask uses errgroup as it is. Its goroutines are plain ones: Await blocks them, and not the loop.
+func goroutinesAwaitATask(ctx context.Context, out io.Writer) error {
+	t := task.Go(ctx, slow)
+	g, gctx := errgroup.WithContext(ctx)
+	got := make([]int, 4)
+	for i := range got {
+		g.Go(func() (err error) {
+			got[i], err = t.Await(gctx)
+			return err
+		})
+	}
+	if err := task.Wait(ctx, g); err != nil { // g.Wait() would stop the loop, and the task with it
+		return err
+	}
+	fmt.Fprintln(out, "an errgroup's goroutines awaited a task:", got)
+	return nil
+}
+
+// membersAreTasks changes only the constructor. The members share sum without a lock: nothing else runs between two awaits.
+func membersAreTasks(ctx context.Context, out io.Writer) error {
+	g, gctx := task.NewGroup(ctx)
+	g.SetLimit(2)
+	sum := 0
+	for range 4 {
+		g.Go(func() error {
+			n, err := slow(gctx)
+			sum += n
+			return err
+		})
+	}
+	typed := task.Go(gctx, slow) // a member too, with a result of its own
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	n, err := typed.TryResult()
+	fmt.Fprintln(out, "a task.Group's members added up:", sum, "and", n)
+	return err
+}
+
+var errPlanted = errors.New("one has failed")
+
+// firstErrorCancels shows what both kinds of group do with an error: the others are cancelled, and Wait returns it.
+func firstErrorCancels(ctx context.Context, out io.Writer) error {
+	var cause error
+	for _, start := range []func() (group, context.Context){
+		func() (group, context.Context) { return errgroup.WithContext(ctx) },
+		func() (group, context.Context) { return task.NewGroup(ctx) },
+	} {
+		g, gctx := start()
+		g.Go(func() error { return errPlanted })
+		g.Go(func() error {
+			cause = task.Sleep(gctx, time.Hour)
+			return cause
+		})
+		if err := task.Wait(ctx, g); !errors.Is(err, errPlanted) {
+			return fmt.Errorf("%T: Wait returned %w", g, err)
+		}
+		fmt.Fprintf(out, "%T: %v, and so the other was cancelled: %v\n", g, errPlanted, errors.Is(cause, context.Canceled))
+	}
+	return nil
+}
+
+// group is what both are.
+type group interface {
+	Go(fn func() error)
+	TryGo(fn func() error) bool
+	SetLimit(n int)
+	Wait() error
+}
+
+var _, _ group = (*errgroup.Group)(nil), (*task.Group)(nil)

@@ -1,0 +1,59 @@
+// Package exampletest is what the tests of the examples share: nothing may be left behind, nothing may hang, and the
+// clients are real ones.
+package exampletest
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// patience is how long a test waits for anything. It only ends tests that would hang.
+const patience = 20 * time.Second
+
+// child, in the environment, makes Main run the example instead of its tests.
+const child = "COROBRIDGE_EXAMPLE"
+
+// Main runs the tests of an example, and fails if they leave a goroutine. In a process that Start has made it runs the
+// example itself.
+func Main(m *testing.M, main func()) {
+	if os.Getenv(child) != "" {
+		main()
+		os.Exit(0)
+	}
+	descriptors() // the first use of package os opens the runtime's own poller
+	goleak.VerifyTestMain(m)
+}
+
+// Guard fails the test if it leaves a descriptor open, and ends the process, with all its stacks, if the test hangs. It is
+// called first.
+func Guard(t *testing.T) {
+	t.Helper()
+	dog := time.AfterFunc(3*patience, func() { panic(t.Name() + " hangs") })
+	before := descriptors()
+	t.Cleanup(func() {
+		dog.Stop()
+		for fd, target := range descriptors() {
+			if before[fd] != target {
+				t.Errorf("descriptor %s (%s) is left", fd, target)
+			}
+		}
+	})
+}
+
+// descriptors returns what is open, where the system can tell.
+func descriptors() map[string]string {
+	open := map[string]string{}
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return nil
+	}
+	for _, e := range entries {
+		if target, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil {
+			open[e.Name()] = target
+		}
+	}
+	return open
+}
