@@ -142,8 +142,10 @@ func (c *Conn) park(ctx context.Context, e *endpoint, slot **coro.Waiter, op str
 }
 
 // wait waits unlocked.
-func (e *endpoint) wait(ctx context.Context, w *coro.Waiter) (err error) {
-	e.unlocked(func() { err = w.Wait(ctx) })
+func (e *endpoint) wait(ctx context.Context, w *coro.Waiter) error {
+	e.mu.Unlock()
+	err := w.Wait(ctx)
+	e.mu.Lock()
 	return err
 }
 

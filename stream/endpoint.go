@@ -58,6 +58,8 @@ type endpoint struct {
 	finish   bool // the stream ends after what is unsent
 	finished bool
 	sends    uint8 // in a row without waiting
+
+	bulk bool // the last read brought a page or more: the next one may bring much
 }
 
 // direction is one of an endpoint's two.

@@ -109,20 +109,24 @@ func (e *endpoint) mustWaitToRead() {
 	e.transport.blocked(reactor.Readable)
 }
 
-// fill reads some more into the buffer: into the room that is left, if that is worth a call, else up to a page in all, and for what
-// is longer as much again.
+// fill reads some more into the buffer: into the room that is left, if that is worth a call, else up to a page in all, or
+// more if the last read brought as much, and for what is longer as much again.
 func (e *endpoint) fill() error {
 	if err := e.mayReceive(); err != nil {
 		return err
 	}
 	l, have := &e.streams.lender, e.in.len()
 	want := max(page-have, have)
-	if e.in.free() >= small {
+	switch {
+	case e.in.free() >= small:
 		want = small
+	case have == 0 && e.bulk:
+		want = large
 	}
 	n, err := e.receive(e.in.room(l, want))
 	if n > 0 {
 		e.in.commit(n)
+		e.bulk = n >= page
 	} else if have == 0 {
 		e.in.drop(l)
 	}

@@ -1,0 +1,121 @@
+package stream_test
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/stream"
+	"github.com/corobridge/corobridge/task"
+)
+
+// idleWorld is a kernel and a poller that cost nothing: conns connections come, each is readable in every poll, and every read
+// brings one message, until requests of them have been answered. What remains of a request is the library's own share.
+type idleWorld struct {
+	seam.Kernel
+	conns, requests int
+
+	accepted int
+	fds      int
+	order    []uint64 // the connections' tags
+	next     int      // in order
+	listener uint64
+	writes   int
+	stop     func()
+}
+
+func (w *idleWorld) Socket(string, bool) (int, syscall.Errno) { w.fds++; return w.fds, 0 }
+func (w *idleWorld) Bind(int, seam.Addr) syscall.Errno        { return 0 }
+func (w *idleWorld) Listen(int, int) syscall.Errno            { return 0 }
+func (w *idleWorld) Close(int) syscall.Errno                  { return 0 }
+func (w *idleWorld) SetSockoptInt(int, int, int, int) syscall.Errno {
+	return 0
+}
+func (w *idleWorld) LocalAddr(int) (seam.Addr, syscall.Errno) {
+	return seam.Addr{IP: netip.MustParseAddrPort("127.0.0.1:1")}, 0
+}
+
+func (w *idleWorld) Accept(int) (int, seam.Addr, syscall.Errno) {
+	if w.accepted == w.conns {
+		return 0, seam.Addr{}, syscall.EAGAIN
+	}
+	w.accepted++
+	w.fds++
+	return w.fds, seam.Addr{IP: netip.MustParseAddrPort("127.0.0.1:2")}, 0
+}
+
+func (w *idleWorld) Read(_ int, p []byte) (int, syscall.Errno) { return copy(p, message[:]), 0 }
+
+func (w *idleWorld) Write(_ int, p []byte) (int, syscall.Errno) {
+	if w.writes++; w.writes == w.requests {
+		w.stop()
+	}
+	return len(p), 0
+}
+
+var message [64]byte
+
+// The poller.
+
+func (w *idleWorld) Add(fd int, tag uint64, _ poll.Events, _ poll.Mode) error {
+	if fd == 1 {
+		w.listener = tag
+	} else {
+		w.order = append(w.order, tag)
+	}
+	return nil
+}
+func (w *idleWorld) Modify(int, uint64, poll.Events, poll.Mode) error { return nil }
+func (w *idleWorld) Remove(int) error                                 { return nil }
+func (w *idleWorld) Rearm(int, poll.Events)                           {}
+func (w *idleWorld) NeedsRearm() bool                                 { return false }
+func (w *idleWorld) ForgetsClosed() bool                              { return true }
+func (w *idleWorld) Wake() error                                      { return nil }
+
+func (w *idleWorld) Wait(into []poll.Event, _ time.Duration) (int, error) {
+	if w.accepted < w.conns {
+		into[0] = poll.Event{Tag: w.listener, Events: poll.Readable}
+		return 1, nil
+	}
+	n := min(len(into), len(w.order))
+	for i := range n {
+		into[i] = poll.Event{Tag: w.order[w.next], Events: poll.Readable}
+		w.next = (w.next + 1) % len(w.order)
+	}
+	return n, nil
+}
+
+// poller is the world's Poller, whose Close is not the Kernel's.
+type idlePoller struct{ *idleWorld }
+
+func (idlePoller) Close() error { return nil }
+
+// BenchmarkOwnShare is what the library itself spends on a request of an echo server, without the kernel.
+func BenchmarkOwnShare(b *testing.B) {
+	for _, conns := range []int{1, 64, 1000} {
+		b.Run(fmt.Sprintf("conns=%d", conns), func(b *testing.B) {
+			w := &idleWorld{conns: conns}
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			w.requests, w.stop = b.N, cancel
+			b.ReportAllocs()
+			err := task.Run(ctx, func(ctx context.Context) error {
+				return stream.ListenAndServe(ctx, "tcp", "127.0.0.1:0", func(ctx context.Context, c *stream.Conn) error {
+					_, err := stream.Copy(ctx, c, c)
+					return err
+				})
+			}, task.WithSignals(), task.WithLoopOptions(func(c *seam.Config) {
+				c.Kernel = w
+				c.Poller = func() (poll.Poller, error) { return idlePoller{w}, nil }
+			}))
+			if err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+}
