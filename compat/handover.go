@@ -3,9 +3,9 @@ package compat
 import (
 	"context"
 
-	"github.com/corobridge/corobridge/compat/asynchat"
 	"github.com/corobridge/corobridge/compat/asyncore"
 	"github.com/corobridge/corobridge/compat/internal/channel"
+	"github.com/corobridge/corobridge/internal/coro"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
 	"github.com/corobridge/corobridge/task"
@@ -13,100 +13,136 @@ import (
 
 // Handle makes a stream.Handler of a classic handler, by its ordinary constructor: newHandler attaches the handler to c, in m,
 // just as it does for a classic listener's HandleAccepted. Each connection is served until the handler is closed; if
-// it hands its connection over with Continue, what goes on with it is part of the same connection's task. The end of ctx closes it.
+// it hands its connection over with Continue, what goes on with it is part of the same connection's task. The end of ctx calls the handler's
+// Close. m is the loop's Map, or with opts one that the connections of this Handle share.
 func Handle[H asyncore.Handler](newHandler func(c *stream.Conn, m *asyncore.Map) H, opts ...asyncore.Option) stream.Handler {
+	key := any(mapKey{})
+	if len(opts) > 0 {
+		key = new(mapKey)
+	}
 	return func(ctx context.Context, c *stream.Conn) error {
-		m := Map(c.Loop())
-		if len(opts) > 0 {
-			m = asyncore.On(c.Loop(), opts...)
-		}
+		m := mapOf(c.Loop(), key, opts)
 		return await(ctx, newHandler(c, m).ClassicChannel())
 	}
 }
 
 // Stream takes h's connection away from it: with what was received and not consumed, what was queued and not sent, live
-// producers and a pending CloseWhenDone included, and an end or error already seen. h gets no further event; its parse loop stops.
-// Stream waits until the queued output has room; if ctx ends in that wait, the connection is closed. It fails for a handler that has
-// no connection, and may be called in tasks and plain goroutines.
+// producers and a pending CloseWhenDone included, and an end or error already seen. h gets no further event; its parse loop stops. A length
+// that a Chat is waiting for (SetLength) gets back what was collected of it, so that its Terminator says what the stream now begins with.
+//
+// Stream waits until the queued output has room. If that fails, by an error of a producer or the end of ctx, the connection is closed; if ctx has
+// ended before, h keeps it. For a handler without connection the error is asyncore's. It may be called in tasks and plain
+// goroutines.
 func Stream(ctx context.Context, h asyncore.Handler) (*stream.Conn, error) {
-	set := h.ClassicChannel().Set()
-	if set == nil {
-		return nil, channel.ErrNotInitialised
-	}
-	if loop, err := set.Loop(); err != nil {
-		return nil, err
-	} else if !loop.InLoop() {
-		return task.Go(loop.Context(), func(context.Context) (*stream.Conn, error) { return Stream(ctx, h) }).Await(ctx)
-	}
-	over, err := h.ClassicChannel().Take()
+	ch := h.ClassicChannel()
+	loop, err := loopOf(ch)
 	if err != nil {
 		return nil, err
 	}
-	h.ClassicChannel().Deliver(over) // a Handle or Dispatch that serves h returns
-	if err := settle(ctx, over); err != nil {
-		return nil, err
-	}
-	return over.Conn, nil
+	return onLoop(ctx, loop, func(ctx context.Context) (*stream.Conn, error) {
+		if ctx.Err() != nil {
+			return nil, coro.Cause(ctx)
+		}
+		over, err := ch.Take()
+		if err != nil {
+			return nil, err
+		}
+		ch.Deliver(over) // a Handle or Dispatch that serves h returns
+		if err := settle(ctx, over); err != nil {
+			return nil, err
+		}
+		return over.Conn, nil
+	})
 }
 
 // Continue is Stream from inside a callback: fn goes on with h's connection, as a task, where the callback leaves off. The connection is
 // closed when fn returns, unless it was handed over. If a task serves h (Handle, Dispatch), fn runs in that; otherwise in a new
-// one, whose error goes to the loop's exception handler.
+// one, whose error goes to the loop's exception handler, and whose end asyncore.Loop waits for. It is called on h's loop, and fails
+// only for a handler without connection.
 func Continue(h asyncore.Handler, fn stream.Handler) error {
 	ch := h.ClassicChannel()
-	set := ch.Set()
+	loop, err := loopOf(ch)
+	if err != nil {
+		return err
+	}
+	leave := ch.Set().Guest()
 	over, err := ch.Take()
 	if err != nil {
+		leave()
 		return err
 	}
 	over.Next = fn
 	if ch.Deliver(over) {
+		leave()
 		return nil
 	}
-	loop, err := set.Loop()
-	if err != nil {
-		return err
-	}
-	task.Spawn(loop.Context(), func(ctx context.Context) error { return goOn(ctx, over) })
+	task.Spawn(loop.Context(), func(ctx context.Context) error {
+		defer leave()
+		return goOn(ctx, over)
+	})
 	return nil
 }
 
 // Dispatch gives c to h, which has been built and configured, and is not attached, or has been and was let go. It returns when
 // h has closed the connection, or handed it over; if by Continue, after what went on with it. No constructor runs, so no greeting is sent
-// twice. The end of ctx closes the connection. Dispatch is called in a task of the connection's loop.
+// twice. The end of ctx calls h's Close; if it has come before, c stays as it is. Dispatch is called in a task, or in a plain goroutine.
 func Dispatch(ctx context.Context, c *stream.Conn, h asyncore.Handler) error {
 	loop := c.Loop()
 	if loop == nil {
 		return stream.ErrDetached
 	}
-	initialise(h, Map(loop))
-	if err := h.ClassicChannel().Attach(c); err != nil {
-		return err
-	}
-	return await(ctx, h.ClassicChannel())
+	_, err := onLoop(ctx, loop, func(ctx context.Context) (struct{}, error) {
+		if ctx.Err() != nil {
+			return struct{}{}, coro.Cause(ctx)
+		}
+		if l, err := loopOf(h.ClassicChannel()); err != nil || l != loop {
+			asyncore.Init(h, Map(loop))
+		}
+		if err := h.ClassicChannel().Attach(c); err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, await(ctx, h.ClassicChannel())
+	})
+	return err
 }
 
-// initialise makes h ready to be attached, by its own base class, unless it is.
-func initialise(h asyncore.Handler, m *asyncore.Map) {
-	if h.ClassicChannel().Initialised() {
-		return
+// onLoop runs fn in the calling task, or for another caller in a task of its own, which the end of ctx cancels. A value that fn has by
+// then is returned all the same.
+func onLoop[T any](ctx context.Context, loop *reactor.Loop, fn func(ctx context.Context) (T, error)) (T, error) {
+	if loop.InLoop() {
+		return fn(ctx)
 	}
-	switch h := h.(type) {
-	case asynchat.Handler:
-		asynchat.Init(h, m)
-	case asyncore.SendHandler:
-		asyncore.InitWithSend(h, m)
+	t := task.Go(loop.Context(), fn)
+	v, err := t.Await(ctx)
+	if err != nil && ctx.Err() != nil {
+		t.Cancel(coro.Cause(ctx))
+		return t.Await(context.WithoutCancel(ctx))
+	}
+	return v, err
+}
+
+// loopOf returns the loop that a handler is on.
+func loopOf(ch *channel.Channel) (*reactor.Loop, error) {
+	switch set := ch.Set(); {
+	case set == nil:
+		return nil, channel.ErrNotInitialised
+	case set.Opened() == nil:
+		return nil, channel.ErrNoConnection
 	default:
-		asyncore.Init(h, m)
+		return set.Opened(), nil
 	}
 }
 
 // await waits for the end of a channel, and goes on with its connection if that was handed over.
 func await(ctx context.Context, ch *channel.Channel) error {
-	end, err := ch.Ended().Await(ctx)
+	ended := ch.Ended()
+	end, err := ended.Await(ctx)
 	if err != nil {
-		ch.Close()
-		return err
+		if !ended.Completed() {
+			ch.CloseHandler()
+			return err
+		}
+		end, _ = ended.TryResult() // a hand-over that came together with the end of ctx
 	}
 	if end.HandedOver != nil && end.HandedOver.Next != nil {
 		return goOn(ctx, end.HandedOver)
@@ -124,7 +160,13 @@ func goOn(ctx context.Context, over *channel.HandOver) error {
 }
 
 // settle sends what the handler had queued, before anything that the new owner sends.
-func settle(ctx context.Context, over *channel.HandOver) error {
+func settle(ctx context.Context, over *channel.HandOver) (err error) {
+	settled := false
+	defer func() {
+		if !settled { // a producer may panic
+			over.Conn.Abort()
+		}
+	}()
 	finish, err := over.Output(func(p []byte) error {
 		_, err := over.Conn.Write(ctx, p)
 		return err
@@ -132,15 +174,16 @@ func settle(ctx context.Context, over *channel.HandOver) error {
 	if err == nil && finish {
 		err = over.Conn.CloseWrite(ctx)
 	}
-	if err != nil {
-		over.Conn.Abort()
-	}
+	settled = err == nil
 	return err
 }
 
-type mapKey struct{}
+// mapKey is the key of a loop's Map, and a pointer to one that of a Handle's.
+type mapKey struct{ _ byte }
 
 // Map returns the map of the handlers that tasks of a loop serve: those of Handle and Dispatch.
-func Map(loop *reactor.Loop) *asyncore.Map {
-	return loop.Local(mapKey{}, func() any { return asyncore.On(loop) }).(*asyncore.Map)
+func Map(loop *reactor.Loop) *asyncore.Map { return mapOf(loop, mapKey{}, nil) }
+
+func mapOf(loop *reactor.Loop, key any, opts []asyncore.Option) *asyncore.Map {
+	return loop.Local(key, func() any { return asyncore.On(loop, opts...) }).(*asyncore.Map)
 }

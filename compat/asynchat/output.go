@@ -3,7 +3,16 @@ package asynchat
 import (
 	"bytes"
 	"slices"
+
+	"github.com/corobridge/corobridge/compat/internal/channel"
 )
+
+// piece is an entry of the output queue: bytes, a producer of bytes, or the mark of CloseWhenDone.
+type piece struct {
+	data     []byte
+	producer Producer
+	last     bool
+}
 
 // Producer gives output piece by piece: the next one each time, and nothing when it is finished.
 type Producer interface{ More() ([]byte, error) }
@@ -23,21 +32,36 @@ func (p *simpleProducer) More() ([]byte, error) {
 	return piece, nil
 }
 
-// Push queues a copy of p, and sends what there is room for. Before the connection stands, and after it has gone, it only queues.
+// Push queues a copy of p, and sends once, as far as there is room; the rest goes out at later events. Before the connection stands, and after
+// it has gone, it only queues. A failure to send goes to HandleError, and Push returns what that does.
 func (c *Chat) Push(p []byte) error {
-	if len(c.fifo) == 0 && c.Connected() {
-		n, err := c.Send(p)
-		if err != nil || n == len(p) {
-			return err
-		}
-		p = p[n:]
+	_, size := c.bufferSizes()
+	if len(c.fifo) > 0 || len(p) == 0 || !c.Connected() {
+		c.queue(bytes.Clone(p), size)
+		return c.InitiateSend()
 	}
-	c.fifo = append(c.fifo, piece{data: bytes.Clone(p)})
-	return nil
+	n, err := c.trySend(p[:min(len(p), size)]) // most output is sent at once, without a copy
+	if first := min(len(p), size) - n; first > 0 {
+		c.queue(bytes.Clone(p[n:n+first]), size)
+	}
+	if len(p) > size {
+		c.queue(bytes.Clone(p[size:]), size)
+	}
+	c.wake()
+	return err
 }
 
 // PushString is Push for a string.
 func (c *Chat) PushString(s string) error { return c.Push([]byte(s)) }
+
+// queue queues p, which is the queue's from now on, in pieces of a size.
+func (c *Chat) queue(p []byte, size int) {
+	for len(p) > size {
+		c.fifo = append(c.fifo, piece{data: p[:size:size]})
+		p = p[size:]
+	}
+	c.fifo = append(c.fifo, piece{data: p})
+}
 
 // PushWithProducer queues what p gives. p is asked when all before it has been sent, and has ended when it gives nothing. An error of its More
 // is returned here or goes to HandleError, depending on when it comes.
@@ -50,17 +74,17 @@ func (c *Chat) PushWithProducer(p Producer) error {
 // at a later event.
 func (c *Chat) CloseWhenDone() {
 	c.fifo = append(c.fifo, piece{last: true})
-	c.ClassicChannel().Wake()
+	c.wake()
 }
 
-// DiscardBuffers drops input that has not been delivered and output that has not been sent, a pending CloseWhenDone included.
-func (c *Chat) DiscardBuffers() { c.in, c.incoming, c.fifo = nil, nil, nil }
+// Queued returns how many entries wait in the output queue.
+func (c *Chat) Queued() int { return len(c.fifo) }
 
-// InitiateSend sends what there is room for. It is called at every write event.
+// InitiateSend sends once, as far as there is room. It is called at every write event.
 func (c *Chat) InitiateSend() error {
+	defer c.wake()
 	for len(c.fifo) > 0 && c.Connected() {
-		first := &c.fifo[0]
-		switch {
+		switch first := &c.fifo[0]; {
 		case first.last:
 			c.pop()
 			return c.ClassicChannel().HandleClose()
@@ -68,59 +92,97 @@ func (c *Chat) InitiateSend() error {
 			if err := c.produce(first.producer); err != nil {
 				return err
 			}
+		case len(first.data) == 0:
+			c.pop()
+			return nil
 		default:
-			n, err := c.Send(first.data)
-			if !c.Connected() || len(c.fifo) == 0 {
-				return err // the peer has gone, or a handler was called that dropped everything
-			}
-			if c.fifo[0].data = c.fifo[0].data[n:]; len(c.fifo[0].data) == 0 {
-				c.pop()
-			}
-			if err != nil || n == 0 {
-				return err
-			}
+			return c.sendFirst()
 		}
 	}
 	return nil
 }
 
+// sendFirst sends some of the first piece, which is bytes.
+func (c *Chat) sendFirst() error {
+	_, size := c.bufferSizes()
+	data := c.fifo[0].data
+	n, err := c.trySend(data[:min(len(data), size)])
+	switch {
+	case n == 0 || len(c.fifo) == 0: // nothing sent, or a handler was called that dropped everything
+	case n == len(data):
+		c.pop()
+	default:
+		c.fifo[0].data = data[n:]
+	}
+	return err
+}
+
+// trySend sends, and passes a failure on to HandleError.
+func (c *Chat) trySend(p []byte) (int, error) {
+	n, err := c.Send(p)
+	if err != nil && c.Connected() {
+		err = c.ClassicChannel().HandleError(err)
+	}
+	return n, err
+}
+
+func (c *Chat) wake() {
+	if len(c.fifo) > 0 {
+		c.ClassicChannel().Wake()
+	}
+}
+
 func (c *Chat) pop() {
 	c.fifo[0] = piece{}
-	c.fifo = c.fifo[1:]
+	if c.fifo = c.fifo[1:]; len(c.fifo) == 0 {
+		c.fifo = nil
+	}
 }
 
 // produce puts the next piece of the producer at the head before it, or removes it if it has ended.
 func (c *Chat) produce(p Producer) error {
 	data, err := p.More()
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if len(data) == 0 {
+	case len(c.fifo) == 0: // More has dropped everything
+	case len(data) == 0:
 		c.pop()
-		return nil
+	default:
+		c.fifo = slices.Insert(c.fifo, 0, piece{data: bytes.Clone(data)})
 	}
-	c.fifo = slices.Insert(c.fifo, 0, piece{data: bytes.Clone(data)})
 	return nil
 }
 
-// leftOutput passes what is unsent to write, in order, and reports whether the stream is to end after it. It leaves nothing.
-func (c *Chat) leftOutput(write func([]byte) error) (finish bool, err error) {
-	for len(c.fifo) > 0 {
-		first := c.fifo[0]
-		switch {
-		case first.last:
-			c.fifo = nil // nothing is sent after the mark
-			return true, nil
-		case first.producer != nil:
-			if err := c.produce(first.producer); err != nil {
+// leftOutput takes the queue away, for a hand-over.
+func (c *Chat) leftOutput() channel.Drain {
+	queue := c.fifo
+	c.fifo = nil
+	return func(write func([]byte) error) (finish bool, err error) {
+		for _, p := range queue {
+			if p.last {
+				return true, nil // nothing is sent after the mark
+			}
+			if err := p.drain(write); err != nil {
 				return false, err
 			}
-		default:
-			if err := write(first.data); err != nil {
-				return false, err
-			}
-			c.pop()
+		}
+		return false, nil
+	}
+}
+
+// drain passes all of a piece to write.
+func (p piece) drain(write func([]byte) error) error {
+	if p.producer == nil {
+		return write(p.data)
+	}
+	for {
+		data, err := p.producer.More()
+		if err != nil || len(data) == 0 {
+			return err
+		}
+		if err := write(data); err != nil {
+			return err
 		}
 	}
-	return false, nil
 }

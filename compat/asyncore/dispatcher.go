@@ -22,9 +22,10 @@ type (
 	// Writer is called when output is accepted: once for each time that it becomes so, or, with Writabler, in every turn in which
 	// that says yes.
 	Writer interface{ HandleWrite() error }
-	// Closer is called when the peer has gone. The default closes the handler.
+	// Closer is called when the peer has gone. The default calls the handler's Close.
 	Closer interface{ HandleClose() error }
-	// Connecter is called when Connect has succeeded.
+	// Connecter is called when Connect has succeeded. Connected is true only when it has returned; what it fails with goes to
+	// HandleError, and if that does not close the handler, it is called again.
 	Connecter interface{ HandleConnect() error }
 	// Accepter is called when somebody waits to be accepted. The default accepts, and calls HandleAccepted.
 	Accepter interface{ HandleAccept() error }
@@ -32,7 +33,8 @@ type (
 	AcceptedTaker interface {
 		HandleAccepted(c *stream.Conn, addr net.Addr) error
 	}
-	// ErrorHandler is given the errors, and panics, of the others. The default logs and calls HandleClose. An error it returns ends Loop.
+	// ErrorHandler is given the errors, and panics, of the others. The default logs, and calls HandleClose unless the handler
+	// listens: what fails there is one client. An error it returns ends Loop.
 	ErrorHandler interface{ HandleError(err error) error }
 	// Readabler is asked once a turn whether the handler wants input, or, if it listens, connections.
 	Readabler interface{ Readable() bool }
@@ -56,27 +58,18 @@ type Dispatcher struct {
 // ClassicChannel is for the packages of this module.
 func (d *Dispatcher) ClassicChannel() *channel.Channel { return &d.ch }
 
-// Init makes h a handler without a connection: dispatcher.__init__(self, map=m). h is the outer value, so that its methods are found.
-func Init(h Handler, m *Map) { h.ClassicChannel().Init(h, m.channels(), channel.Class{}) }
+// Init makes h a handler without a connection: dispatcher.__init__(self, map=m). h is the outer value, so that its methods are
+// found. It is called on m's loop, or before that runs. It panics if h has a method with the name of one of the interfaces above and another
+// signature, or a connection already.
+func Init(h Handler, m *Map) { h.ClassicChannel().Init(h, m.ClassicSet()) }
 
 // Attach makes h the handler of a live connection: dispatcher.__init__(self, sock, m). The connection is h's from now on, and c
-// is inert; it must belong to the map's loop. If the connection has been closed, so is h.
+// is inert. If the connection has been closed, so is h. It is called as Init is, and panics when the
+// connection belongs to another loop than m.
 func Attach(h Handler, c *stream.Conn, m *Map) {
 	Init(h, m)
-	attach(h, c)
-}
-
-// InitClass is Init for a base class of this module, as asynchat.Chat.
-func InitClass(h Handler, m *Map, class channel.Class) {
-	h.ClassicChannel().Init(h, m.channels(), class)
-}
-
-// AttachClass gives an initialised handler of such a class its connection.
-func AttachClass(h Handler, c *stream.Conn) { attach(h, c) }
-
-func attach(h Handler, c *stream.Conn) {
 	if ch := h.ClassicChannel(); ch.Attach(c) != nil {
-		ch.Close()
+		ch.CloseHandler()
 	}
 }
 
@@ -107,20 +100,24 @@ func (d *Dispatcher) Bind(address string) error { return d.ch.Bind(d.net(), addr
 // Listen begins to accept; backlog is how many connections may wait for that.
 func (d *Dispatcher) Listen(backlog int) error { return d.ch.Listen(backlog) }
 
-// Connect begins to connect. HandleConnect tells of the success, HandleError of a failure.
+// Connect begins to connect. HandleConnect tells of the success, HandleError of a failure; if that does not close the handler, and does
+// not Connect again, HandleClose follows.
 func (d *Dispatcher) Connect(address string) error { return d.ch.Connect(d.net(), address) }
 
 // Accept returns a connection and its peer's address; nil, nil, nil if nobody is there.
 func (d *Dispatcher) Accept() (*stream.Conn, net.Addr, error) { return d.ch.Accept() }
 
-// Recv returns at most n bytes of input, lent until the callback returns. When the peer has gone it calls HandleClose, and
-// returns nothing. If there is nothing now the error is stream.ErrWouldBlock.
+// Recv returns at most n bytes of input, lent until the callback returns; in a task, until it waits. When the peer has gone it calls
+// HandleClose and returns nothing, as it does for an n of 0, and returns nothing after Close. If there is nothing now the error is
+// stream.ErrWouldBlock, after a hand-over stream.ErrDetached. It is called on the loop.
 func (d *Dispatcher) Recv(n int) ([]byte, error) { return d.ch.Recv(n) }
 
-// Send takes as much of p as there is room for, and returns how much that is. When the peer has gone it calls HandleClose.
+// Send takes as much of p as there is room for, and returns how much that is; p is copied. When the peer has gone it calls
+// HandleClose and has taken nothing, as after Close. After a hand-over the error is stream.ErrDetached. It is called on the loop.
 func (d *Dispatcher) Send(p []byte) (int, error) { return d.ch.Send(p) }
 
-// Close closes the handler and its connection, after what was sent has been given to the kernel. A second Close does nothing.
+// Close closes the handler and its connection, after what was sent has been given to the kernel. A second Close, and one after a
+// hand-over, does nothing. A handler may have a Close of its own, which calls this one; HandleClose's default and CloseAll call that.
 func (d *Dispatcher) Close() error { return d.ch.Close() }
 
 // Connected reports whether there is a connection.
@@ -138,11 +135,11 @@ func (d *Dispatcher) Addr() net.Addr { return d.ch.Addr() }
 // Map returns the map the handler is in.
 func (d *Dispatcher) Map() *Map { return mapOf(d.ch.Set()) }
 
-// DelChannel takes the handler out of its map; its connection stays open. AddChannel puts it into one.
+// DelChannel takes the handler out of its map: it is not called any more. Its connection stays open, and can be used.
 func (d *Dispatcher) DelChannel() { d.ch.Remove() }
 
-// AddChannel puts the handler into a map of the same loop.
-func (d *Dispatcher) AddChannel(m *Map) { d.ch.Add(m.channels()) }
+// AddChannel puts the handler into a map, which must be of the same loop.
+func (d *Dispatcher) AddChannel(m *Map) { d.ch.Add(m.ClassicSet()) }
 
 // Log logs a message.
 func (d *Dispatcher) Log(msg string) { d.ch.Log("log", msg) }
@@ -157,6 +154,9 @@ func (d *Dispatcher) Context() context.Context { return d.ch.Context() }
 // String describes the handler: its state and address.
 func (d *Dispatcher) String() string {
 	s := "<asyncore.Dispatcher"
+	if h := d.ch.Handler(); h != nil {
+		s = fmt.Sprintf("<%T", h)
+	}
 	switch {
 	case d.Accepting() && d.Addr() != nil:
 		s += " listening"
@@ -179,10 +179,10 @@ func (d *Dispatcher) Base() Base { return Base{&d.ch} }
 func (b Base) HandleRead() error           { return b.ch.BaseRead() }
 func (b Base) HandleWrite() error          { return b.ch.BaseWrite() }
 func (b Base) HandleClose() error          { return b.ch.BaseClose() }
-func (b Base) HandleConnect() error        { b.ch.Log("warning", "unhandled connect event"); return nil }
+func (b Base) HandleConnect() error        { b.ch.BaseConnect(); return nil }
 func (b Base) HandleAccept() error         { return b.ch.BaseAccept() }
 func (b Base) HandleError(err error) error { return b.ch.BaseError(err) }
-func (b Base) Readable() bool              { return true }
-func (b Base) Writable() bool              { return b.ch.Writable() }
+func (b Base) Readable() bool              { return b.ch.BaseReadable() }
+func (b Base) Writable() bool              { return b.ch.BaseWritable() }
 
 var _ fmt.Stringer = (*Dispatcher)(nil)

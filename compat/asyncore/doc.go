@@ -11,9 +11,12 @@
 //		return err
 //	}
 //
-// Which methods there are is found by [Init] and [Attach], which take the outer value; package documentation of
-// the interfaces [Reader], [Writer] and so on says when each is called. What raises an exception in Python returns an error here: it goes
-// to HandleError, whose default logs it and closes the handler.
+// Which methods there are is found by [Init] and [Attach], which take the outer value; [Reader], [Writer] and the interfaces beside
+// them say when each is called. What raises an exception in Python returns an error here: it goes to HandleError, whose default
+// logs it and closes the handler.
+//
+// Each turn of the loop is one iteration of asyncore's loop: handlers with predicates are asked, the loop looks for events, and then
+// those that can read are called, and after them those that can write, both in the order in which they were added.
 //
 // A [Map] holds the handlers of one loop. [Loop] runs a Map of its own, as asyncore.loop does; [On] puts handlers beside the
 // tasks of a loop that runs already. Handlers and maps are used on their loop only, or before it runs.

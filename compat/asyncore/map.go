@@ -22,7 +22,7 @@ type config struct{ log func(kind, msg string) }
 // Logger sets where handlers log to. The default logs to slog.Default, and drops what is of the kind "warning", as asyncore does.
 func Logger(fn func(kind, msg string)) Option { return func(c *config) { c.log = fn } }
 
-// NewMap makes a map for Loop. It opens a loop of its own when it needs one, and closes it when Loop has ended.
+// NewMap makes a map for Loop. It opens a loop of its own when it needs one; Loop closes it when the map is empty, and so does CloseAll.
 func NewMap(opts ...Option) *Map { return newMap(nil, opts) }
 
 // On makes a map of handlers that live on l, beside its tasks.
@@ -48,7 +48,8 @@ func logDefault(kind, msg string) {
 	}
 }
 
-func (m *Map) channels() *channel.Set {
+// ClassicSet is for the packages of this module.
+func (m *Map) ClassicSet() *channel.Set {
 	if m == nil {
 		return nil
 	}
@@ -101,23 +102,21 @@ func UsePoll() LoopOption { return func(c *loopConfig) { c.poller = reactor.Poll
 func Count(n int) LoopOption { return func(c *loopConfig) { c.count = n } }
 
 // Loop runs m until it is empty, or for Count iterations: asyncore.loop. It returns ErrExitNow, or another error, that a handler's
-// method let out; the other handlers stay as they are then. It panics for the map of a loop that runs elsewhere (On).
+// method let out; the other handlers stay as they are then. Tasks that go on with a connection of m (compat.Continue) are waited for. It
+// panics for the map of a loop that runs elsewhere (On).
 func Loop(m *Map, opts ...LoopOption) error {
 	c := loopConfig{timeout: 30 * time.Second, poller: reactor.Auto, count: -1}
 	for _, o := range opts {
 		o(&c)
 	}
-	if m.Len() == 0 {
+	if m.set.Idle() {
 		return nil
 	}
-	loop, err := m.own()
+	loop, err := m.own(c.poller)
 	if err != nil {
 		return err
 	}
-	if err := loop.SetPoller(c.poller); err != nil {
-		return err
-	}
-	for m.Len() > 0 && c.count != 0 && err == nil && !m.set.Failed() {
+	for !m.set.Idle() && c.count != 0 && err == nil && !m.set.Failed() {
 		if c.count < 0 {
 			err = loop.Run(context.Background()) // until the last handler leaves, or one fails
 		} else {
@@ -128,39 +127,56 @@ func Loop(m *Map, opts ...LoopOption) error {
 	return m.end(err)
 }
 
-// Poll runs one iteration, which waits at most timeout (negative: no bound): asyncore.poll.
-func Poll(m *Map, timeout time.Duration) error {
-	loop, err := m.own()
+// Poll runs one iteration, which waits at most timeout (negative: no bound) for something to do: asyncore.poll. Its errors are Loop's. It
+// leaves m's loop open, as who polls may have more to do: Loop or CloseAll frees it.
+func Poll(m *Map, timeout time.Duration) error { return turn(m, timeout, reactor.Auto) }
+
+// Poll2 is Poll with poll(2): asyncore.poll2.
+func Poll2(m *Map, timeout time.Duration) error { return turn(m, timeout, reactor.Poll) }
+
+func turn(m *Map, timeout time.Duration, poller reactor.PollerKind) error {
+	loop, err := m.own(poller)
 	if err != nil {
 		return err
 	}
-	return m.end(loop.Turn(timeout))
+	return m.failure(loop.Turn(timeout))
 }
 
-// own returns the loop, which must be the map's own.
-func (m *Map) own() (*reactor.Loop, error) {
+// own returns the loop, which must be the map's own, with the poller that is asked for.
+func (m *Map) own(poller reactor.PollerKind) (*reactor.Loop, error) {
 	if m.set.Shared() {
 		panic("asyncore: this Map is on a loop that others run; Loop and Poll are for maps made by NewMap")
 	}
-	return m.set.Loop()
+	loop, err := m.set.Loop()
+	if err != nil {
+		return nil, err
+	}
+	return loop, loop.SetPoller(poller)
 }
 
-// end frees the loop of a map that is empty.
-func (m *Map) end(err error) error {
+// failure returns what a handler has let out, else err.
+func (m *Map) failure(err error) error {
 	if e := m.set.TakeFailure(); e != nil {
-		err = e
+		return e
 	}
+	return err
+}
+
+// end frees the loop of a map that is empty. What handlers have sent before they closed is given to the kernel first.
+func (m *Map) end(err error) error {
+	err = m.failure(err)
 	if e := m.set.Release(); err == nil {
 		err = e
 	}
 	return err
 }
 
-// CloseAll closes every handler of m and frees its loop: asyncore.close_all. It stops at the first error unless ignoreErrors is set.
+// CloseAll calls the Close of every handler of m, in order, and frees m's loop: asyncore.close_all. It stops at the first error unless
+// ignoreErrors is set. It is called on the loop, or while that does not run.
 func CloseAll(m *Map, ignoreErrors bool) error {
 	var errs []error
 	for h := range m.Handlers() {
-		if err := h.ClassicChannel().Close(); err != nil {
+		if err := h.ClassicChannel().CloseHandler(); err != nil {
 			if errs = append(errs, err); !ignoreErrors {
 				return err
 			}

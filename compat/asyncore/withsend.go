@@ -1,52 +1,54 @@
 package asyncore
 
-import (
-	"github.com/corobridge/corobridge/compat/internal/channel"
-	"github.com/corobridge/corobridge/stream"
-)
+import "github.com/corobridge/corobridge/compat/internal/channel"
 
-// DispatcherWithSend is embedded by handlers that want their output buffered: dispatcher_with_send. Initialise such a handler
-// with InitWithSend or AttachWithSend.
+// sendSize is how much of its buffer DispatcherWithSend sends at once.
+const sendSize = 64 << 10
+
+// DispatcherWithSend is embedded by handlers that want their output buffered: dispatcher_with_send.
 type DispatcherWithSend struct {
 	Dispatcher
 	out []byte
 }
 
-// SendHandler is any struct that embeds DispatcherWithSend.
-type SendHandler interface {
-	Handler
-	withSend() *DispatcherWithSend
-}
-
-func (d *DispatcherWithSend) withSend() *DispatcherWithSend { return d }
-
-// InitWithSend is Init for such a handler.
-func InitWithSend(h SendHandler, m *Map) {
-	d := h.withSend()
-	h.ClassicChannel().Init(h, m.channels(), channel.Class{
+// ClassicClass is for the packages of this module.
+func (d *DispatcherWithSend) ClassicClass(any) channel.Class {
+	return channel.Class{
 		Write:    d.initiateSend,
 		Writable: func() bool { return len(d.out) > 0 },
-		Output:   func(write func([]byte) error) (bool, error) { return false, write(d.out) },
-	})
+		Output:   d.leftOutput,
+	}
 }
 
-// AttachWithSend is Attach for such a handler.
-func AttachWithSend(h SendHandler, c *stream.Conn, m *Map) {
-	InitWithSend(h, m)
-	attach(h, c)
-}
-
-// Send buffers a copy of p, and sends what there is room for.
+// Send sends what there is room for, and buffers a copy of the rest. It is called on the loop.
 func (d *DispatcherWithSend) Send(p []byte) error {
-	d.out = append(d.out, p...)
-	return d.initiateSend()
+	if len(d.out) > 0 || !d.Connected() {
+		d.out = append(d.out, p...)
+		return d.initiateSend()
+	}
+	n, err := d.Dispatcher.Send(p[:min(len(p), sendSize)])
+	d.out = append(d.out, p[n:]...)
+	d.ch.Wake()
+	return err
 }
+
+// Buffered returns how many bytes are waiting to be sent.
+func (d *DispatcherWithSend) Buffered() int { return len(d.out) }
 
 func (d *DispatcherWithSend) initiateSend() error {
 	if !d.Connected() {
 		return nil
 	}
-	n, err := d.Dispatcher.Send(d.out)
-	d.out = d.out[n:]
+	n, err := d.Dispatcher.Send(d.out[:min(len(d.out), sendSize)])
+	if d.out = d.out[n:]; len(d.out) == 0 {
+		d.out = nil
+	}
+	d.ch.Wake()
 	return err
+}
+
+func (d *DispatcherWithSend) leftOutput() channel.Drain {
+	out := d.out
+	d.out = nil
+	return func(write func([]byte) error) (bool, error) { return false, write(out) }
 }

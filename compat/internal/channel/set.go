@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,7 +12,19 @@ import (
 // ErrExitNow, returned by a handler's method, ends the classic loop.
 var ErrExitNow = errors.New("asyncore: exit now")
 
+// keepScratch is how much memory for Recv's slices a set keeps.
+const keepScratch = 2 * maxRecv
+
 // Set is the channels of one loop: asyncore's socket_map.
+//
+// An iteration of it is one of asyncore's poll, inside one turn of the loop:
+//
+//	before the loop looks for events   handlers with predicates are asked, in order
+//	the loop delivers events           the channels they are for are queued
+//	at the turn's end                  of the queued channels, those are called, in order, that want input
+//	                                   and have some; and then those that want to write and have room
+//
+// A channel with something left to do is queued again: that makes edges into the levels that classic handlers expect.
 type Set struct {
 	owner  any // the Map
 	loop   *reactor.Loop
@@ -19,22 +32,32 @@ type Set struct {
 	log    func(kind, msg string)
 
 	channels []*Channel // in the order they were added
-	asked    []*Channel // those with predicates
-	unhook   func()     // of the predicates
-	scratch  []byte     // what Recv lends
-	failure  error      // what ended the classic loop
-	stats    Stats
+	asked    []*Channel // those with predicates, in that order too
+	asking   []*Channel // a copy while they are asked
+	added    uint64
+	loose    int // channels that have been removed, and not closed
+	guests   int // tasks that go on with a connection of a set that has a loop of its own
+
+	pending []*Channel // queued for the coming iteration
+	batch   []*Channel // of the one that runs
+	round   uint64
+	armed   bool
+	unhook  func()
+
+	scratch []byte // what Recv lends
+	failure error  // what ended the classic loop
+	stats   Stats
 }
 
 // Stats are counts of what the handlers of a Set have been through.
 type Stats struct {
-	Callbacks uint64 // calls of handlers' methods
-	HandOvers uint64 // connections that were taken from a handler, or given back to one
+	Callbacks uint64 // calls of handlers' methods, predicates not included
+	HandOvers uint64 // connections that were taken from a handler
 }
 
 // Init sets s up for its owner. A nil loop is opened on need.
 func (s *Set) Init(owner any, loop *reactor.Loop, log func(kind, msg string)) {
-	*s = Set{owner: owner, loop: loop, shared: loop != nil, log: log}
+	*s = Set{owner: owner, loop: loop, shared: loop != nil, log: log, round: 1}
 }
 
 // Owner returns what Init was given.
@@ -52,6 +75,19 @@ func (s *Set) Loop() (*reactor.Loop, error) {
 	return s.loop, nil
 }
 
+// Opened returns the set's loop, nil if it has none yet.
+func (s *Set) Opened() *reactor.Loop { return s.loop }
+
+// adopt checks that the set is one of loop's. One without a loop becomes that.
+func (s *Set) adopt(loop *reactor.Loop) {
+	if s.loop == nil {
+		s.loop, s.shared = loop, true
+	}
+	if s.loop != loop {
+		panic("asyncore: the connection belongs to another loop than the Map")
+	}
+}
+
 // Shared reports whether the loop is somebody else's.
 func (s *Set) Shared() bool { return s.shared }
 
@@ -63,6 +99,18 @@ func (s *Set) Channels() []*Channel { return slices.Clone(s.channels) }
 
 // Len returns how many channels there are.
 func (s *Set) Len() int { return len(s.channels) }
+
+// Idle reports whether there is nobody to run a loop for.
+func (s *Set) Idle() bool { return len(s.channels) == 0 && s.guests == 0 }
+
+// Guest counts a task that goes on with one of the set's connections. The classic loop runs until it has left.
+func (s *Set) Guest() (leave func()) {
+	s.guests++
+	return func() {
+		s.guests--
+		s.stopIfIdle()
+	}
+}
 
 // Failed reports whether something has ended the classic loop.
 func (s *Set) Failed() bool { return s.failure != nil }
@@ -76,53 +124,12 @@ func (s *Set) TakeFailure() error {
 
 // Release closes the loop if it is the set's own and nobody needs it any more.
 func (s *Set) Release() error {
-	if s.shared || s.loop == nil || len(s.channels) > 0 {
+	if s.shared || s.loop == nil || !s.Idle() || s.loose > 0 {
 		return nil
 	}
 	loop := s.loop
-	s.loop, s.unhook = nil, nil
+	s.loop, s.unhook, s.armed = nil, nil, false
 	return loop.Close()
-}
-
-func (s *Set) add(c *Channel) {
-	if slices.Contains(s.channels, c) {
-		return
-	}
-	s.channels = append(s.channels, c)
-	if !c.predicates() {
-		return
-	}
-	s.asked = append(s.asked, c)
-	if s.unhook == nil {
-		s.unhook = s.loop.BeforePoll(s.ask)
-	}
-}
-
-func (s *Set) remove(c *Channel) {
-	i := slices.Index(s.channels, c)
-	if i < 0 {
-		return
-	}
-	s.channels = slices.Delete(s.channels, i, i+1)
-	if i := slices.Index(s.asked, c); i >= 0 {
-		s.asked = slices.Delete(s.asked, i, i+1)
-	}
-	if len(s.asked) == 0 && s.unhook != nil {
-		s.unhook()
-		s.unhook = nil
-	}
-	if len(s.channels) == 0 && !s.shared {
-		s.loop.Stop()
-	}
-}
-
-// ask asks the predicates, once a turn, and queues who wants what it can have.
-func (s *Set) ask() {
-	for _, c := range slices.Clone(s.asked) {
-		if !c.queued && c.set == s && c.due() {
-			c.enqueue()
-		}
-	}
 }
 
 // escape ends the classic loop with an error that no handler has dealt with. A shared loop goes on, and is told.
@@ -136,3 +143,49 @@ func (s *Set) escape(err error) {
 	}
 	s.loop.Stop()
 }
+
+func (s *Set) add(c *Channel) {
+	if c.member {
+		return
+	}
+	s.added++
+	c.member, c.order, c.round = true, s.added, 0
+	c.wantRead, c.wantWrite = false, false // it takes no part in the iteration that may be running
+	s.channels = append(s.channels, c)
+	if c.methods.readable || c.methods.writable {
+		s.asked = append(s.asked, c)
+	}
+	if s.unhook == nil {
+		s.unhook = s.loop.BeforePoll(s.ask)
+	}
+}
+
+func (s *Set) remove(c *Channel) {
+	if !c.member {
+		return
+	}
+	c.member, c.queued = false, false
+	s.channels = without(s.channels, c)
+	s.asked = without(s.asked, c)
+	if len(s.channels) == 0 && s.unhook != nil {
+		s.unhook()
+		s.unhook = nil
+	}
+	s.stopIfIdle()
+}
+
+func (s *Set) stopIfIdle() {
+	if s.Idle() && !s.shared && s.loop != nil {
+		s.loop.Stop()
+	}
+}
+
+// without takes c out of a list that is in order, if it is in it.
+func without(list []*Channel, c *Channel) []*Channel {
+	if i, found := slices.BinarySearchFunc(list, c, inOrder); found {
+		return slices.Delete(list, i, i+1)
+	}
+	return list
+}
+
+func inOrder(a, b *Channel) int { return cmp.Compare(a.order, b.order) }

@@ -1,0 +1,163 @@
+package asynchat
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/corobridge/corobridge/stream"
+)
+
+// SetTerminator makes FoundTerminator be called at each delim, which is not delivered. The empty string means to collect everything. It takes
+// effect at once, for input that has been received too, inside FoundTerminator; elsewhere at the next input.
+func (c *Chat) SetTerminator(delim string) { c.delim, c.length = []byte(delim), 0 }
+
+// SetLength makes FoundTerminator be called after n bytes. Zero means to collect everything, as it does again after those n bytes
+// unless FoundTerminator sets something else. It panics if n is negative.
+func (c *Chat) SetLength(n int) {
+	if n < 0 {
+		panic(fmt.Sprintf("asynchat: SetLength(%d): the number of received bytes must be positive", n))
+	}
+	c.delim, c.length = nil, n
+}
+
+// Terminator returns the delimiter, or how many bytes are left of the length; both empty for neither.
+func (c *Chat) Terminator() (delim string, n int) { return string(c.delim), c.length }
+
+// SetMaxPending bounds how much may come without the terminator that is set; above it, what has been received and not been delivered is dropped,
+// and the handler gets ErrTooMuchPending as an error. Zero, the default, is no bound, as in asynchat.
+func (c *Chat) SetMaxPending(n int) { c.maxPending = n }
+
+// Pending returns how many bytes have come since the last terminator: collected, or still held back.
+func (c *Chat) Pending() int { return c.pending + len(c.in) }
+
+// Held returns a copy of what has been received and not been delivered: ac_in_buffer.
+func (c *Chat) Held() []byte { return bytes.Clone(c.in) }
+
+// handleRead is async_chat.handle_read: it receives once, and delivers all that is complete.
+func (c *Chat) handleRead() error {
+	size, _ := c.bufferSizes()
+	data, err := c.Recv(size)
+	if err == stream.ErrWouldBlock {
+		return nil
+	}
+	if err != nil || len(data) == 0 {
+		return err
+	}
+	if len(c.in) > 0 {
+		c.in = append(c.in, data...)
+		return c.parse()
+	}
+	c.in = data // most input is delivered at once, without a copy
+	defer func() { c.in = bytes.Clone(c.in) }()
+	return c.parse()
+}
+
+// parse delivers what is in c.in. Something that waits for more input stays there. It stops when the handler is closed, or
+// lets its connection go.
+func (c *Chat) parse() error {
+	for len(c.in) > 0 && c.serving() {
+		again, err := c.parseOne()
+		if err != nil || !again {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Chat) serving() bool { return c.ClassicChannel().Serving() }
+
+// parseOne delivers up to the next terminator, and reports whether to go on.
+func (c *Chat) parseOne() (again bool, err error) {
+	switch {
+	case len(c.delim) > 0:
+		return c.parseDelim(c.delim)
+	case c.length > 0:
+		return c.parseLength()
+	default:
+		c.pending = 0
+		return true, c.collect(len(c.in))
+	}
+}
+
+func (c *Chat) parseLength() (bool, error) {
+	n := min(c.length, len(c.in))
+	last := n == c.length
+	if err := c.collect(n); err != nil || !c.serving() {
+		return false, err
+	}
+	if !last {
+		c.length = max(c.length-n, 0)
+		return true, nil
+	}
+	c.SetLength(0)
+	return true, c.found()
+}
+
+func (c *Chat) parseDelim(delim []byte) (bool, error) {
+	i := bytes.Index(c.in, delim)
+	if i < 0 {
+		return false, c.collect(len(c.in) - FindPrefixAtEnd(c.in, delim))
+	}
+	if err := c.collect(i); err != nil || !c.serving() {
+		return false, err
+	}
+	c.consume(len(delim))
+	return true, c.found()
+}
+
+// collect delivers the first n bytes. They are consumed only if the handler takes them.
+func (c *Chat) collect(n int) error {
+	if n == 0 {
+		return nil
+	}
+	if c.maxPending > 0 && c.pending+n > c.maxPending && (len(c.delim) > 0 || c.length > 0) {
+		err := fmt.Errorf("%w: %d bytes, the bound is %d", ErrTooMuchPending, c.pending+n, c.maxPending)
+		c.in, c.pending = nil, 0
+		return err
+	}
+	c.collecting = len(c.incoming) + 1
+	err := c.handler.CollectIncomingData(c.in[:n:n])
+	c.collecting = 0
+	if err == nil && len(c.in) > 0 {
+		c.pending += n
+		c.consume(n)
+	}
+	return err
+}
+
+func (c *Chat) consume(n int) {
+	if c.in = c.in[min(n, len(c.in)):]; len(c.in) == 0 {
+		c.in = nil
+	}
+}
+
+func (c *Chat) found() error {
+	c.pending = 0
+	return c.handler.FoundTerminator()
+}
+
+// FindPrefixAtEnd returns the length of the longest proper prefix of needle that haystack ends with.
+func FindPrefixAtEnd(haystack, needle []byte) int {
+	for n := min(len(needle)-1, len(haystack)); n > 0; n-- {
+		if bytes.HasSuffix(haystack, needle[:n]) {
+			return n
+		}
+	}
+	return 0
+}
+
+// leftInput is what a hand-over puts back: what was collected and not terminated, and what was not delivered. A length
+// that is running gets back as much as is put back of what has been delivered, so that Terminator fits the stream again.
+func (c *Chat) leftInput(kept []byte) []byte {
+	collected := c.Take()
+	if c.collecting > 0 { // it happens inside CollectIncomingData: what that was given is still in c.in
+		collected = collected[:min(len(collected), c.collecting-1)]
+	}
+	left := append(append([]byte(nil), kept...), collected...)
+	if c.length > 0 {
+		c.length += min(len(left), c.pending)
+	}
+	left = append(left, c.in...)
+	c.in, c.pending = nil, 0
+	return left
+}

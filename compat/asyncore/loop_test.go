@@ -1,0 +1,194 @@
+package asyncore_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/corobridge/corobridge/compat/asyncore"
+	"github.com/corobridge/corobridge/compat/internal/classictest"
+	"github.com/corobridge/corobridge/reactor"
+	"github.com/corobridge/corobridge/stream"
+	"github.com/corobridge/corobridge/task"
+)
+
+func TestLoopOnAnEmptyMapReturnsAtOnce(t *testing.T) {
+	newRoom(t).must(asyncore.Loop(asyncore.NewMap()))
+}
+
+func TestLoopEndsWhenTheMapIsEmptyAndFreesItsDescriptors(t *testing.T) {
+	for name, opts := range map[string][]asyncore.LoopOption{"auto": nil, "poll": {asyncore.UsePoll()}, "count": {asyncore.Count(1000)}} {
+		t.Run(name, func(t *testing.T) {
+			r := newRoom(t)
+			before := classictest.Descriptors()
+			d := newDisp("", &r.log)
+			peer := r.connected(d, "unix")
+			r.send(peer, "x")
+			peer.Close()
+			r.must(asyncore.Loop(r.m, opts...))
+			r.want("read", "read", "close")
+			if after := classictest.Descriptors(); after != before {
+				t.Errorf("%d descriptors are open, before it was %d", after, before)
+			}
+		})
+	}
+}
+
+// epolls counts the open epoll descriptors.
+func epolls(t *testing.T) (n int) {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip(err)
+	}
+	for _, e := range entries {
+		if to, _ := os.Readlink("/proc/self/fd/" + e.Name()); strings.Contains(to, "eventpoll") {
+			n++
+		}
+	}
+	return n
+}
+
+func TestUsePollReallyUsesPoll(t *testing.T) {
+	r := newRoom(t)
+	atFirst := epolls(t)
+	d := newDisp("", &r.log)
+	during := -1
+	d.on["read"] = func() error {
+		during = epolls(t)
+		return d.Close()
+	}
+	r.send(r.connected(d, "unix"), "x")
+	r.must(asyncore.Loop(r.m, asyncore.UsePoll()))
+	if during != atFirst {
+		t.Errorf("%d epoll descriptors during Loop, %d before", during, atFirst)
+	}
+}
+
+func TestCountAndTimeoutBoundLoop(t *testing.T) {
+	r := newRoom(t)
+	r.connected(&asked{disp: newDisp("", &r.log)}, "unix")
+	r.must(asyncore.Loop(r.m, asyncore.Timeout(0), asyncore.Count(3)))
+	r.want("readable?", "writable?", "readable?", "writable?", "readable?", "writable?")
+	began := time.Now()
+	r.must(asyncore.Loop(r.m, asyncore.Timeout(20*time.Millisecond), asyncore.Count(2)))
+	if d := time.Since(began); d < 30*time.Millisecond {
+		t.Errorf("two iterations that wait 20 ms took %v", d)
+	}
+}
+
+func TestErrorThatEndsLoop(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		on   func(d *disp)
+		is   error
+	}{
+		{"ErrExitNow", func(d *disp) { d.on["read"] = func() error { return asyncore.ErrExitNow } }, asyncore.ErrExitNow},
+		{"panic with ErrExitNow", func(d *disp) { d.on["read"] = func() error { panic(asyncore.ErrExitNow) } }, asyncore.ErrExitNow},
+		{"HandleError's", func(d *disp) {
+			d.on["read"] = func() error { return errBoom }
+			d.on["error"] = func() error { return context.Canceled }
+		}, context.Canceled},
+		{"HandleClose's, in HandleError", func(d *disp) {
+			d.on["read"] = func() error { return errBoom }
+			d.on["close"] = func() error { return os.ErrInvalid }
+		}, os.ErrInvalid},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRoom(t)
+			d, other := newDisp("", &r.log), newDisp("other ", &r.log)
+			tt.on(d)
+			p, q := r.connected(d, "unix"), r.connected(other, "unix")
+			r.send(p, "x")
+			r.send(q, "x")
+			if err := asyncore.Loop(r.m); !errors.Is(err, tt.is) {
+				t.Errorf("Loop returned %v", err)
+			}
+			if r.m.Len() != 2 || !d.Connected() {
+				t.Errorf("%d handlers are left, want both", r.m.Len())
+			}
+			d.on, r.log = map[string]func() error{}, nil
+			r.poll(1)
+			r.want("read", "other read")
+		})
+	}
+}
+
+func TestCloseAllStopsAtTheFirstErrorUnlessToldOtherwise(t *testing.T) {
+	r := newRoom(t)
+	for _, name := range []string{"a", "b", "c"} {
+		d := newDisp(name, &r.log)
+		r.connected(&badCloser{d}, "unix")
+	}
+	if err := asyncore.CloseAll(r.m, false); !errors.Is(err, errBoom) || r.m.Len() != 2 {
+		t.Errorf("CloseAll: %v, %d left", err, r.m.Len())
+	}
+	if err := asyncore.CloseAll(r.m, true); r.m.Len() != 0 {
+		t.Errorf("CloseAll: %v, %d left", err, r.m.Len())
+	}
+}
+
+type badCloser struct{ *disp }
+
+func (b *badCloser) Close() error { b.disp.Close(); return errBoom }
+
+// echo is the classic echo handler.
+type echo struct{ asyncore.Dispatcher }
+
+func (e *echo) HandleRead() error {
+	data, err := e.Recv(8192)
+	if len(data) > 0 {
+		_, err = e.Send(data)
+	}
+	return err
+}
+
+func TestHandlersLiveBesideTasks(t *testing.T) {
+	classictest.Begin(t)
+	err := task.Run(context.Background(), func(ctx context.Context) error {
+		loop, _ := reactor.FromContext(ctx)
+		m := asyncore.On(loop)
+		s := &echoServer{}
+		asyncore.Init(s, m)
+		if err := errors.Join(s.CreateSocket("tcp"), s.Bind("127.0.0.1:0"), s.Listen(10)); err != nil {
+			return err
+		}
+		defer asyncore.CloseAll(m, false)
+		c, err := stream.Dial(ctx, "tcp", s.Addr().String())
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		for range 100 {
+			if _, err := c.WriteString(ctx, "hello\n"); err != nil {
+				return err
+			}
+			if line, err := c.ReadLine(ctx); line != "hello" {
+				t.Errorf("echo of hello is %q, %v", line, err)
+			}
+		}
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("Loop on a shared loop did not panic")
+				}
+			}()
+			asyncore.Loop(m)
+		}()
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+type echoServer struct{ asyncore.Dispatcher }
+
+func (s *echoServer) HandleAccepted(c *stream.Conn, _ net.Addr) error {
+	asyncore.Attach(&echo{}, c, s.Map())
+	return nil
+}

@@ -1,0 +1,441 @@
+//go:build unix
+
+package compat_test
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/corobridge/corobridge/compat/asyncore"
+	"github.com/corobridge/corobridge/stream"
+)
+
+// game is the replay of one trace: its handlers in a map, their peers, and what was recorded.
+type game struct {
+	t      *testing.T
+	trace  trace
+	m      *asyncore.Map
+	actors []*actor
+	peers  []*goldenPeer
+	spare  []*stream.Conn
+	ln     net.Listener
+	events []any
+	lazy   bool // a Connect is under way: the next poll lasts until it shows
+	logs   bool
+}
+
+// goldenPeer is the other end of a handler's connection.
+type goldenPeer struct {
+	net.Conn
+	got    []byte
+	closed bool
+	ended  string // what it has seen last
+}
+
+func replay(t *testing.T, tr trace) (got trace, err error) {
+	g := &game{t: t, trace: tr}
+	g.logs = g.shows("log")
+	g.m = asyncore.NewMap(asyncore.Logger(g.log))
+	defer g.end()
+	if err := g.setUp(); err != nil {
+		return got, err
+	}
+	for _, s := range tr.Steps {
+		if err := g.step(s[0].(string), s[1:]); err != nil {
+			return got, err
+		}
+	}
+	return g.result(), nil
+}
+
+func (g *game) end() {
+	g.logs = false
+	for _, a := range g.actors {
+		a.d.Close() // also those that have left the map
+	}
+	if err := asyncore.CloseAll(g.m, false); err != nil {
+		g.t.Error(err)
+	}
+	for _, p := range g.peers {
+		p.Close()
+	}
+	if g.ln != nil {
+		g.ln.Close()
+	}
+}
+
+func (g *game) setUp() error {
+	switch transport := g.trace.Config["transport"]; transport {
+	case "unix", "tcp":
+		a := g.addActor("")
+		asyncore.Attach(a.h, g.pair(transport.(string)), g.m)
+	case "multi":
+		names := g.trace.Config["names"].([]any)
+		for range len(names) + 1 {
+			g.spare = append(g.spare, g.pair("unix"))
+		}
+		for _, name := range names {
+			g.attachSpare(name.(string))
+		}
+	case "tcp_client", "unix_client":
+		a := g.addActor("")
+		asyncore.Init(a.h, g.m)
+	case "tcp_server":
+		a := g.addActor("")
+		asyncore.Init(a.h, g.m)
+		g.must(a.d.CreateSocket("tcp"))
+		g.must(a.d.Bind("127.0.0.1:0"))
+		return a.d.Listen(5)
+	default:
+		return fmt.Errorf("%w transport %v", errUnknown, transport)
+	}
+	return nil
+}
+
+func (g *game) must(err error) {
+	g.t.Helper()
+	if err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+func (g *game) addActor(prefix string) *actor {
+	a := newActor(g, prefix)
+	g.actors = append(g.actors, a)
+	return a
+}
+
+// attachSpare makes a handler of a name for one of the pairs.
+func (g *game) attachSpare(name string) {
+	c := g.spare[0]
+	g.spare = g.spare[1:]
+	asyncore.Attach(g.addActor(name+".").h, c, g.m)
+}
+
+// acceptor is a classic listener that keeps one connection.
+type acceptor struct {
+	asyncore.Dispatcher
+	got *stream.Conn
+}
+
+func (l *acceptor) HandleAccepted(c *stream.Conn, _ net.Addr) error { l.got = c; return nil }
+
+// pair connects a peer by way of a classic listener on the map's loop, which is polled without the map's handlers: there are none yet.
+func (g *game) pair(network string) *stream.Conn {
+	l := &acceptor{}
+	asyncore.Init(l, g.m)
+	g.must(l.CreateSocket(network))
+	g.must(l.Bind(g.address(network)))
+	g.must(l.Listen(1))
+	c, err := net.Dial(network, l.Addr().String())
+	g.must(err)
+	g.peers = append(g.peers, &goldenPeer{Conn: c})
+	for l.got == nil {
+		g.must(asyncore.Poll(g.m, time.Second))
+	}
+	l.Close()
+	return l.got
+}
+
+func (g *game) address(network string) string {
+	if network == "unix" {
+		return filepath.Join(g.t.TempDir(), "s")
+	}
+	return "127.0.0.1:0"
+}
+
+func (g *game) record(name string, args ...any) {
+	g.events = append(g.events, append([]any{name}, args...))
+}
+
+func (g *game) log(kind, msg string) {
+	if g.logs {
+		msg = strings.Replace(msg, "uncaptured error, closing channel", "uncaptured python exception, closing channel", 1)
+		msg, _, _ = strings.Cut(msg, " *compat")
+		g.record("log", kind, msg)
+	}
+}
+
+// shows reports whether the trace has events of a name.
+func (g *game) shows(name string) bool {
+	return slices.ContainsFunc(g.trace.Events, func(e any) bool { return e.([]any)[0] == name })
+}
+
+func (g *game) scripted(key string) bool { _, ok := g.trace.Config[key]; return ok }
+
+func (g *game) overridden(method string) bool {
+	over, _ := g.trace.Config["over"].([]any)
+	return slices.Contains(over, any(method))
+}
+
+func (g *game) step(what string, args []any) error {
+	a := g.actors[0]
+	switch what {
+	case "send":
+		_, err := g.peers[0].Write(fromLatin1(args[0]))
+		return err
+	case "send_to":
+		i := slices.IndexFunc(g.actors, func(a *actor) bool { return a.prefix == args[0].(string)+"." })
+		_, err := g.peers[i].Write(fromLatin1(args[1]))
+		return err
+	case "peer_send_then_eof":
+		if _, err := g.peers[0].Write(fromLatin1(args[0])); err != nil {
+			return err
+		}
+		return g.peers[0].closeWrite()
+	case "eof":
+		return g.peers[0].closeWrite()
+	case "peer_close", "reset":
+		return g.peers[0].leave(what == "reset")
+	case "poll":
+		n := 1
+		if len(args) > 0 {
+			n = int(args[0].(float64))
+		}
+		for range n {
+			g.poll()
+		}
+	case "pump":
+		g.pump(int(args[0].(float64)))
+	case "do":
+		if err := a.act(args); errors.Is(err, errUnknown) {
+			return err
+		} else if err != nil {
+			name, msg := pythonError(err)
+			g.record("raised", name, msg)
+		}
+	case "snap":
+		g.record("snap", a.state())
+	case "event":
+		return g.callEvent(a, args[0].(string))
+	case "repr":
+		g.record("repr", repr(a.h))
+	case "loop":
+		err := asyncore.Loop(g.m, asyncore.Timeout(0), asyncore.Count(int(args[0].(float64))))
+		g.escaped(err)
+		g.record("loop_returned", g.m.Len())
+	case "close_all":
+		g.must(asyncore.CloseAll(g.m, false))
+		g.record("close_all_ok", g.m.Len())
+	default:
+		return g.connectStep(a, what, args)
+	}
+	return nil
+}
+
+func (g *game) connectStep(a *actor, what string, args []any) error {
+	switch what {
+	case "connect":
+		return g.connect(a)
+	case "wait_writable":
+		g.lazy = false
+		g.poll() // the attempt begins on the loop
+		g.lazy = true
+	case "accept_peer":
+		c, err := g.ln.Accept()
+		g.must(err)
+		g.peers = append(g.peers, &goldenPeer{Conn: c})
+	case "client":
+		for range int(args[0].(float64)) {
+			c, err := net.Dial("tcp", a.d.Addr().String())
+			g.must(err)
+			g.peers = append(g.peers, &goldenPeer{Conn: c})
+		}
+	case "client_ends":
+		var ends []any
+		for _, p := range g.peers {
+			p.read(-1)
+			ends = append(ends, p.end())
+		}
+		g.record("clients", ends)
+	default:
+		return fmt.Errorf("%w step %q", errUnknown, what)
+	}
+	return nil
+}
+
+func (g *game) connect(a *actor) error {
+	network, _, _ := strings.Cut(g.trace.Config["transport"].(string), "_")
+	var err error
+	g.ln, err = net.Listen(network, g.address(network))
+	g.must(err)
+	if g.trace.Config["refuse"] == true {
+		g.ln.Close()
+	}
+	g.must(a.d.CreateSocket(network))
+	if err := a.d.Connect(g.ln.Addr().String()); err != nil {
+		name, msg := pythonError(err)
+		g.record("raised", name, msg)
+	}
+	g.record("after_connect", a.d.Connected(), a.d.Connecting())
+	g.lazy = true
+	return nil
+}
+
+// poll is one iteration. That after a Connect lasts until the connection shows.
+func (g *game) poll() {
+	before := len(g.events)
+	for i := 0; i == 0 || g.lazy && i < 20 && len(g.events) == before; i++ {
+		timeout := time.Duration(0)
+		if g.lazy && i > 2 {
+			timeout = 10 * time.Millisecond
+		}
+		turn := asyncore.Poll
+		if g.trace.Config["poller"] == "poll" {
+			turn = asyncore.Poll2
+		}
+		g.escaped(turn(g.m, timeout))
+	}
+	g.lazy = false
+}
+
+func (g *game) escaped(err error) {
+	if err != nil {
+		name, msg := pythonError(err)
+		g.record("escaped", name, msg)
+	}
+}
+
+// pump polls, and lets the peer read at most k bytes, until nothing moves. Its trace does not show how often the same was called.
+func (g *game) pump(k int) {
+	for moved := true; moved; {
+		before := len(g.events) + len(g.peers[0].got)
+		g.poll()
+		g.peers[0].read(k)
+		moved = len(g.events)+len(g.peers[0].got) != before
+	}
+	g.events = slices.CompactFunc(g.events, func(a, b any) bool { return text(a) == text(b) })
+}
+
+func (g *game) callEvent(a *actor, method string) error {
+	calls := map[string]func() error{
+		"handle_read": a.HandleRead, "handle_write": a.HandleWrite, "handle_close": a.HandleClose,
+		"handle_connect": a.HandleConnect, "handle_accept": a.HandleAccept, "handle_read_event": a.HandleAccept,
+		"handle_write_event": func() error { return nil }, // a listener's is ignored
+		"handle_expt": func() error { // the base class logs; there is no HandleExpt to call
+			g.record("handle_expt")
+			g.log("warning", "unhandled incoming priority event")
+			return nil
+		},
+	}
+	call := calls[method]
+	if call == nil {
+		return fmt.Errorf("%w event %q", errUnknown, method)
+	}
+	return call()
+}
+
+// spawnOther closes one handler and makes another, in a callback. Which number its descriptor has is not to be seen here.
+func (g *game) spawnOther(who map[string]any) error {
+	for _, a := range g.actors {
+		if a.prefix == who["close"].(string)+"." {
+			a.h.(interface{ Close() error }).Close()
+		}
+	}
+	g.attachSpare(who["new"].(string))
+	return nil
+}
+
+var port = regexp.MustCompile(`:\d+>`)
+
+func repr(h asyncore.Handler) string {
+	s := h.(fmt.Stringer).String()
+	s = regexp.MustCompile(`\*compat_test\.\w+`).ReplaceAllString(s, "__main__.Disp")
+	return port.ReplaceAllString(s, ":PORT")
+}
+
+func (g *game) result() trace {
+	got := trace{Events: plain(g.eventsOrNone()).([]any), State: map[string]any{}}
+	var sent []byte
+	for i, p := range g.peers {
+		p.read(-1)
+		if g.trace.Config["transport"] != "tcp_server" {
+			sent = append(sent, p.got...)
+		}
+		if i == 0 {
+			got.Peer = p.end()
+		}
+	}
+	got.Sent = plain(latin1(sent))
+	if len(g.actors) == 1 {
+		got.State = plain(g.actors[0].state()).(map[string]any)
+		return got
+	}
+	for _, a := range g.actors {
+		got.State[strings.TrimSuffix(a.prefix, ".")] = plain(a.state())
+	}
+	return got
+}
+
+func (g *game) eventsOrNone() []any {
+	if g.events == nil {
+		return []any{}
+	}
+	return g.events
+}
+
+func (p *goldenPeer) closeWrite() error { return p.Conn.(interface{ CloseWrite() error }).CloseWrite() }
+
+// leave closes the peer's end.
+func (p *goldenPeer) leave(reset bool) error {
+	p.read(-1)
+	p.closed = true
+	if reset {
+		p.Conn.(*net.TCPConn).SetLinger(0)
+	}
+	return p.Close()
+}
+
+// end is what the peer has seen last.
+func (p *goldenPeer) end() string {
+	switch {
+	case p.closed:
+		return "closed"
+	case p.ended == "":
+		return "open"
+	}
+	return p.ended
+}
+
+// read takes what is there, at most limit bytes of it, without waiting.
+func (p *goldenPeer) read(limit int) {
+	if p.closed || p.ended != "" {
+		return
+	}
+	raw, err := p.Conn.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return
+	}
+	buf := make([]byte, 64<<10)
+	for limit != 0 {
+		if limit > 0 {
+			buf = buf[:min(limit, len(buf))]
+		}
+		var n int
+		var err error
+		raw.Read(func(fd uintptr) bool {
+			n, err = syscall.Read(int(fd), buf)
+			return true
+		})
+		switch {
+		case err == syscall.EAGAIN:
+			return
+		case err == syscall.ECONNRESET:
+			p.ended = "reset"
+			return
+		case err != nil || n <= 0:
+			p.ended = "eof"
+			return
+		}
+		p.got = append(p.got, buf[:n]...)
+		limit = max(limit-n, -1)
+	}
+}

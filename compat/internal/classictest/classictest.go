@@ -1,0 +1,85 @@
+// Package classictest has what the tests of package compat and of those below it share.
+package classictest
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime/pprof"
+	"testing"
+	"time"
+
+	"github.com/corobridge/corobridge/compat/asyncore"
+	"github.com/corobridge/corobridge/stream"
+)
+
+// hangAfter is how long a test may take before it counts as hung.
+const hangAfter = 60 * time.Second
+
+// Begin makes the test fail if it hangs, or leaves a descriptor open.
+func Begin(t testing.TB) {
+	t.Helper()
+	warmUp.Close() // the runtime's own poller is open by now
+	before := Descriptors()
+	hung := time.AfterFunc(hangAfter, func() {
+		pprof.Lookup("goroutine").WriteTo(os.Stderr, 2)
+		panic(t.Name() + " hangs")
+	})
+	t.Cleanup(func() {
+		hung.Stop()
+		if after := Descriptors(); after != before {
+			t.Errorf("%d descriptors are open, before the test it was %d", after, before)
+		}
+	})
+}
+
+var warmUp, _ = net.Listen("tcp", "127.0.0.1:0")
+
+// Descriptors returns how many descriptors are open.
+func Descriptors() int {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return 0
+	}
+	return len(entries)
+}
+
+// acceptor is a classic listener that keeps one connection.
+type acceptor struct {
+	asyncore.Dispatcher
+	got *stream.Conn
+}
+
+func (a *acceptor) HandleAccepted(c *stream.Conn, _ net.Addr) error { a.got = c; return nil }
+
+// Pair returns a connection on the loop of m, which must be one of NewMap, and its peer. It polls m.
+func Pair(t testing.TB, m *asyncore.Map, network string) (*stream.Conn, net.Conn) {
+	t.Helper()
+	a := &acceptor{}
+	asyncore.Init(a, m)
+	address := "127.0.0.1:0"
+	if network == "unix" {
+		dir, err := os.MkdirTemp("", "classic")
+		must(t, err)
+		defer os.RemoveAll(dir)
+		address = filepath.Join(dir, "s")
+	}
+	must(t, a.CreateSocket(network))
+	must(t, a.Bind(address))
+	must(t, a.Listen(1))
+	peer, err := net.Dial(network, a.Addr().String())
+	must(t, err)
+	for a.got == nil {
+		must(t, asyncore.Poll(m, time.Second))
+	}
+	a.Close()
+	return a.got, peer
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(fmt.Errorf("classictest: %w", err))
+	}
+}
