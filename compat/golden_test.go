@@ -17,10 +17,13 @@ import (
 	"testing"
 )
 
-// The traces that CPython's modules have left are replayed here. testdata/differences.md lists what comes out otherwise, and
-// why; what this layer can't express yet is in inexpressible.
+// The traces that CPython's modules have left are replayed here. docs/asyncore-differences.md lists what comes out otherwise,
+// and why; what this layer can't express yet is in inexpressible.
 
-const tracesFile = "testdata/asyncore_traces.jsonl"
+const (
+	tracesFile      = "testdata/asyncore_traces.jsonl"
+	differencesFile = "../docs/asyncore-differences.md"
+)
 
 // trace is a recorded case; its fields are told in the traces' own description.
 type trace struct {
@@ -79,7 +82,7 @@ func readTraces(t *testing.T) []trace {
 // readDifferences reads the table of deliberate deviations: which aspects of which case differ.
 func readDifferences(t *testing.T) map[string][]string {
 	t.Helper()
-	text, err := os.ReadFile("testdata/differences.md")
+	text, err := os.ReadFile(differencesFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +135,7 @@ func TestGoldenTracesReplay(t *testing.T) {
 		delete(documented, one.Case)
 	}
 	for name := range documented {
-		t.Errorf("testdata/differences.md has a row for %s, which is not replayed", name)
+		t.Errorf("%s has a row for %s, which is not replayed", differencesFile, name)
 	}
 	t.Logf("%d cases replayed, %d listed", replayed, listed)
 }

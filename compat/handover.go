@@ -15,6 +15,10 @@ import (
 // just as it does for a classic listener's HandleAccepted. Each connection is served until the handler is closed; if
 // it hands its connection over with Continue, what goes on with it is part of the same connection's task. The end of ctx calls the handler's
 // Close. m is the loop's Map, or with opts one that the connections of this Handle share.
+//
+// An error or panic of the handler's methods goes to its HandleError, and never to the Server's OnError. What that lets out, and
+// ErrExitNow, goes to the loop's exception handler, and the handler is closed. OnError hears how newHandler, or what Continue goes on
+// with, has failed, and of the end of ctx.
 func Handle[H asyncore.Handler](newHandler func(c *stream.Conn, m *asyncore.Map) H, opts ...asyncore.Option) stream.Handler {
 	key := any(mapKey{})
 	if len(opts) > 0 {

@@ -337,6 +337,57 @@ func TestHandOverInsideCollectLeavesTheInput(t *testing.T) {
 	})
 }
 
+func TestOutputAfterAHandOverIsRefused(t *testing.T) {
+	run(t, func(ctx context.Context) {
+		a, b := stream.Pipe(ctx)
+		h, plain := newLiner(nil), &struct{ asyncore.DispatcherWithSend }{}
+		m := compat.Map(a.Loop())
+		asynchat.Attach(h, a, m)
+		asyncore.Attach(plain, b, m)
+		a, err := compat.Stream(ctx, h)
+		check(t, err)
+		b, err = compat.Stream(ctx, plain)
+		check(t, err)
+		for what, err := range map[string]error{
+			"Push": h.PushString("x"), "PushWithProducer": h.PushWithProducer(panicking{}), "Send": plain.Send([]byte("x")),
+			"the context's cause": context.Cause(h.Context()),
+		} {
+			if err != stream.ErrDetached {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		h.CloseWhenDone()
+		if h.Queued() != 0 || plain.Buffered() != 0 {
+			t.Errorf("%d pieces and %d bytes are kept", h.Queued(), plain.Buffered())
+		}
+		dispatched := task.Spawn(ctx, func(ctx context.Context) error { return compat.Dispatch(ctx, a, h) }) // it may push again
+		write(t, ctx, b, "x\r\n")
+		expect(t, ctx, b, "<x>\r\n")
+		b.Close()
+		_, err = dispatched.Await(ctx)
+		check(t, err)
+	})
+}
+
+func TestErrorThatAHandlerLetsOutBesideTasksEndsTheHandler(t *testing.T) {
+	var reported []error
+	watch := reactor.WithExceptionHandler(func(_ *reactor.Loop, e reactor.Exception) { reported = append(reported, e.Err) })
+	classictest.Begin(t)
+	err := task.Run(context.Background(), func(ctx context.Context) error {
+		a, b := stream.Pipe(ctx)
+		served := serve(ctx, a, compat.Handle(attached(map[string]func(h *liner) error{"EXIT": func(*liner) error { return asyncore.ErrExitNow }})))
+		expect(t, ctx, b, "hi\r\n")
+		write(t, ctx, b, "EXIT\r\n")
+		expectEnd(t, ctx, b)
+		b.Close()
+		_, err := served.Await(ctx)
+		return err
+	}, task.WithSignals(), task.WithLoopOptions(watch))
+	if err != nil || len(reported) != 1 || !errors.Is(reported[0], asyncore.ErrExitNow) {
+		t.Errorf("Run returned %v, reported was %v", err, reported)
+	}
+}
+
 // sniffer hands over as soon as it sees anything, though it has kept it.
 type sniffer struct{ asynchat.Chat }
 

@@ -8,6 +8,8 @@ import (
 // All awaits every one of fs and returns their values in the order of the arguments; of none, an empty slice. At the
 // first error, or when ctx ends, it cancels the others, awaits their end, and returns that error: nothing of fs is still
 // running when All returns.
+//
+// The arguments are of one type. Tasks and futures of the same result are mixed as futures: All(ctx, t.AsFuture(), f).
 func All[T any, A Awaitable[T]](ctx context.Context, fs ...A) ([]T, error) {
 	left := atomic.Int64{}
 	left.Store(int64(len(fs)))

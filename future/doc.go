@@ -1,4 +1,4 @@
-// Package future has results that are not there yet. It knows no loop: a future works in plain goroutines with no loop
+// Package future provides results that will be there later. It knows no loop: a future works in plain goroutines with no loop
 // anywhere, and in the tasks and callbacks of any number of loops at once.
 //
 // A [Future] is the reading side, a [Promise] the writing side. Who awaits decides how the wait is done: [Future.Await]

@@ -71,6 +71,8 @@ func Failed[T any](err error) *Future[T] {
 
 // FromFunc runs fn on a new goroutine and returns the future of its result. Cancel of the future, and the end of
 // ctx, cancel fn's context; the future completes when fn returns. A panic of fn is a *PanicError, runtime.Goexit is ErrGoexit.
+//
+// No loop waits for the goroutine: unless fn returns when its context ends, it outlives the loop that ctx carries, and task.Run.
 func FromFunc[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) *Future[T] {
 	f, p := New[T]()
 	ctx, cancel := context.WithCancelCause(ctx)

@@ -15,7 +15,7 @@ import (
 
 // Close ends the loop. It cancels the loop's context, every task, and what AtClose has registered, goes on running the
 // loop until all of it has ended and every Hold is released, closes what is left open, and then refuses everything. Each
-// second it logs whom it waits for. What is still queued for a later time is dropped.
+// second it logs how many tasks, and which Holds, it waits for. What is still queued for a later time is dropped.
 //
 // On the loop itself it only begins that and returns nil; Done tells the end. Anywhere else it returns when all
 // is done, so work that was given to Offload, or that has a Hold, must not wait for it; a task of another loop calls it

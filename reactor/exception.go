@@ -6,7 +6,8 @@ import (
 	"github.com/corobridge/corobridge/internal/coro"
 )
 
-// PanicError carries a recovered panic and the stack it had.
+// PanicError carries a recovered panic. Its fields are Value, what panic was called with, and Stack []byte, as debug.Stack formats
+// it. If Value is an error, errors.Is and errors.As find it.
 type PanicError = coro.PanicError
 
 // Exception is what went wrong where nobody could be told.

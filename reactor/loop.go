@@ -14,10 +14,11 @@ import (
 	"github.com/corobridge/corobridge/internal/seam"
 )
 
-// ErrClosed is returned by every call on a loop that is closed or closing.
+// ErrClosed is the error of calls on a closed loop. Calls that begin something new return it as soon as Close has begun; those that
+// unwinding needs, Post, Hold and Offload, work until the end of Close. A call that returns no error says what it does.
 var ErrClosed = errors.New("reactor: loop is closed")
 
-// Runnable is an entry of the ready queue: what Post takes.
+// Runnable is an entry of the ready queue, what Post takes: an interface of the one method Run().
 type Runnable = coro.Runnable
 
 // callback makes a function an entry of the ready queue. A func value is one pointer, so the interface holds it without
@@ -82,7 +83,7 @@ func New(opts ...Option) (*Loop, error) {
 	}
 	l := &Loop{
 		clock: cfg.Clock, chooser: cfg.Chooser, kernel: cfg.Kernel, logger: cfg.Logger,
-		done: make(chan struct{}), holds: map[*hold]struct{}{}, watchers: map[int]*watcher{}, events: make([]poll.Event, 256),
+		done: make(chan struct{}), holds: map[*hold]struct{}{}, watchers: map[int]*watcher{}, events: make([]poll.Event, eventsAtOnce),
 	}
 	if l.clock == nil {
 		l.clock = seam.SystemClock()
@@ -140,8 +141,8 @@ func (l *Loop) Post(r Runnable) error {
 // InLoop reports whether the caller runs on this loop, in a callback or in a task.
 func (l *Loop) InLoop() bool { return l.coros.Inside() }
 
-// Now returns the loop's time: the time of day as the loop last read it, once a turn. From a goroutine outside the loop it
-// reads the clock.
+// Now returns the loop's time: the time of day as the loop last read it, which it does each time it has looked for events, and
+// under load not in every turn. From a goroutine outside the loop it reads the clock.
 func (l *Loop) Now() time.Time {
 	if !l.InLoop() {
 		return l.clock.Wall()
@@ -154,6 +155,9 @@ func (l *Loop) Context() context.Context { return l.root }
 
 // Coroutines returns the loop's coroutine pool. It is for the packages of this module.
 func (l *Loop) Coroutines() *coro.Pool { return &l.coros }
+
+// Clock returns the loop's clock, which Now lags behind. It is for the packages of this module.
+func (l *Loop) Clock() seam.Clock { return l.clock }
 
 // Kernel returns the loop's socket seam. It is for the packages of this module.
 func (l *Loop) Kernel() seam.Kernel { return l.kernel }

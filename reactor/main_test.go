@@ -178,6 +178,9 @@ func must[T any](v T, err error) T {
 
 func must0(err error) { must(0, err) }
 
+// runningAlready is what running a loop twice panics with.
+const runningAlready = "reactor: the loop is running already; give it work by CallSoon or task.Go, or end that run with Stop first"
+
 // panicOf returns what f panics with.
 func panicOf(f func()) (v any) {
 	defer func() { v = recover() }()

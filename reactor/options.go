@@ -11,7 +11,8 @@ import (
 // Option configures a Loop. Its parameter is internal: options are made by the With functions.
 type Option func(*seam.Config)
 
-// PollerKind names a facility of the operating system that tells when descriptors are ready.
+// PollerKind names a facility of the operating system that tells when descriptors are ready: one of the constants below. Its method
+// String returns the usual name.
 type PollerKind = poll.Kind
 
 const (

@@ -47,7 +47,7 @@ func TestRegistrationsMoveToAnotherPoller(t *testing.T) {
 		t.Errorf("after a refusal: got %s, want r and W", got)
 	}
 	l.CallSoon(func() {
-		if v := panicOf(func() { l.SetPoller(reactor.Epoll) }); v != "reactor: the loop is running already" {
+		if v := panicOf(func() { l.SetPoller(reactor.Epoll) }); v != runningAlready {
 			t.Errorf("panic %q", v)
 		}
 	})

@@ -184,7 +184,7 @@ func (l *Loop) begin() error {
 		return ErrClosed
 	}
 	if l.running {
-		panic("reactor: the loop is running already")
+		panic("reactor: the loop is running already; give it work by CallSoon or task.Go, or end that run with Stop first")
 	}
 	l.running = true
 	return nil

@@ -139,9 +139,9 @@ func TestRunPanicsWhereItCannotRun(t *testing.T) {
 	l.CallSoon(func() {
 		try(inside, l, other)
 		var over sync.WaitGroup
-		over.Go(func() { try("reactor: the loop is running already", l) })
+		over.Go(func() { try(runningAlready, l) })
 		over.Wait()
-		if v := panicOf(func() { l.Start() }); v != "reactor: the loop is running already" {
+		if v := panicOf(func() { l.Start() }); v != runningAlready {
 			t.Errorf("Start: panic %q", v)
 		}
 	})
@@ -162,7 +162,7 @@ func TestALoopRunsAgainAndElsewhere(t *testing.T) {
 	for { // Start's goroutine gives the loop up a little later
 		if v := panicOf(func() { must0(l.Turn(0)) }); v == nil {
 			break
-		} else if v != "reactor: the loop is running already" {
+		} else if v != runningAlready {
 			t.Fatal(v)
 		}
 		runtime.Gosched()

@@ -9,7 +9,7 @@ import (
 	"github.com/corobridge/corobridge/internal/poll"
 )
 
-// Events is a set of conditions of a descriptor.
+// Events is a set of conditions of a descriptor, a bit mask of the constants below.
 type Events = poll.Events
 
 const (
@@ -154,6 +154,10 @@ type report struct {
 	source *Source
 	events Events
 }
+
+// eventsAtOnce is how many events one poll brings at most. What they are for is handled while it is still in the processor's
+// cache, where the poller has just brought it.
+const eventsAtOnce = 64
 
 // collect asks the poller and keeps what it found for deliver.
 func (l *Loop) collect(wait time.Duration) int {

@@ -57,9 +57,9 @@ func (l *Loop) watched(w *watcher, dir Events) func() {
 	return w.writer
 }
 
-// AddReader calls fn on the loop in every turn in which fd is readable, at its end, or broken: level-triggered, as asyncio's
-// add_reader. It replaces an earlier reader of fd, and keeps its writer. It returns ErrClosed on a loop that is closed or closing,
-// or wraps the system call's error: EBADF for a closed descriptor, EPERM for a regular file.
+// AddReader calls fn on the loop each time the loop has looked for events and found fd readable, at its end, or broken:
+// level-triggered, as asyncio's add_reader. It replaces an earlier reader of fd, and keeps its writer. It returns ErrClosed on a loop
+// that is closed or closing, or wraps the system call's error: EBADF for a closed descriptor, EPERM for a regular file.
 func (l *Loop) AddReader(fd int, fn func()) error { return l.addWatch(fd, Readable, fn) }
 
 // AddWriter is AddReader for writing.

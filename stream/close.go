@@ -12,8 +12,11 @@ import (
 const closeBound = 10 * time.Second
 
 // Close refuses further calls, lets what is unsent be sent, for at most ten seconds, and then closes the connection. It never waits
-// itself, so it can be deferred; WaitClosed tells how it ended. Calls that wait fail with ErrClosed. A second Close, and that of a handle whose
-// connection was handed over, does nothing. Closing with unread input makes the kernel reset the connection, as ever.
+// itself, so it can be deferred, and its error is always nil; WaitClosed tells how it ended. Calls that wait fail with ErrClosed. A second
+// Close, and that of a handle whose connection was handed over, does nothing.
+//
+// If the kernel still holds input, it resets the connection, as ever. What has been read ahead of its reader it holds no more: then
+// the peer sees an ordinary end.
 func (c *Conn) Close() error {
 	e, err := c.own()
 	if err != nil {

@@ -130,7 +130,9 @@ func (c *Conn) park(ctx context.Context, e *endpoint, slot **coro.Waiter, op str
 		return err
 	}
 	*slot = w
-	err = e.wait(ctx, w)
+	e.mu.Unlock() // not by wait: the fewer frames there are, the fewer come back cold after the switch
+	err = w.Wait(ctx)
+	e.mu.Lock()
 	if *slot == w {
 		*slot = nil
 	}

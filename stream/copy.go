@@ -22,17 +22,20 @@ func Copy(ctx context.Context, dst, src *Conn) (written int64, err error) {
 
 // passTo waits for input and writes it to dst. It has the turn to read all the while, so nobody else reads what it is writing.
 func (c *Conn) passTo(ctx context.Context, dst *Conn) (n int, err error) {
-	err = c.read(ctx, "stream: copy", func(e *endpoint) error {
-		p, err := e.peekInput()
-		if err != nil {
-			return err
-		}
-		e.unlocked(func() { n, err = dst.Write(ctx, p) })
-		if unusable := e.usable(c.epoch); unusable != nil {
-			return unusable // and the input is another's, or gone
-		}
-		e.in.consume(&e.streams.lender, n)
-		return err
-	})
+	const op = "stream: copy"
+	e, err := c.begin(ctx, inward, op)
+	if err != nil {
+		return 0, err
+	}
+	defer c.end(e, inward)
+	p, err := c.someInput(ctx, e, op)
+	if err != nil {
+		return 0, e.wrap(op, err)
+	}
+	e.unlocked(func() { n, err = dst.Write(ctx, p) })
+	if unusable := e.usable(c.epoch); unusable != nil {
+		return n, e.wrap(op, unusable) // and the input is another's, or gone
+	}
+	e.in.consume(&e.streams.lender, n)
 	return n, err
 }

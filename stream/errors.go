@@ -11,7 +11,7 @@ import (
 
 var (
 	ErrClosed      = net.ErrClosed                                           // the connection or listener was closed here
-	ErrDetached    = errors.New("stream: connection was handed over")        // a call on a handle whose connection has another
+	ErrDetached    = errors.New("stream: connection was handed over")        // the connection belongs to another handle now
 	ErrLineTooLong = errors.New("stream: line over the limit")               // nothing was consumed
 	ErrWouldBlock  = errors.New("stream: would block")                       // the Try methods
 	ErrBusy        = errors.New("stream: somebody else has the turn")        // the Try methods, and Unread

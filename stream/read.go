@@ -33,19 +33,35 @@ func (c *Conn) read(ctx context.Context, op string, step func(e *endpoint) error
 	}
 	defer c.end(e, inward)
 	for {
-		if err := c.beFair(e, &e.reads); err != nil {
-			return e.wrap(op, err)
-		}
 		if err := step(e); err != ErrWouldBlock {
 			return e.wrap(op, err)
 		}
-		if e.readable {
-			continue // there is more, and the budget has been spent
-		}
-		e.reads = 0
-		e.in.shrink(&e.streams.lender)
-		if err := c.park(ctx, e, &e.reader, op); err != nil {
+		if err := c.awaitInput(ctx, e, op); err != nil {
 			return e.wrap(op, err)
+		}
+	}
+}
+
+// awaitInput waits for input after the transport had none, or lets others have their turn when it is only the budget that has
+// been spent.
+func (c *Conn) awaitInput(ctx context.Context, e *endpoint, op string) error {
+	if e.readable {
+		return c.beFair(e, &e.reads)
+	}
+	e.reads = 0
+	e.in.shrink(&e.streams.lender)
+	return c.park(ctx, e, &e.reader, op)
+}
+
+// someInput waits for input and lends all there is.
+func (c *Conn) someInput(ctx context.Context, e *endpoint, op string) ([]byte, error) {
+	for {
+		p, err := e.peekInput()
+		if err != ErrWouldBlock {
+			return p, err
+		}
+		if err := c.awaitInput(ctx, e, op); err != nil {
+			return nil, err
 		}
 	}
 }
@@ -233,7 +249,8 @@ func (c *Conn) SetLineLimit(n int) {
 }
 
 // Lines yields lines, as ReadLine returns them, until the stream ends, which is no error. An unfinished last line is
-// yielded too. Any error is yielded once, and ends the loop.
+// yielded too. Any error is yielded once, and ends the loop. Range over it; iter.Pull would await in a goroutine of its own, and
+// hang the loop.
 func (c *Conn) Lines(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for {
@@ -284,11 +301,14 @@ func (c *Conn) Peek(ctx context.Context, n int) (p []byte, err error) {
 
 // PeekSome waits for input and lends all there is, without taking it, until the next call that reads.
 func (c *Conn) PeekSome(ctx context.Context) (p []byte, err error) {
-	err = c.read(ctx, "stream: peek", func(e *endpoint) error {
-		p, err = e.peekInput()
-		return err
-	})
-	return p, err
+	const op = "stream: peek"
+	e, err := c.begin(ctx, inward, op)
+	if err != nil {
+		return nil, err
+	}
+	defer c.end(e, inward)
+	p, err = c.someInput(ctx, e, op)
+	return p, e.wrap(op, err)
 }
 
 // peekInput lends what is buffered, for which it asks the transport once if that is nothing.

@@ -14,6 +14,8 @@ import (
 // Handler serves one connection, as a task. The server closes the connection when the handler returns, unless the handler
 // has handed it over with Detach. ctx is cancelled when the server stops. What the handler starts with ctx is cancelled, and
 // awaited, when it returns.
+//
+// The error goes to the server's OnError, and is dropped without one: set OnError to see errors.
 type Handler func(ctx context.Context, c *Conn) error
 
 // Server serves connections. It is configured by its fields, which must not be changed once it serves; the zero value of each means its
@@ -25,7 +27,7 @@ type Server struct {
 	// cancels them at once.
 	Grace time.Duration
 	// OnError is told, on the loop, how a handler failed: its error, or a *task.PanicError. A peer that goes away, and the end of the server, are
-	// told too. The default tells the loop's exception handler of panics only.
+	// told too. The default tells the loop's exception handler of panics, and drops errors: set OnError to see errors.
 	OnError func(c *Conn, err error)
 }
 
@@ -43,7 +45,8 @@ func (s *Server) ListenAndServe(ctx context.Context, network, address string, op
 
 // Serve accepts connections from l and serves each in a task of its own, until ctx is done or l fails. Then it closes l, gives the
 // handlers Grace to finish, cancels their contexts, and returns when all have returned: nil after the end of ctx, else l's
-// error. A failing handler ends its own connection only. Serve is called in a task; it panics if Handler is not set.
+// error. A failing handler ends its own connection only. Serve is called in a task, or in a plain goroutine with a context that carries a
+// loop; it panics if ctx carries none, or Handler is not set.
 func (s *Server) Serve(ctx context.Context, l *Listener) error {
 	if s.Handler == nil {
 		panic("stream: a Server needs a Handler")

@@ -8,10 +8,13 @@ import (
 )
 
 // Blocking runs fn on the loop's bounded pool of goroutines and suspends the calling task until it has returned, so that
-// what blocks a goroutine, a database call, a file, a channel, does not block the loop. In a plain goroutine it just calls fn.
+// what blocks a goroutine, a database call, a file, a channel, does not block the loop.
 //
 // If ctx ends first, Blocking returns its cause at once and fn's context is cancelled with it; fn goes on until it returns,
 // and closing the loop waits for that, so fn should not touch variables that the task uses after a cancellation. A panic of fn is a *PanicError.
+//
+// In a plain goroutine it just calls fn, unless ctx is done: it returns when fn does, and a panic of fn is the caller's. In a callback
+// of a loop it panics.
 func Blocking[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) (T, error) {
 	var none T
 	w, err := coro.Here(ctx, "task: Blocking")
@@ -37,7 +40,9 @@ func Blocking[T any](ctx context.Context, fn func(ctx context.Context) (T, error
 }
 
 // Wait awaits anything that has Wait() error, an errgroup.Group or an exec.Cmd, in a goroutine of its own, so that the loop goes
-// on. If ctx ends first it returns the cause; that goroutine then goes on until w's Wait returns, and closing the loop waits for it.
+// on. If ctx ends first it returns the cause; that goroutine then goes on until w's Wait returns. If a task has called Wait, closing
+// its loop waits for that goroutine; if a plain goroutine has, nobody does. In a callback of a loop it panics.
+//
 // For a *Group no goroutine is needed, and none is left.
 func Wait(ctx context.Context, w interface{ Wait() error }) error {
 	if g, ok := w.(*Group); ok {

@@ -1,4 +1,4 @@
-// Package task has coroutines on a loop: straight-line code that awaits, where nothing else runs between two awaits.
+// Package task provides coroutines on a loop: straight-line code that awaits, where nothing else runs between two awaits.
 //
 // [Run] makes a loop, runs main as its first task, and returns when everything it started has ended. [Go] and [Spawn] start
 // more tasks; a [Group] is an errgroup whose members are tasks.

@@ -12,7 +12,7 @@ import (
 	"github.com/corobridge/corobridge/reactor"
 )
 
-// ErrNotAwaited is the cause that the members of a Group are cancelled with whose maker has returned without Wait.
+// ErrNotAwaited is the cause for cancelling the members of a Group whose maker returned without Wait.
 var ErrNotAwaited = errors.New("task: the group's maker returned without Wait")
 
 // Group is a golang.org/x/sync/errgroup.Group whose members are tasks: it has the same methods, so that a program changes

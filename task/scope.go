@@ -25,8 +25,11 @@ func (endedError) Is(target error) bool { return target == context.Canceled }
 // Done, or at the end; so Err, Done and Cause always agree. Value shows it to package context, which so starts no goroutine for
 // a context derived from a scope, and finds the cause.
 type scope struct {
+	// What each wait looks at comes first, together.
+	real  atomic.Pointer[realContext] // nil for one that is not done, and was never asked for Done
+	sched *scheduler                  // nil only in a zero Group
+
 	values context.Context // for Value and Deadline: of the nearest context above that is not a scope, or a deadline of our own
-	sched  *scheduler      // nil only in a zero Group
 	group  *Group          // which tasks started with this context join; nil: the loop's root group
 	coro   *coro.Coro      // a task's, while it runs
 	extra  *extra          // what few scopes have
@@ -36,7 +39,6 @@ type scope struct {
 	kids       *scope // the first of a ring
 	next, prev *scope // in the ring of up's kids
 
-	real atomic.Pointer[realContext] // nil for one that is not done, and was never asked for Done
 	kind kind
 	gone bool // it has left the tree, for good
 	lent bool // a task below it has waited with this very context

@@ -9,7 +9,7 @@ import (
 )
 
 // Sleep suspends the task for d, on its loop's timers, or blocks the calling goroutine. It returns the cause if ctx is done, at
-// once or before d has passed. Sleep of nothing, or less, is Yield.
+// once or before d has passed. Sleep of nothing, or less, is Yield. In a callback of a loop it panics.
 func Sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return Yield(ctx)
@@ -48,7 +48,7 @@ func sleepGoroutine(ctx context.Context, d time.Duration) error {
 }
 
 // Yield lets everything else that is ready run first. It returns the cause, and does not yield, if ctx is done. In a plain
-// goroutine it is runtime.Gosched.
+// goroutine it is runtime.Gosched; in a callback of a loop it panics.
 func Yield(ctx context.Context) error { return coro.Yield(ctx, "task: Yield") }
 
 func loopOf(c *coro.Coro) *reactor.Loop { return c.Pool().Owner().(*reactor.Loop) }

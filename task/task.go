@@ -9,14 +9,15 @@ import (
 	"github.com/corobridge/corobridge/reactor"
 )
 
-// PanicError carries a recovered panic and the task's own stack.
+// PanicError is the error of a task that has panicked. Its fields are Value, what panic was called with, and Stack []byte, the task's
+// stack at the panic, as debug.Stack formats it. If Value is an error, errors.Is and errors.As find it.
 type PanicError = coro.PanicError
 
 // ErrGoexit is the error of a task that called runtime.Goexit.
 var ErrGoexit = coro.ErrGoexit
 
-// Task is a coroutine on a loop, and the future of its result: it has all the methods of a future.Future. Its methods
-// may be called from any goroutine.
+// Task is a coroutine on a loop. It has a future of its result, and that one's methods; AsFuture gives the future itself to what
+// takes one. Its methods may be called from any goroutine.
 type Task[T any] struct {
 	promise future.Promise[T]
 	scope   scope
@@ -26,7 +27,7 @@ type Task[T any] struct {
 // Option configures Go and Spawn.
 type Option func(*scope)
 
-// Name names the task, for what is reported of it.
+// Name names the task, in what the loop's exception handler is told of it.
 func Name(name string) Option { return func(s *scope) { s.more().name = name } }
 
 // Go starts fn as a task, on the loop that ctx carries, and returns at once; fn's first step comes in a later turn. The

@@ -8,14 +8,29 @@ import (
 // WithTimeout is context.WithTimeout on the timers of the loop that ctx carries; without a loop it is
 // context.WithTimeout itself. cancel must be called; it cancels the context and what derives from it at once, and frees the timer.
 // It may be called in any goroutine. On a closed loop the context is done, with reactor.ErrClosed.
+//
+// The time counts from the call, however long the task has computed before. It is the loop that ends it: a task that computes past
+// the deadline sees that once the loop has run again.
 func WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	sched := schedulerOf(ctx)
-	if sched == nil {
-		return context.WithTimeout(ctx, d)
+	if sched := schedulerOf(ctx); sched != nil {
+		return sched.withTimeout(ctx, sched.loop.Clock().Wall().Add(d), d)
 	}
+	return context.WithTimeout(ctx, d)
+}
+
+// WithDeadline is WithTimeout for a point in time.
+func WithDeadline(ctx context.Context, t time.Time) (context.Context, context.CancelFunc) {
+	if sched := schedulerOf(ctx); sched != nil {
+		return sched.withTimeout(ctx, t, t.Sub(sched.loop.Clock().Wall()))
+	}
+	return context.WithDeadline(ctx, t)
+}
+
+// withTimeout makes a scope with the deadline t, which comes after d.
+func (sched *scheduler) withTimeout(ctx context.Context, t time.Time, d time.Duration) (context.Context, context.CancelFunc) {
 	s := &scope{}
 	s.init(sched, ctx, ofTimeout)
-	s.values = withDeadline(s.values, sched.loop.Now().Add(d))
+	s.values = withDeadline(s.values, t)
 	x := s.more()
 	if d <= 0 {
 		s.mark(expired)
@@ -30,14 +45,6 @@ func WithTimeout(ctx context.Context, d time.Duration) (context.Context, context
 		s.cancel(cancelled)
 		s.leave()
 	}
-}
-
-// WithDeadline is WithTimeout for a point in time.
-func WithDeadline(ctx context.Context, t time.Time) (context.Context, context.CancelFunc) {
-	if sched := schedulerOf(ctx); sched != nil {
-		return WithTimeout(ctx, t.Sub(sched.loop.Now()))
-	}
-	return context.WithDeadline(ctx, t)
 }
 
 // deadlineContext says of itself that it has a deadline. To keep it is the scope's affair.

@@ -2,105 +2,50 @@ package task_test
 
 import (
 	"context"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/corobridge/corobridge/reactor"
+	"github.com/corobridge/corobridge/internal/seam"
 	"github.com/corobridge/corobridge/task"
 )
 
-func TestTimeouts(t *testing.T) {
-	t.Run("expire on the loop's timers and leave none", func(t *testing.T) {
-		run(t, func(ctx context.Context) error {
-			loop, _ := reactor.FromContext(ctx)
-			before := pendingTimers(loop)
-			for _, d := range []time.Duration{-1, 0, time.Microsecond, time.Millisecond} {
-				c, cancel := task.WithTimeout(ctx, d)
-				if deadline, ok := c.Deadline(); !ok || time.Until(deadline) > d {
-					t.Errorf("%v: deadline in %v", d, time.Until(deadline))
+// workClock goes on only by work.
+type workClock struct{ now atomic.Int64 }
+
+func (c *workClock) work(d time.Duration) { c.now.Add(int64(d)) }
+
+func (c *workClock) Now() time.Duration { return time.Duration(c.now.Load()) }
+func (c *workClock) Wall() time.Time    { return time.Unix(0, c.now.Load()) }
+
+// The loop has read its clock before the work: its time is not the time of the call.
+func TestTimeoutCountsFromTheCallAfterLongWork(t *testing.T) {
+	clock := &workClock{}
+	const d, turns = 50 * time.Millisecond, 200 // in which the loop looks at its clock
+	for name, bounded := range map[string]func(ctx context.Context) (context.Context, context.CancelFunc){
+		"WithTimeout": func(ctx context.Context) (context.Context, context.CancelFunc) { return task.WithTimeout(ctx, d) },
+		"WithDeadline": func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return task.WithDeadline(ctx, clock.Wall().Add(d))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(ctx context.Context) error {
+				clock.work(300 * time.Millisecond)
+				c, cancel := bounded(ctx)
+				defer cancel()
+				if got, _ := c.Deadline(); !got.Equal(clock.Wall().Add(d)) {
+					t.Errorf("the deadline is in %v, want %v", got.Sub(clock.Wall()), d)
 				}
-				err := task.Sleep(c, time.Hour)
-				wantErr(t, err, context.DeadlineExceeded)
-				cancel()
-			}
-			for range 100 {
-				outer, cancelOuter := task.WithTimeout(ctx, time.Hour)
-				inner, cancelInner := task.WithTimeout(outer, 2*time.Hour)
-				if a, _ := outer.Deadline(); true {
-					if b, _ := inner.Deadline(); a != b {
-						t.Errorf("deadlines %v, %v", a, b)
-					}
+				clock.work(d - 1)
+				if yields(ctx, turns); c.Err() != nil {
+					t.Errorf("%v before the deadline", c.Err())
 				}
-				cancelOuter()
-				if inner.Err() != context.Canceled {
-					t.Error("the inner one goes on")
+				clock.work(1)
+				if yields(ctx, turns); c.Err() != context.DeadlineExceeded {
+					t.Errorf("%v at the deadline", c.Err())
 				}
-				defer cancelInner() // its timer is gone already
-			}
-			if n := pendingTimers(loop) - before; n != 0 {
-				t.Errorf("%d timers left", n)
-			}
-			return nil
+				return nil
+			}, func(cfg *seam.Config) { cfg.Clock = clock })
 		})
-	})
-	t.Run("are cancelled from goroutines", func(t *testing.T) {
-		run(t, func(ctx context.Context) error {
-			loop, _ := reactor.FromContext(ctx)
-			before := pendingTimers(loop)
-			for range rounds(500) {
-				c, cancel := task.WithTimeout(ctx, time.Hour)
-				go cancel()
-				wantErr(t, task.Sleep(c, time.Hour), context.Canceled)
-			}
-			var joined sync.WaitGroup
-			for range 20 {
-				joined.Go(func() {
-					c, cancel := task.WithTimeout(ctx, time.Millisecond) // made outside the loop
-					defer cancel()
-					_, err := pending().Await(c)
-					wantErr(t, err, context.DeadlineExceeded)
-					c, cancel = task.WithTimeout(ctx, time.Hour)
-					tk := task.Go(c, func(ctx context.Context) (int, error) { return pending().Await(ctx) })
-					cancel()
-					_, err = tk.Await(ctx)
-					wantErr(t, err, context.Canceled)
-				})
-			}
-			task.Wait(ctx, waitFunc(func() error { joined.Wait(); return nil }))
-			yields(ctx, 3)
-			if n := pendingTimers(loop) - before; n != 0 {
-				t.Errorf("%d timers left", n)
-			}
-			return nil
-		})
-	})
-	t.Run("of a closed loop are done", func(t *testing.T) {
-		loop := background(t)
-		loop.Close()
-		for _, ctx := range []context.Context{loop.Context(), reactor.WithLoop(context.Background(), loop)} {
-			c, cancel := task.WithTimeout(ctx, time.Hour)
-			defer cancel()
-			<-c.Done()
-			wantErr(t, context.Cause(c), reactor.ErrClosed)
-		}
-	})
-	t.Run("without a loop are package context's", func(t *testing.T) {
-		c, cancel := task.WithDeadline(context.Background(), time.Now().Add(time.Millisecond))
-		defer cancel()
-		<-c.Done()
-		wantErr(t, c.Err(), context.DeadlineExceeded)
-	})
-	t.Run("WithDeadline", func(t *testing.T) {
-		run(t, func(ctx context.Context) error {
-			at := time.Now().Add(5 * time.Millisecond)
-			c, cancel := task.WithDeadline(ctx, at)
-			defer cancel()
-			wantErr(t, task.Sleep(c, time.Hour), context.DeadlineExceeded)
-			if time.Now().Before(at.Add(-time.Millisecond)) {
-				t.Error("too early")
-			}
-			return nil
-		})
-	})
+	}
 }

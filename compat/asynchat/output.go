@@ -33,8 +33,12 @@ func (p *simpleProducer) More() ([]byte, error) {
 }
 
 // Push queues a copy of p, and sends once, as far as there is room; the rest goes out at later events. Before the connection stands, and after
-// it has gone, it only queues. A failure to send goes to HandleError, and Push returns what that does.
+// it has gone, it only queues. A failure to send goes to HandleError, and Push returns what that does. After a hand-over it takes nothing,
+// and the error is stream.ErrDetached.
 func (c *Chat) Push(p []byte) error {
+	if err := c.ClassicChannel().Lost(); err != nil {
+		return err
+	}
 	_, size := c.bufferSizes()
 	if len(c.fifo) > 0 || len(p) == 0 || !c.Connected() {
 		c.queue(bytes.Clone(p), size)
@@ -64,15 +68,21 @@ func (c *Chat) queue(p []byte, size int) {
 }
 
 // PushWithProducer queues what p gives. p is asked when all before it has been sent, and has ended when it gives nothing. An error of its More
-// is returned here or goes to HandleError, depending on when it comes.
+// is returned here or goes to HandleError, depending on when it comes. After a hand-over it is refused, as Push is.
 func (c *Chat) PushWithProducer(p Producer) error {
+	if err := c.ClassicChannel().Lost(); err != nil {
+		return err
+	}
 	c.fifo = append(c.fifo, piece{producer: p})
 	return c.InitiateSend()
 }
 
 // CloseWhenDone closes the handler when everything queued before has been sent, by HandleClose. It never does so itself, but
-// at a later event.
+// at a later event. After a hand-over it does nothing, as Close does.
 func (c *Chat) CloseWhenDone() {
+	if c.ClassicChannel().Lost() != nil {
+		return
+	}
 	c.fifo = append(c.fifo, piece{last: true})
 	c.wake()
 }

@@ -9,7 +9,8 @@ import (
 	"github.com/corobridge/corobridge/stream"
 )
 
-// ErrExitNow, returned by a handler's method, ends Loop (asyncore.ExitNow).
+// ErrExitNow, returned by a handler's method, ends Loop (asyncore.ExitNow). A loop that others run (On) goes on: its exception handler is
+// told, and the handler closed.
 var ErrExitNow = channel.ErrExitNow
 
 // Handler is any struct that embeds Dispatcher, or asynchat.Chat. Which of the interfaces below it satisfies is found once, by Init
@@ -19,8 +20,8 @@ type Handler interface{ ClassicChannel() *channel.Channel }
 type (
 	// Reader is called when there is input, or its end: Recv tells.
 	Reader interface{ HandleRead() error }
-	// Writer is called when output is accepted: once for each time that it becomes so, or, with Writabler, in every turn in which
-	// that says yes.
+	// Writer is called when output is accepted: once for each time that it becomes so, or, with Writabler, in every iteration in
+	// which that says yes.
 	Writer interface{ HandleWrite() error }
 	// Closer is called when the peer has gone. The default calls the handler's Close.
 	Closer interface{ HandleClose() error }
@@ -34,11 +35,11 @@ type (
 		HandleAccepted(c *stream.Conn, addr net.Addr) error
 	}
 	// ErrorHandler is given the errors, and panics, of the others. The default logs, and calls HandleClose unless the handler
-	// listens: what fails there is one client. An error it returns ends Loop.
+	// listens: what fails there is one client. An error it returns ends Loop, or does what ErrExitNow does to a loop that others run.
 	ErrorHandler interface{ HandleError(err error) error }
-	// Readabler is asked once a turn whether the handler wants input, or, if it listens, connections.
+	// Readabler is asked each time before the loop looks for events whether the handler wants input, or, if it listens, connections.
 	Readabler interface{ Readable() bool }
-	// Writabler is asked once a turn whether the handler has something to write.
+	// Writabler is asked at the same times whether the handler has something to write.
 	Writabler interface{ Writable() bool }
 )
 
@@ -94,7 +95,7 @@ func (d *Dispatcher) net() string {
 // SetReuseAddr is asyncore's set_reuse_addr: listeners reuse addresses anyway.
 func (d *Dispatcher) SetReuseAddr() {}
 
-// Bind gives the handler an address to listen at.
+// Bind gives the handler an address, and listens there at once: peers may connect from now on. Listen accepts them.
 func (d *Dispatcher) Bind(address string) error { return d.ch.Bind(d.net(), address) }
 
 // Listen begins to accept; backlog is how many connections may wait for that.
@@ -148,7 +149,8 @@ func (d *Dispatcher) Log(msg string) { d.ch.Log("log", msg) }
 func (d *Dispatcher) LogInfo(kind, msg string) { d.ch.Log(kind, msg) }
 
 // Context returns a context that carries the loop and is cancelled when the handler is closed, or its connection handed over:
-// task.Go(h.Context(), …) works in a callback.
+// task.Go(h.Context(), …) works in a callback. Without a connection or listener it is done already; before Init, and with a Map of NewMap
+// before the first Bind, Connect or Attach, it carries no loop, and task.Go panics.
 func (d *Dispatcher) Context() context.Context { return d.ch.Context() }
 
 // String describes the handler: its state and address.

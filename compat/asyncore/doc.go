@@ -15,7 +15,7 @@
 // them say when each is called. What raises an exception in Python returns an error here: it goes to HandleError, whose default
 // logs it and closes the handler.
 //
-// Each turn of the loop is one iteration of asyncore's loop: handlers with predicates are asked, the loop looks for events, and then
+// Each time the loop looks for events is one iteration of asyncore's loop: handlers with predicates are asked, the loop looks, and then
 // those that can read are called, and after them those that can write, both in the order in which they were added.
 //
 // A [Map] holds the handlers of one loop. [Loop] runs a Map of its own, as asyncore.loop does; [On] puts handlers beside the

@@ -406,3 +406,38 @@ func TestSecondConnectionForAHandlerPanics(t *testing.T) {
 	defer conn.Close()
 	r.wantPanic("asyncore: the handler has a connection, or a listener, already", func() { asyncore.Attach(d, conn, r.m) })
 }
+
+func TestContextTellsWhyTheHandlerHasNothingToServe(t *testing.T) {
+	r := newRoom(t)
+	d := newDisp("", &r.log)
+	loop, err := r.m.Loop()
+	r.must(err)
+	asyncore.Init(d, r.m)
+	fresh := d.Context()
+	if l, _ := reactor.FromContext(fresh); l != loop || fresh.Err() == nil {
+		t.Errorf("before it has a connection: loop %v, %v", l, fresh.Err())
+	}
+	r.connected(d, "unix")
+	ctx := d.Context()
+	if ctx.Err() != nil || d.Context() != ctx {
+		t.Errorf("with a connection: %v", ctx.Err())
+	}
+	d.Close()
+	for when, ctx := range map[string]context.Context{"before": ctx, "after": d.Context()} {
+		if cause := context.Cause(ctx); cause != stream.ErrClosed {
+			t.Errorf("asked for %s Close: %v", when, cause)
+		}
+	}
+}
+
+func TestListenAndAcceptSayWhatIsMissing(t *testing.T) {
+	r := newRoom(t)
+	d := newDisp("", &r.log)
+	asyncore.Init(d, r.m)
+	if err := d.Listen(1); err == nil || err.Error() != "asyncore: the handler has no address to listen at; call Bind first" {
+		t.Errorf("Listen: %v", err)
+	}
+	if _, _, err := d.Accept(); err == nil || err.Error() != "asyncore: the handler does not listen; call Listen first" {
+		t.Errorf("Accept: %v", err)
+	}
+}

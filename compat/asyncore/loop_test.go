@@ -3,6 +3,7 @@ package asyncore_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -132,6 +133,78 @@ func TestCloseAllStopsAtTheFirstErrorUnlessToldOtherwise(t *testing.T) {
 	}
 }
 
+// closing are the ways to call fn on the loop of r while that runs.
+var closing = map[string]func(r *room, fn func() error){
+	"in a callback of the loop": func(r *room, fn func() error) {
+		loop, err := r.m.Loop()
+		r.must(err)
+		r.must(loop.CallSoon(func() { r.must(fn()) }))
+	},
+	"in a handler": func(r *room, fn func() error) {
+		d := newDisp("", &r.log)
+		d.on["read"] = fn
+		r.send(r.connected(d, "unix"), "x")
+	},
+}
+
+func TestCloseAllOnTheLoopEndsIt(t *testing.T) {
+	for how, on := range closing {
+		for name, run := range map[string]func(m *asyncore.Map) error{
+			"Loop":           func(m *asyncore.Map) error { return asyncore.Loop(m) },
+			"Loop of counts": func(m *asyncore.Map) error { return asyncore.Loop(m, asyncore.Count(1000)) },
+			"Poll": func(m *asyncore.Map) error {
+				for m.Len() > 0 {
+					if err := asyncore.Poll(m, time.Second); err != nil {
+						return err
+					}
+				}
+				return nil
+			},
+		} {
+			t.Run(name+" "+how, func(t *testing.T) {
+				r := newRoom(t)
+				before := classictest.Descriptors()
+				peer := r.connected(newDisp("", &r.log), "unix")
+				on(r, func() error { return asyncore.CloseAll(r.m, false) })
+				r.must(run(r.m))
+				if n, err := peer.Read(make([]byte, 1)); err != io.EOF {
+					t.Errorf("the peer reads %d bytes, %v, want the end", n, err)
+				}
+				peer.Close()
+				if how == "in a handler" {
+					before++ // the other peer
+				}
+				if after := classictest.Descriptors(); after != before {
+					t.Errorf("%d descriptors are open, want %d", after, before)
+				}
+			})
+		}
+	}
+}
+
+func TestErrExitNowAfterCloseAllEndsLoop(t *testing.T) {
+	r := newRoom(t)
+	closing["in a handler"](r, func() error { return errors.Join(asyncore.CloseAll(r.m, false), asyncore.ErrExitNow) })
+	if err := asyncore.Loop(r.m); !errors.Is(err, asyncore.ErrExitNow) {
+		t.Errorf("Loop returned %v", err)
+	}
+}
+
+func TestHandlerMadeAfterCloseAllKeepsTheLoop(t *testing.T) {
+	r := newRoom(t)
+	late := newDisp("late ", &r.log)
+	conn, peer := r.pair("unix")
+	r.send(peer, "x")
+	late.on["read"] = late.Close
+	closing["in a handler"](r, func() error {
+		r.must(asyncore.CloseAll(r.m, false))
+		asyncore.Attach(late, conn, r.m)
+		return nil
+	})
+	r.must(asyncore.Loop(r.m))
+	r.want("read", "late read")
+}
+
 type badCloser struct{ *disp }
 
 func (b *badCloser) Close() error { b.disp.Close(); return errBoom }
@@ -158,6 +231,7 @@ func TestHandlersLiveBesideTasks(t *testing.T) {
 			return err
 		}
 		defer asyncore.CloseAll(m, false)
+		empty := asyncore.On(loop)
 		c, err := stream.Dial(ctx, "tcp", s.Addr().String())
 		if err != nil {
 			return err
@@ -171,14 +245,16 @@ func TestHandlersLiveBesideTasks(t *testing.T) {
 				t.Errorf("echo of hello is %q, %v", line, err)
 			}
 		}
-		func() {
-			defer func() {
-				if recover() == nil {
-					t.Error("Loop on a shared loop did not panic")
-				}
+		for _, m := range []*asyncore.Map{m, empty} {
+			func() {
+				defer func() {
+					if recover() == nil {
+						t.Errorf("Loop on a shared loop with %d handlers did not panic", m.Len())
+					}
+				}()
+				asyncore.Loop(m)
 			}()
-			asyncore.Loop(m)
-		}()
+		}
 		return nil
 	})
 	if err != nil {

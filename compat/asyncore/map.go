@@ -63,6 +63,10 @@ func mapOf(s *channel.Set) *Map {
 	return s.Owner().(*Map)
 }
 
+// Loop returns the loop that m's handlers live on, for its timers and for calls from other goroutines: loop.CallSoon. A map made by
+// NewMap opens its own if it has none. That one is run by the functions Loop and Poll only.
+func (m *Map) Loop() (*reactor.Loop, error) { return m.set.Loop() }
+
 // Len returns how many handlers there are.
 func (m *Map) Len() int { return m.set.Len() }
 
@@ -77,7 +81,8 @@ func (m *Map) Handlers() iter.Seq[Handler] {
 	}
 }
 
-// Stats are counts of what a map's handlers have been through.
+// Stats are counts of what a map's handlers have been through. Its fields, all uint64, are Callbacks, the calls of handlers' methods
+// without the predicates, and HandOvers, the connections that were taken from a handler.
 type Stats = channel.Stats
 
 // Stats returns the counts.
@@ -101,14 +106,15 @@ func UsePoll() LoopOption { return func(c *loopConfig) { c.poller = reactor.Poll
 // Count bounds the number of iterations; the default is no bound.
 func Count(n int) LoopOption { return func(c *loopConfig) { c.count = n } }
 
-// Loop runs m until it is empty, or for Count iterations: asyncore.loop. It returns ErrExitNow, or another error, that a handler's
-// method let out; the other handlers stay as they are then. Tasks that go on with a connection of m (compat.Continue) are waited for. It
-// panics for the map of a loop that runs elsewhere (On).
+// Loop runs m until it is empty, as CloseAll makes it, or for Count iterations: asyncore.loop. It returns ErrExitNow, or another error,
+// that a handler's method let out; the other handlers stay as they are then. Tasks that go on with a connection of m (compat.Continue)
+// are waited for. It panics for the map of a loop that runs elsewhere (On).
 func Loop(m *Map, opts ...LoopOption) error {
 	c := loopConfig{timeout: 30 * time.Second, poller: reactor.Auto, count: -1}
 	for _, o := range opts {
 		o(&c)
 	}
+	m.mustBeOwn("Loop")
 	if m.set.Idle() {
 		return nil
 	}
@@ -135,18 +141,26 @@ func Poll(m *Map, timeout time.Duration) error { return turn(m, timeout, reactor
 func Poll2(m *Map, timeout time.Duration) error { return turn(m, timeout, reactor.Poll) }
 
 func turn(m *Map, timeout time.Duration, poller reactor.PollerKind) error {
+	m.mustBeOwn("Poll")
 	loop, err := m.own(poller)
 	if err != nil {
 		return err
 	}
-	return m.failure(loop.Turn(timeout))
+	if err = loop.Turn(timeout); m.set.Leaving() {
+		return m.end(err)
+	}
+	return m.failure(err)
 }
 
-// own returns the loop, which must be the map's own, with the poller that is asked for.
-func (m *Map) own(poller reactor.PollerKind) (*reactor.Loop, error) {
+// mustBeOwn panics if the map is on somebody else's loop.
+func (m *Map) mustBeOwn(caller string) {
 	if m.set.Shared() {
-		panic("asyncore: this Map is on a loop that others run; Loop and Poll are for maps made by NewMap")
+		panic("asyncore: " + caller + ": this Map is on a loop that others run; Loop and Poll are for maps made by NewMap")
 	}
+}
+
+// own returns the map's own loop, with the poller that is asked for.
+func (m *Map) own(poller reactor.PollerKind) (*reactor.Loop, error) {
 	loop, err := m.set.Loop()
 	if err != nil {
 		return nil, err
@@ -172,7 +186,8 @@ func (m *Map) end(err error) error {
 }
 
 // CloseAll calls the Close of every handler of m, in order, and frees m's loop: asyncore.close_all. It stops at the first error unless
-// ignoreErrors is set. It is called on the loop, or while that does not run.
+// ignoreErrors is set. It is called on the loop, or while that does not run; on the loop it leaves it to the running Loop or Poll to
+// free that and return, Loop with a nil error.
 func CloseAll(m *Map, ignoreErrors bool) error {
 	var errs []error
 	for h := range m.Handlers() {
@@ -182,5 +197,9 @@ func CloseAll(m *Map, ignoreErrors bool) error {
 			}
 		}
 	}
-	return m.end(errors.Join(errs...))
+	err := errors.Join(errs...)
+	if m.set.Leave() {
+		return err
+	}
+	return m.end(err)
 }

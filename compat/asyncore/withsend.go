@@ -20,8 +20,12 @@ func (d *DispatcherWithSend) ClassicClass(any) channel.Class {
 	}
 }
 
-// Send sends what there is room for, and buffers a copy of the rest. It is called on the loop.
+// Send sends what there is room for, and buffers a copy of the rest. After a hand-over the error is stream.ErrDetached. It is called on
+// the loop.
 func (d *DispatcherWithSend) Send(p []byte) error {
+	if err := d.ch.Lost(); err != nil {
+		return err
+	}
 	if len(d.out) > 0 || !d.Connected() {
 		d.out = append(d.out, p...)
 		return d.initiateSend()

@@ -21,7 +21,10 @@ func serveClassic(ctx context.Context, address string, out io.Writer) error {
 		return err
 	}
 	announce(out, s.Addr())
-	loop, _ := reactor.FromContext(s.Context())
+	loop, err := m.Loop()
+	if err != nil {
+		return err
+	}
 	defer context.AfterFunc(ctx, func() { loop.CallSoon(func() { s.shutDown(loop) }) })()
 	return asyncore.Loop(m)
 }
@@ -50,11 +53,7 @@ func (s *echoServer) HandleAccepted(c *stream.Conn, _ net.Addr) error {
 func (s *echoServer) shutDown(loop *reactor.Loop) {
 	m := s.Map()
 	s.Close()
-	loop.CallLater(grace, func() {
-		for h := range m.Handlers() {
-			h.ClassicChannel().Close()
-		}
-	})
+	loop.CallLater(grace, func() { asyncore.CloseAll(m, true) })
 }
 
 // echoHandler is event-driven: it has no predicates that the loop would have to ask in each turn.

@@ -9,8 +9,8 @@ import (
 	"github.com/corobridge/corobridge/stream"
 )
 
-// lineHandler is the classic handler, as it was before anybody thought of migrating: callbacks, and state between them. Stages 1 to 3
-// use it unchanged.
+// lineHandler is the classic handler, as it was before anybody thought of migrating, callbacks and state between them, plus the
+// MODERN case, which only stage 3 uses. Stages 1 to 3 run the same code.
 type lineHandler struct {
 	asynchat.Chat
 	session *session
@@ -35,7 +35,7 @@ func (h *lineHandler) FoundTerminator() error {
 		h.PushString("221 bye\r\n")
 		h.CloseWhenDone()
 		return nil
-	case "MODERN": // the one line that the migration adds: from here on a task serves the connection
+	case "MODERN": // what the migration adds: from here on a task serves the connection
 		h.PushString("250 going modern\r\n")
 		return compat.Continue(h, h.session.serve)
 	default:

@@ -36,6 +36,9 @@ func (s *session) giveBack(ctx context.Context, c *stream.Conn) error {
 }
 
 // takeAtHalfALine waits until h has part of a line, and takes its connection then. It returns nil if it is cancelled before.
+//
+// It polls, to show that a connection can be taken from a handler that knows nothing of it. A handler that may be changed would
+// rather complete a future.Promise in CollectIncomingData, and this would await it.
 func takeAtHalfALine(ctx context.Context, h *lineHandler) (*stream.Conn, error) {
 	for h.Pending() == 0 {
 		if task.Sleep(ctx, time.Millisecond) != nil {

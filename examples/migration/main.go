@@ -3,8 +3,9 @@
 //
 //  1. a classic asynchat handler on the classic loop;
 //  2. the same handler, unchanged, on a reactor that runs tasks too;
-//  3. a connection that is handed over twice: from inside FoundTerminator to a task, with what follows already read, and, given
-//     back, from outside, between the two halves of a line;
+//  3. a connection that moves three times: from inside FoundTerminator to a task, with what follows already read; back to the
+//     handler; and from outside, between the two halves of a line, to a task again. The table counts as hand-overs the two that
+//     take it away from the handler;
 //  4. straight-line code.
 //
 // Each conversation is held once for every byte at which it can be split in two, and once byte by byte; the server has read

@@ -54,23 +54,22 @@ var stages = []stage{
 // startClassic serves with the classic loop, which runs nothing else.
 func startClassic(address string) (*server, error) {
 	m := asyncore.NewMap()
+	loop, err := m.Loop()
+	if err != nil {
+		return nil, err
+	}
 	s, err := newClassicServer(m, address)
 	if err != nil {
 		asyncore.CloseAll(m, true) // frees its loop
 		return nil, err
 	}
-	loop, _ := reactor.FromContext(s.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- asyncore.Loop(m) }()
 	return &server{
 		address: s.Addr().String(),
 		counts:  func() counts { return count(loop, m) },
 		stop: func() error {
-			loop.CallSoon(func() { // asyncore.close_all: the loop ends when nobody is left
-				for h := range m.Handlers() {
-					h.ClassicChannel().Close()
-				}
-			})
+			loop.CallSoon(func() { asyncore.CloseAll(m, true) }) // the loop ends when nobody is left
 			return <-ended
 		},
 	}, nil

@@ -3,6 +3,7 @@ package coro
 import (
 	"context"
 	"iter"
+	"unsafe"
 
 	"github.com/corobridge/corobridge/internal/gid"
 )
@@ -17,8 +18,8 @@ type Job interface {
 	// Failed is called instead of the rest of Do when that did not return: err is a *PanicError or ErrGoexit.
 	// It may suspend. It must not panic.
 	Failed(err error)
-	// Covers reports whether the job hears of the end of ctx by itself, because ctx is one of its own cancel scopes.
-	// If not, a wait with ctx watches it.
+	// Covers reports whether the job hears of the end of ctx by itself, because ctx is one of its own cancel scopes, which
+	// it then is for good. If not, a wait with ctx watches it. A context that is covered is a pointer.
 	Covers(ctx context.Context) bool
 }
 
@@ -34,7 +35,8 @@ const (
 // Coro is one pooled coroutine. Its goroutine, and so its place in the registry, stays the same for all the jobs it runs.
 type Coro struct {
 	pool *Pool
-	id   gid.ID // zero before the first resume
+	id   gid.ID  // zero before the first resume
+	sp   uintptr // about where its stack ends while it is suspended; a hint, never followed
 	job  Job
 
 	next  func() (signal, bool)
@@ -44,6 +46,7 @@ type Coro struct {
 	// The wait in progress; touched on the loop only, but for the waiter's state.
 	waiter  Waiter
 	await   context.Context // nil while it does not wait
+	covered context.Context // the last one that the job has said it covers
 	watches [2]watch
 }
 
@@ -97,7 +100,7 @@ func (c *Coro) perform() (again bool) {
 
 // leaveJob makes the coroutine forget its job, and what was watched for it.
 func (c *Coro) leaveJob() {
-	c.job = nil
+	c.job, c.covered = nil, nil
 	for i := range c.watches {
 		c.watches[i].end()
 	}
@@ -106,6 +109,8 @@ func (c *Coro) leaveJob() {
 // Suspend gives control back to the loop, until somebody queues the coroutine (it is a Runnable). Only the coroutine
 // itself calls it.
 func (c *Coro) Suspend() {
+	var top byte
+	c.sp = uintptr(unsafe.Pointer(&top))
 	if !c.yield(parked) {
 		panic("coro: a coroutine was ended in the middle of its job")
 	}

@@ -113,8 +113,12 @@ func (w *Waiter) Wait(ctx context.Context) error {
 		return w.block(ctx)
 	}
 	c.await = ctx
-	if !c.job.Covers(ctx) {
-		c.watch(ctx)
+	if c.covered != ctx { // what is covered is a pointer, so this compares at most pointers
+		if c.job.Covers(ctx) {
+			c.covered = ctx
+		} else {
+			c.watch(ctx)
+		}
 	}
 	c.Suspend()
 	c.await = nil

@@ -116,6 +116,50 @@ func TestInputAndOutputGoThroughTheSeam(t *testing.T) {
 	}
 }
 
+// Files, signals and the clock are touched in internal/seam, and where docs/design.md says so.
+func TestTheWorldIsTouchedOnlyWhereAllowed(t *testing.T) {
+	clock := []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "NewTimer", "NewTicker", "Tick"}
+	timeouts := []string{"WithTimeout", "WithTimeoutCause", "WithDeadline"} // WithDeadlineCause: task/real.go, with a time long past
+	touches := map[string]func(name string) bool{
+		"os":        func(name string) bool { return !contains([]string{"Signal", "Interrupt", "NewSyscallError"}, name) },
+		"os/signal": func(string) bool { return true },
+		"time":      func(name string) bool { return contains(clock, name) },
+		"context":   func(name string) bool { return contains(timeouts, name) },
+	}
+	allowed := map[string]string{
+		"stream/listen.go os.Remove":             "the file of a listener at a path",
+		"task/run.go signal.Notify":              "signals belong to the process",
+		"task/run.go signal.Stop":                "signals belong to the process",
+		"task/sleep.go time.NewTimer":            "a plain goroutine has no loop",
+		"task/timeout.go context.WithTimeout":    "a context without a loop",
+		"task/timeout.go context.WithDeadline":   "a context without a loop",
+		"internal/poll/poll_linux.go time.Now":   "what is left of an interrupted wait",
+		"internal/poll/poll_linux.go time.Until": "what is left of an interrupted wait",
+	}
+	used := map[string]bool{}
+	for _, f := range library(t) {
+		if f.pkg() == "internal/seam" {
+			continue
+		}
+		for path, touch := range touches {
+			pkg := path[strings.LastIndex(path, "/")+1:]
+			eachSelector(f, pkg, func(name string, pos token.Pos) {
+				where := f.path + " " + pkg + "." + name
+				used[where] = true
+				if touch(name) && allowed[where] == "" {
+					t.Errorf("%s: %s.%s: the world is touched in internal/seam; an exception needs a reason, here and in docs/design.md",
+						f.fset.Position(pos), pkg, name)
+				}
+			})
+		}
+	}
+	for where := range allowed {
+		if !used[where] {
+			t.Errorf("%s is not used any more: take it off the list, and out of docs/design.md", where)
+		}
+	}
+}
+
 // isCall reports whether a name of package syscall is that of a function that does something with a descriptor.
 func isCall(name string) bool {
 	switch name {

@@ -6,7 +6,6 @@ import (
 	"net"
 
 	"github.com/corobridge/corobridge/future"
-	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
 	"github.com/corobridge/corobridge/task"
 )
@@ -73,8 +72,11 @@ type End struct {
 var (
 	// ErrNotInitialised is the error of a handler that its base class does not know.
 	ErrNotInitialised = errors.New("asyncore: the handler is not initialised; call Init or Attach with the outer value first")
-	// ErrNoConnection is the error of a call that needs a connection, or a listener.
+	// ErrNoConnection is the error of a call that needs a connection.
 	ErrNoConnection = errors.New("asyncore: the handler has no connection")
+
+	errNotBound     = errors.New("asyncore: the handler has no address to listen at; call Bind first")
+	errNotListening = errors.New("asyncore: the handler does not listen; call Listen first")
 )
 
 // Init makes the channel that of handler, in set.
@@ -140,7 +142,7 @@ func (c *Channel) alive() bool { return c.connected || c.connecting || c.accepti
 // Close closes the channel: what it has sent is still delivered. A second Close does nothing.
 func (c *Channel) Close() error {
 	conn, listener, waiting := c.conn, c.listener, c.waiting
-	c.letGo(reactor.ErrClosed)
+	c.letGo(stream.ErrClosed)
 	c.closed = true
 	c.conn, c.listener, c.waiting = nil, nil, nil
 	var err error
@@ -220,18 +222,36 @@ func (c *Channel) Ended() *future.Future[End] {
 
 // Context returns a context that carries the loop and is cancelled when the channel ends.
 func (c *Channel) Context() context.Context {
-	if c.ctx == nil {
-		parent := context.Background()
-		if c.set != nil && c.set.loop != nil {
-			parent = c.set.loop.Context()
-		}
-		c.ctx, c.cancel = context.WithCancelCause(parent)
-		if !c.alive() {
-			c.cancel(reactor.ErrClosed)
-		}
+	if c.ctx != nil {
+		return c.ctx
 	}
-	return c.ctx
+	parent := context.Background()
+	if c.set != nil && c.set.loop != nil {
+		parent = c.set.loop.Context()
+	}
+	ctx, cancel := context.WithCancelCause(parent)
+	if c.alive() {
+		c.ctx, c.cancel = ctx, cancel
+	} else {
+		cancel(c.why()) // and it is not kept: the channel may be given something to serve
+	}
+	return ctx
 }
+
+// why tells why there is nothing to serve.
+func (c *Channel) why() error {
+	switch {
+	case c.lost != nil:
+		return c.lost
+	case c.closed:
+		return stream.ErrClosed
+	default:
+		return ErrNoConnection
+	}
+}
+
+// Lost is stream.ErrDetached after a hand-over, until there is something to serve again.
+func (c *Channel) Lost() error { return c.lost }
 
 // Remove takes the channel out of its set; its connection stays as it is, and so does the loop.
 func (c *Channel) Remove() {

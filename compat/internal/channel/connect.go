@@ -38,7 +38,7 @@ func (c *Channel) Bind(network, address string) error {
 // Listen makes the channel a listener's, once it is bound.
 func (c *Channel) Listen(backlog int) error {
 	if c.listener == nil {
-		return fmt.Errorf("asyncore: listen: %w: call Bind first", ErrNoConnection)
+		return errNotBound
 	}
 	if err := c.listener.SetBacklog(backlog); err != nil {
 		return err
@@ -82,7 +82,7 @@ func (c *Channel) rest(why error) {
 // Accept returns a connection, nil if nobody is there.
 func (c *Channel) Accept() (*stream.Conn, net.Addr, error) {
 	if !c.accepting {
-		return nil, nil, ErrNoConnection
+		return nil, nil, errNotListening
 	}
 	if !c.acceptAhead() {
 		return nil, nil, nil

@@ -223,6 +223,6 @@ func (c *Channel) fail(err error) {
 		err = c.protect(func(c *Channel) error { return c.HandleError(err) })
 	}
 	if err != nil {
-		c.set.escape(err)
+		c.set.escape(c, err)
 	}
 }

@@ -29,6 +29,7 @@ type Set struct {
 	owner  any // the Map
 	loop   *reactor.Loop
 	shared bool // somebody else's loop: it is neither stopped nor closed here
+	leave  bool // who runs the loop frees it
 	log    func(kind, msg string)
 
 	channels []*Channel // in the order they were added
@@ -122,8 +123,18 @@ func (s *Set) TakeFailure() error {
 	return err
 }
 
+// Leave leaves Release to who runs the set's loop, and reports whether somebody does: it is called on the loop then.
+func (s *Set) Leave() bool {
+	s.leave = !s.shared && s.loop != nil && s.loop.InLoop()
+	return s.leave
+}
+
+// Leaving reports whether Leave has left Release to who runs the loop.
+func (s *Set) Leaving() bool { return s.leave }
+
 // Release closes the loop if it is the set's own and nobody needs it any more.
 func (s *Set) Release() error {
+	s.leave = false
 	if s.shared || s.loop == nil || !s.Idle() || s.loose > 0 {
 		return nil
 	}
@@ -132,10 +143,16 @@ func (s *Set) Release() error {
 	return loop.Close()
 }
 
-// escape ends the classic loop with an error that no handler has dealt with. A shared loop goes on, and is told.
-func (s *Set) escape(err error) {
+// escape ends the classic loop with an error that c's handler has not dealt with. A shared loop goes on: it is told, and ends the
+// handler instead, whose peer would wait for ever.
+func (s *Set) escape(c *Channel, err error) {
 	if s.shared {
 		s.loop.Report(reactor.Exception{Op: "classic handler", Err: err})
+		if c.alive() {
+			if err := c.protect((*Channel).CloseHandler); err != nil {
+				c.logError("error in Close", err)
+			}
+		}
 		return
 	}
 	if s.failure == nil {

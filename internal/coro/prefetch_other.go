@@ -1,0 +1,5 @@
+//go:build !(amd64 && gc && !purego && !tinygo)
+
+package coro
+
+func prefetch(gp, sp uintptr) {}
