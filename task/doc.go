@@ -11,5 +11,5 @@
 //
 // A task's context is its cancel scope. It derives from the context given to Go; it is done when that is cancelled, when the task's
 // Cancel is called, when the loop is closed, and when the task has ended. From then on each operation that begins with it fails with the
-// cause, until the task returns. Tasks that were started with the context of an ended task go on: they have contexts of their own.
+// cause, until the task returns, except that a result which is there already can still be taken. Tasks that were started with the context of an ended task go on: they have contexts of their own.
 package task
