@@ -20,8 +20,9 @@ const (
 
 // memory is a piece of lent memory, with the bytes that a buffer has in it.
 type memory struct {
-	b   []byte // all that was put there
-	off int    // how much of that has been consumed
+	b    []byte // all that was put there
+	off  int    // how much of that has been consumed
+	lent bool   // by a lender, which takes it back
 }
 
 // lender lends a loop's connections the memory of their buffers. The piece that came back last is lent first: it is still
@@ -44,14 +45,14 @@ func (l *lender) get(n int) *memory {
 			l.free[i] = l.free[i][:last]
 			return m
 		}
-		return &memory{b: make([]byte, 0, size)}
+		return &memory{b: make([]byte, 0, size), lent: onLoop}
 	}
 	return &memory{b: make([]byte, 0, n)}
 }
 
 // put takes memory back.
 func (l *lender) put(m *memory) {
-	if !l.loop.InLoop() {
+	if !m.lent || !l.loop.InLoop() {
 		return
 	}
 	for i, size := range sizes {
