@@ -155,8 +155,8 @@ type report struct {
 	events Events
 }
 
-// eventsAtOnce is how many events one poll brings at most. What they are for is handled while it is still in the processor's
-// cache, where the poller has just brought it.
+// eventsAtOnce is how many events one poll brings at most: enough that the poll's own cost does not count, and few enough that
+// what the kernel has touched for the first is not gone when the last is handled.
 const eventsAtOnce = 64
 
 // collect asks the poller and keeps what it found for deliver.

@@ -4,8 +4,6 @@ import (
 	"runtime"
 	"slices"
 	"time"
-
-	"github.com/corobridge/corobridge/internal/coro"
 )
 
 // One turn of the loop, in this order:
@@ -109,9 +107,6 @@ func (l *Loop) runItems() {
 				q.advance(uint(l.chooser.Choose(int(q.end - q.head))))
 			}
 			r := q.pop()
-			if c, ok := q.upcoming().(*coro.Coro); ok {
-				c.Prefetch() // while r runs
-			}
 			l.pace.items++
 			l.stats.Callbacks++
 			r.Run()

@@ -3,7 +3,6 @@ package coro
 import (
 	"context"
 	"iter"
-	"unsafe"
 
 	"github.com/corobridge/corobridge/internal/gid"
 )
@@ -35,8 +34,7 @@ const (
 // Coro is one pooled coroutine. Its goroutine, and so its place in the registry, stays the same for all the jobs it runs.
 type Coro struct {
 	pool *Pool
-	id   gid.ID  // zero before the first resume
-	sp   uintptr // about where its stack ends while it is suspended; a hint, never followed
+	id   gid.ID // zero before the first resume
 	job  Job
 
 	next  func() (signal, bool)
@@ -109,8 +107,6 @@ func (c *Coro) leaveJob() {
 // Suspend gives control back to the loop, until somebody queues the coroutine (it is a Runnable). Only the coroutine
 // itself calls it.
 func (c *Coro) Suspend() {
-	var top byte
-	c.sp = uintptr(unsafe.Pointer(&top))
 	if !c.yield(parked) {
 		panic("coro: a coroutine was ended in the middle of its job")
 	}

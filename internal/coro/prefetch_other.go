@@ -1,5 +1,0 @@
-//go:build !(amd64 && gc && !purego && !tinygo)
-
-package coro
-
-func prefetch(gp, sp uintptr) {}
