@@ -73,7 +73,21 @@ func (f *Future[T]) Await(ctx context.Context) (T, error) {
 	if f.done.Load() {
 		return f.outcome()
 	}
-	return f.wait(ctx)
+	var none T
+	w, err := coro.Here(ctx, "future: Await")
+	if err != nil {
+		return none, err
+	}
+	if f.enlist(w) {
+		w.Begin(ctx).Suspend()
+		if err := w.End(ctx); err != nil {
+			f.delist(w)
+			w.Release()
+			return none, err
+		}
+	}
+	w.Release()
+	return f.outcome()
 }
 
 // outcome returns the result, which is there.
@@ -82,23 +96,6 @@ func (f *Future[T]) outcome() (T, error) {
 		f.seen.Store(true)
 	}
 	return f.val, f.err
-}
-
-func (f *Future[T]) wait(ctx context.Context) (T, error) {
-	var none T
-	w, err := coro.Here(ctx, "future: Await")
-	if err != nil {
-		return none, err
-	}
-	if f.enlist(w) {
-		if err := w.Wait(ctx); err != nil {
-			f.delist(w)
-			w.Release()
-			return none, err
-		}
-	}
-	w.Release()
-	return f.outcome()
 }
 
 // enlist adds a waiter, unless the result is there.

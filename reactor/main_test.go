@@ -295,7 +295,7 @@ func start(l *reactor.Loop, do func()) *job {
 	return j
 }
 
-func (j *job) Run()                        { j.loop.Coroutines().Start(j) }
+func (j *job) Run()                        { j.loop.Coroutines().Take(j).Run() }
 func (j *job) Do()                         { j.do() }
 func (j *job) Failed(err error)            { j.err = err }
 func (j *job) Covers(context.Context) bool { return false }

@@ -44,6 +44,14 @@ func (q *readyQueue) pop() Runnable {
 	return r
 }
 
+// upcoming returns the next of the batch without taking it out, nil if there is none.
+func (q *readyQueue) upcoming() Runnable {
+	if q.head == q.end {
+		return nil
+	}
+	return q.ring[q.head&uint(len(q.ring)-1)]
+}
+
 // advance makes the k-th of the batch the first.
 func (q *readyQueue) advance(k uint) {
 	mask := uint(len(q.ring) - 1)

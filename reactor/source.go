@@ -5,8 +5,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/prefetch"
 )
 
 // Events is a set of conditions of a descriptor, a bit mask of the constants below.
@@ -26,6 +28,8 @@ type ReadyHandler interface{ Ready(e Events) }
 
 // Source is the edge-triggered registration of a descriptor, for both directions and for its whole life. Each change is
 // told once: who has been told that it may read or write does so until that would block, or falls short, and says so with Blocked.
+//
+// The zero Source is ready for its one Attach. It is best a field of what owns the descriptor: the two are then one piece of memory.
 type Source struct {
 	loop    *Loop
 	fd      int
@@ -36,16 +40,32 @@ type Source struct {
 	gone    atomic.Bool
 }
 
-// Attach registers fd, which must be non-blocking. h is called on the loop with what fd has become ready for. It may be
-// called from any goroutine. The error is ErrClosed once Close has begun, or wraps the system call's: EBADF for a closed descriptor,
-// EPERM for one that can't be watched, EEXIST for one that is.
+// Attach registers fd, which must be non-blocking, with a Source of its own; see Source.Attach.
 func (l *Loop) Attach(fd int, h ReadyHandler) (*Source, error) {
-	s := &Source{loop: l, fd: fd, handler: h}
-	if err := s.register(Readable|Writable|Priority, poll.Edge); err != nil {
+	s := &Source{}
+	if err := s.Attach(l, fd, h); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
+
+// Attach registers fd, which must be non-blocking, with the loop. h is called on the loop with what fd has become ready for; that may
+// be before Attach returns, if it is called in another goroutine. It may be called from any goroutine, once: a second call panics. The
+// error is ErrClosed once Close has begun, or wraps the system call's: EBADF for a closed descriptor, EPERM for one that can't be watched,
+// EEXIST for one that is.
+func (s *Source) Attach(l *Loop, fd int, h ReadyHandler) error {
+	if s.loop != nil {
+		panic("reactor: a Source is attached once; use a new one")
+	}
+	s.loop, s.fd, s.handler = l, fd, h
+	return s.register(Readable|Writable|Priority, poll.Edge)
+}
+
+// Loop returns the loop that the descriptor was attached to, nil before that.
+func (s *Source) Loop() *Loop { return s.loop }
+
+// FD returns the descriptor that was attached.
+func (s *Source) FD() int { return s.fd }
 
 func (s *Source) register(want Events, mode poll.Mode) error {
 	if s.loop.closing.Load() {
@@ -135,14 +155,18 @@ func (t *sourceTable) drop(s *Source) {
 	t.free = append(t.free, i)
 }
 
+// sourceLines is what is fetched of a source that there is an event for, and of what follows it in memory: its owner.
+const sourceLines = 4
+
 // find appends to out the sources that events are for.
 func (t *sourceTable) find(out []report, events []poll.Event) []report {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, e := range events {
 		if i := uint32(e.Tag); int(i) < len(t.slots) {
-			if s := t.slots[i].source; s != nil && s.tag == e.Tag {
-				out = append(out, report{s, e.Events})
+			if at := &t.slots[i]; at.source != nil && at.uses == uint32(e.Tag>>32) {
+				prefetch.Lines(uintptr(unsafe.Pointer(at.source)), sourceLines)
+				out = append(out, report{at.source, e.Events})
 			}
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	"github.com/corobridge/corobridge/internal/coro"
 )
 
 // One turn of the loop, in this order:
@@ -26,6 +28,7 @@ const (
 	yieldTurns  = 64                     // turns without blocking between two runtime.Gosched
 	yieldAfter  = 100 * time.Microsecond // or this long
 	blocksFirst = 64                     // blocking waits after which poll-before-block is tried again
+	crowd       = 128                    // coroutines, which do not all stay in the processor's caches when there are more
 )
 
 // pace is what the loop remembers to decide when to look at the clock, the poller and the Go scheduler.
@@ -101,12 +104,18 @@ func (l *Loop) runBatch() {
 func (l *Loop) runItems() {
 	defer l.caught("callback")
 	q := &l.ready
+	crowded := l.coros.Live() > crowd
 	for {
 		for q.head != q.end {
 			if l.chooser != nil {
 				q.advance(uint(l.chooser.Choose(int(q.end - q.head))))
 			}
 			r := q.pop()
+			if crowded {
+				if c, ok := q.upcoming().(*coro.Coro); ok {
+					c.Prefetch() // while r runs
+				}
+			}
 			l.pace.items++
 			l.stats.Callbacks++
 			r.Run()

@@ -1,7 +1,5 @@
 package stream
 
-import "github.com/corobridge/corobridge/reactor"
-
 // The sizes of lent memory. What is larger is made, and left to the garbage collector.
 const (
 	tiny  = 512
@@ -20,50 +18,53 @@ const (
 
 // memory is a piece of lent memory, with the bytes that a buffer has in it.
 type memory struct {
-	b    []byte // all that was put there
-	off  int    // how much of that has been consumed
-	lent bool   // by a lender, which takes it back
+	b   []byte // all that was put there
+	off int    // how much of that has been consumed
 }
 
 // lender lends a loop's connections the memory of their buffers. The piece that came back last is lent first: it is still
-// warm. It is touched on the loop only; elsewhere memory is made anew, and left to the garbage collector.
-type lender struct {
-	loop *reactor.Loop
-	free [len(sizes)][]*memory
+// warm. It is touched on the loop only. The nil lender, elsewhere, makes memory anew and leaves it to the garbage collector.
+type lender struct{ free [len(sizes)][]*memory }
+
+// class returns the index of the smallest size that holds n bytes, len(sizes) if none does.
+func class(n int) int {
+	i := 0
+	for i < len(sizes) && n > sizes[i] {
+		i++
+	}
+	return i
 }
 
 // get returns empty memory for at least n bytes.
 func (l *lender) get(n int) *memory {
-	onLoop := l.loop.InLoop()
-	for i, size := range sizes {
-		if n > size {
-			continue
-		}
-		if onLoop && len(l.free[i]) > 0 {
-			last := len(l.free[i]) - 1
-			m := l.free[i][last]
-			l.free[i] = l.free[i][:last]
-			return m
-		}
-		return &memory{b: make([]byte, 0, size), lent: onLoop}
+	i := class(n)
+	if l == nil || i == len(sizes) || len(l.free[i]) == 0 {
+		return newMemory(n, i)
+	}
+	last := len(l.free[i]) - 1
+	m := l.free[i][last]
+	l.free[i] = l.free[i][:last]
+	return m
+}
+
+func newMemory(n, class int) *memory {
+	if class < len(sizes) {
+		n = sizes[class]
 	}
 	return &memory{b: make([]byte, 0, n)}
 }
 
 // put takes memory back.
 func (l *lender) put(m *memory) {
-	if !m.lent || !l.loop.InLoop() {
+	if l == nil {
 		return
 	}
-	for i, size := range sizes {
-		if cap(m.b) == size {
-			if len(l.free[i]) < min(maxFree, maxFreeBytes/size) {
-				m.b, m.off = m.b[:0], 0
-				l.free[i] = append(l.free[i], m)
-			}
-			return
-		}
+	i := class(cap(m.b))
+	if i == len(sizes) || cap(m.b) != sizes[i] || len(l.free[i]) >= min(maxFree, maxFreeBytes/sizes[i]) {
+		return
 	}
+	m.b, m.off = m.b[:0], 0
+	l.free[i] = append(l.free[i], m)
 }
 
 // buffer is a queue of bytes in lent memory: it holds none while it is empty.

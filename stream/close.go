@@ -22,7 +22,7 @@ func (c *Conn) Close() error {
 	if err != nil {
 		return nil
 	}
-	defer e.mu.Unlock()
+	defer e.unlock()
 	if e.closing {
 		return nil
 	}
@@ -47,8 +47,8 @@ func (e *endpoint) shutLater() {
 	x := e.rare()
 	x.release = release
 	x.timer = l.CallLater(closeBound, func() {
-		e.mu.Lock()
-		defer e.mu.Unlock()
+		e.lock()
+		defer e.unlock()
 		e.abort(errCloseBound)
 	})
 	if l.InLoop() {
@@ -62,7 +62,7 @@ func (e *endpoint) shutLater() {
 func (c *Conn) Abort() {
 	if e, err := c.own(); err == nil {
 		e.abort(errAborted)
-		e.mu.Unlock()
+		e.unlock()
 	}
 }
 
@@ -86,7 +86,7 @@ func (e *endpoint) shut(cause error) {
 		cause = sysError("close", errno)
 	}
 	e.in = buffer{} // not given back: somebody may be using what Peek has lent
-	e.out.drop(&e.streams.lender)
+	e.out.drop(e.lender())
 	e.streams.remove(e)
 	if cause != nil {
 		e.rare().closeErr = cause
@@ -117,7 +117,7 @@ func (c *Conn) WaitClosed(ctx context.Context) error {
 	if err != nil {
 		return c.refused(op, err)
 	}
-	defer e.mu.Unlock()
+	defer e.unlock()
 	for !e.closed {
 		if err := c.awaitList(ctx, e, &e.rare().closed, op); err != nil {
 			return e.wrap(op, err)

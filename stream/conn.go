@@ -20,20 +20,28 @@ type Conn struct {
 	epoch uint32
 }
 
+// newConn returns a handle to e.
 func newConn(e *endpoint) *Conn {
-	c := &Conn{epoch: e.epoch}
+	c := &e.first // in the endpoint's own memory
+	if e.epoch > 0 {
+		c = &Conn{epoch: e.epoch}
+	}
 	c.e.Store(e)
 	return c
 }
 
 // lock returns the connection, locked, or the reason why it can't be used.
 func (c *Conn) lock() (*endpoint, error) {
-	e, err := c.own()
-	if err == nil && e.closing {
-		e.mu.Unlock()
-		return nil, ErrClosed
+	e := c.e.Load()
+	if e == nil {
+		return nil, ErrDetached
 	}
-	return e, err
+	e.lock()
+	if err := e.usable(c.epoch); err != nil {
+		e.unlock()
+		return nil, err
+	}
+	return e, nil
 }
 
 // own is lock that does not mind a closed connection.
@@ -42,9 +50,9 @@ func (c *Conn) own() (*endpoint, error) {
 	if e == nil {
 		return nil, ErrDetached
 	}
-	e.mu.Lock()
+	e.lock()
 	if e.epoch != c.epoch {
-		e.mu.Unlock()
+		e.unlock()
 		return nil, ErrDetached
 	}
 	return e, nil
@@ -91,7 +99,7 @@ func (c *Conn) queueUp(ctx context.Context, e *endpoint, d direction, op string)
 	mine := false
 	defer func() {
 		if !mine {
-			e.mu.Unlock()
+			e.unlock()
 		}
 	}()
 	if ctx.Err() != nil {
@@ -120,19 +128,34 @@ func (c *Conn) end(e *endpoint, d direction) {
 	if e.epoch == c.epoch {
 		e.pass(d)
 	}
-	e.mu.Unlock()
+	e.unlock()
 }
 
-// park waits, in the middle of an operation, until slot is woken.
+// park waits, in the middle of an operation, until slot is woken: it is the three steps that read takes by itself.
 func (c *Conn) park(ctx context.Context, e *endpoint, slot **coro.Waiter, op string) error {
-	w, err := coro.Here(ctx, op)
+	w, err := e.beginWait(ctx, slot, op)
 	if err != nil {
 		return err
 	}
+	w.Begin(ctx).Suspend()
+	return c.endWait(ctx, e, w, slot)
+}
+
+// beginWait enters a waiter into slot, and unlocks.
+func (e *endpoint) beginWait(ctx context.Context, slot **coro.Waiter, op string) (*coro.Waiter, error) {
+	w, err := coro.Here(ctx, op)
+	if err != nil {
+		return nil, err
+	}
 	*slot = w
-	e.mu.Unlock() // not by wait: the fewer frames there are, the fewer come back cold after the switch
-	err = w.Wait(ctx)
-	e.mu.Lock()
+	e.unlock()
+	return w, nil
+}
+
+// endWait locks again.
+func (c *Conn) endWait(ctx context.Context, e *endpoint, w *coro.Waiter, slot **coro.Waiter) error {
+	err := w.End(ctx)
+	e.lock()
 	if *slot == w {
 		*slot = nil
 	}
@@ -145,16 +168,16 @@ func (c *Conn) park(ctx context.Context, e *endpoint, slot **coro.Waiter, op str
 
 // wait waits unlocked.
 func (e *endpoint) wait(ctx context.Context, w *coro.Waiter) error {
-	e.mu.Unlock()
+	e.unlock()
 	err := w.Wait(ctx)
-	e.mu.Lock()
+	e.lock()
 	return err
 }
 
 // unlocked calls fn without the lock that its caller has.
 func (e *endpoint) unlocked(fn func()) {
-	e.mu.Unlock()
-	defer e.mu.Lock()
+	e.unlock()
+	defer e.lock()
 	fn()
 }
 
@@ -181,7 +204,7 @@ func (c *Conn) OnReady(fn func()) error {
 	if err != nil {
 		return c.refused("stream: on ready", err)
 	}
-	defer e.mu.Unlock()
+	defer e.unlock()
 	e.notify = fn
 	return nil
 }
@@ -194,7 +217,7 @@ func (c *Conn) Detach() (*Conn, error) {
 	if err != nil {
 		return nil, c.refused("stream: detach", err)
 	}
-	defer e.mu.Unlock()
+	defer e.unlock()
 	e.epoch++
 	e.notify = nil
 	e.held = [2]bool{}
@@ -232,7 +255,7 @@ func (c *Conn) LocalAddr() net.Addr {
 	if err != nil {
 		return nil
 	}
-	defer e.mu.Unlock()
+	defer e.unlock()
 	x := e.rare()
 	if x.own == nil && !e.closed {
 		x.own = e.transport.localAddr()
@@ -244,7 +267,7 @@ func (c *Conn) LocalAddr() net.Addr {
 func (c *Conn) SetValue(v any) {
 	if e, err := c.own(); err == nil {
 		e.rare().value = v
-		e.mu.Unlock()
+		e.unlock()
 	}
 }
 
@@ -254,7 +277,7 @@ func (c *Conn) Value() any {
 	if err != nil {
 		return nil
 	}
-	defer e.mu.Unlock()
+	defer e.unlock()
 	if e.more == nil {
 		return nil
 	}

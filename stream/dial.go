@@ -107,7 +107,7 @@ func (c *Conn) connected(ctx context.Context, k seam.Kernel, fd int) error {
 	if err != nil {
 		return err
 	}
-	defer e.mu.Unlock()
+	defer e.unlock()
 	for !e.writable {
 		if err := c.park(ctx, e, &e.writer, "stream: dial"); err != nil {
 			return err

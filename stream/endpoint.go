@@ -28,21 +28,11 @@ import (
 //
 // There may be very many idle ones, so what few connections have is in rarities.
 type endpoint struct {
-	streams   *streams
-	transport transport
-	mu        sync.Mutex
-
-	in     buffer
-	out    buffer
-	reader *coro.Waiter // the one that has the turn and waits for input
-	writer *coro.Waiter // the one that has the turn and waits for room
-	notify func()       // OnReady
-	more   *rarities
-	next   *endpoint // in the list of the loop's open endpoints
-	prev   *endpoint
-
+	// What each transfer needs comes first, together.
+	mu      sync.Mutex
 	epoch   uint32  // of handles: Detach begins the next one
 	held    [2]bool // the turn of each direction
+	onLoop  bool    // who has locked it runs on the loop
 	closing bool
 	closed  bool
 
@@ -60,6 +50,18 @@ type endpoint struct {
 	sends    uint8 // in a row without waiting
 
 	bulk bool // the last read brought a page or more: the next one may bring much
+
+	streams   *streams
+	in        buffer
+	out       buffer
+	reader    *coro.Waiter // the one that has the turn and waits for input
+	transport transport
+	notify    func() // OnReady
+	more      *rarities
+	writer    *coro.Waiter // the one that has the turn and waits for room
+
+	next, prev *endpoint // in the list of the loop's open endpoints
+	first      Conn      // the handle of the first epoch
 }
 
 // direction is one of an endpoint's two.
@@ -86,13 +88,22 @@ type rarities struct {
 	timer     reactor.Timer
 }
 
-// open makes e, which has its transport, one of a loop's endpoints. It fails when the loop is closing.
-func (e *endpoint) open(loop *reactor.Loop) error {
-	e.streams = streamsOf(loop)
-	return e.streams.add(e)
+func (e *endpoint) lock() {
+	e.mu.Lock()
+	e.onLoop = e.streams.loop.InLoop()
 }
 
-func (e *endpoint) loop() *reactor.Loop { return e.streams.lender.loop }
+func (e *endpoint) unlock() { e.mu.Unlock() }
+
+// lender is where whoever has the lock gets the memory of buffers from: nil, which makes it anew, outside the loop.
+func (e *endpoint) lender() *lender {
+	if !e.onLoop {
+		return nil
+	}
+	return &e.streams.lender
+}
+
+func (e *endpoint) loop() *reactor.Loop { return e.streams.loop }
 func (e *endpoint) remote() net.Addr    { return e.transport.remoteAddr() }
 
 func (e *endpoint) rare() *rarities {
@@ -123,25 +134,34 @@ func (e *endpoint) writeErr() error {
 
 // Ready is told by the loop what the transport has become ready for.
 func (e *endpoint) Ready(ev reactor.Events) {
-	e.mu.Lock()
+	e.lock()
 	if e.closed {
-		e.mu.Unlock()
+		e.unlock()
 		return
 	}
 	if ev&(reactor.Readable|reactor.ReadHangup|reactor.Hangup|reactor.Error) != 0 {
 		e.readable = true
 		e.hangup = e.hangup || ev&(reactor.ReadHangup|reactor.Hangup|reactor.Error) != 0
-		wake(&e.reader)
+		if e.readAhead() {
+			wake(&e.reader)
+		}
 	}
 	if ev&(reactor.Writable|reactor.Hangup|reactor.Error) != 0 {
 		e.writable = true
 		e.flush()
 	}
 	notify := e.notify
-	e.mu.Unlock()
+	e.unlock()
 	if notify != nil {
 		notify()
 	}
+}
+
+// readAhead reads for a task that waits for input, and reports whether it has something to go on with. So the system calls for all the
+// events of a poll come in a row, and then the tasks that go on with what they brought: each finds its code in the caches, where a
+// call into the kernel in between would have replaced it. A bulk transfer is left to the task, which may have room for it.
+func (e *endpoint) readAhead() bool {
+	return e.reader == nil || e.reader.Coro() == nil || e.bulk || e.fill() != ErrWouldBlock
 }
 
 // wake ends the wait of a waiter, if there is one. It is called with the mutex of the list held.
@@ -193,6 +213,7 @@ func (e *endpoint) dismiss() {
 
 // streams is what this package keeps for a loop.
 type streams struct {
+	loop   *reactor.Loop
 	lender lender
 
 	mu     sync.Mutex
@@ -220,7 +241,7 @@ func StatsOf(l *reactor.Loop) Stats {
 type streamsKey struct{}
 
 func streamsOf(l *reactor.Loop) *streams {
-	return l.Local(streamsKey{}, func() any { return &streams{lender: lender{loop: l}} }).(*streams)
+	return l.Local(streamsKey{}, func() any { return &streams{loop: l} }).(*streams)
 }
 
 func (s *streams) count(which *uint64) {
@@ -233,7 +254,7 @@ func (s *streams) count(which *uint64) {
 func (s *streams) add(e *endpoint) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || s.lender.loop.Context().Err() != nil {
+	if s.closed || s.loop.Context().Err() != nil {
 		return reactor.ErrClosed
 	}
 	s.stats.Open++
@@ -270,8 +291,8 @@ func (s *streams) Close() error {
 		if e == nil {
 			return nil
 		}
-		e.mu.Lock()
+		e.lock()
 		e.abort(reactor.ErrClosed)
-		e.mu.Unlock()
+		e.unlock()
 	}
 }

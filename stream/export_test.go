@@ -11,8 +11,8 @@ import (
 // HoldsMemory reports whether the connection has a buffer.
 func HoldsMemory(c *Conn) bool {
 	e := c.e.Load()
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	e.lock()
+	defer e.unlock()
 	return e.in.m != nil || e.out.m != nil
 }
 
@@ -22,8 +22,8 @@ func ReaderWaits(c *Conn) bool {
 	if e == nil {
 		return false
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	e.lock()
+	defer e.unlock()
 	return e.reader != nil && e.pending() == 0
 }
 
@@ -33,8 +33,8 @@ func WriterWaits(c *Conn) bool {
 	if e == nil {
 		return false
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	e.lock()
+	defer e.unlock()
 	return e.writer != nil
 }
 
@@ -44,8 +44,8 @@ func Queued(c *Conn) (in, out int) {
 	if e == nil {
 		return 0, 0
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	e.lock()
+	defer e.unlock()
 	if e.more == nil {
 		return 0, 0
 	}
@@ -58,8 +58,8 @@ func FlushWaits(c *Conn) bool {
 	if e == nil {
 		return false
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	e.lock()
+	defer e.unlock()
 	return e.more != nil && len(e.more.flushed) > 0
 }
 
@@ -69,8 +69,8 @@ func EndWaits(c *Conn) bool {
 	if e == nil {
 		return false
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	e.lock()
+	defer e.unlock()
 	return e.more != nil && len(e.more.closed) > 0
 }
 
@@ -92,9 +92,9 @@ func AcceptWaits(l *Listener) int {
 func FD(c *Conn) int {
 	switch t := c.e.Load().transport.(type) {
 	case *tcpEndpoint:
-		return t.fd
+		return t.FD()
 	case *unixEndpoint:
-		return t.fd
+		return t.FD()
 	}
 	return -1
 }
@@ -114,7 +114,7 @@ func (e *endpoint) pending() int {
 }
 
 func (s *socket) pending() int {
-	n, _ := unix.IoctlGetInt(s.fd, unix.TIOCINQ)
+	n, _ := unix.IoctlGetInt(s.FD(), unix.TIOCINQ)
 	return n
 }
 
@@ -126,4 +126,19 @@ func FreeBytes(l *reactor.Loop) (n int) {
 		}
 	}
 	return n
+}
+
+// BecomesReadable tells the connection, on its loop, that it may read.
+func BecomesReadable(c *Conn) {
+	if e := c.e.Load(); e != nil {
+		e.Ready(reactor.Readable)
+	}
+}
+
+// Waiting returns how many bytes the transport holds.
+func Waiting(c *Conn) int {
+	e := c.e.Load()
+	e.lock()
+	defer e.unlock()
+	return e.pending()
 }

@@ -17,8 +17,7 @@ const pipeCapacity = 64 << 10
 // carries no loop.
 func Pipe(ctx context.Context) (a, b *Conn) {
 	loop := loopOf(ctx, "Pipe")
-	s := streamsOf(loop)
-	there, back := &half{streams: s, starved: true}, &half{streams: s, starved: true}
+	there, back := &half{starved: true}, &half{starved: true}
 	x := &pipeEnd{in: back, out: there}
 	y := &pipeEnd{in: there, out: back}
 	there.from, there.to = doorbell{half: there, end: &x.endpoint}, doorbell{half: there, end: &y.endpoint}
@@ -36,7 +35,8 @@ type pipeEnd struct {
 func (p *pipeEnd) open(loop *reactor.Loop) *Conn {
 	e := &p.endpoint
 	e.transport, e.writable = p, true
-	if e.open(loop) != nil {
+	e.streams = streamsOf(loop)
+	if e.streams.add(e) != nil {
 		e.closing, e.closed = true, true
 	}
 	return newConn(e)
@@ -44,8 +44,6 @@ func (p *pipeEnd) open(loop *reactor.Loop) *Conn {
 
 // half is one direction: bytes on their way.
 type half struct {
-	streams *streams
-
 	mu      sync.Mutex
 	data    buffer
 	full    bool // the writer has seen it full
@@ -85,7 +83,7 @@ func (p *pipeEnd) read(b []byte) (int, syscall.Errno) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	n := copy(b, h.data.bytes())
-	h.data.consume(&h.streams.lender, n)
+	h.data.consume(p.lender(), n)
 	h.starved = n < len(b)
 	if h.full && n > 0 {
 		h.full = false
@@ -109,7 +107,7 @@ func (p *pipeEnd) write(b []byte) (int, syscall.Errno) {
 	if n == 0 && h.full {
 		return 0, syscall.EAGAIN
 	}
-	h.data.append(&h.streams.lender, b[:n])
+	h.data.append(p.lender(), b[:n])
 	if h.starved {
 		h.starved = false
 		h.to.ring(reactor.Readable)
@@ -132,7 +130,7 @@ func (p *pipeEnd) close() syscall.Errno {
 	p.in.mu.Lock()
 	defer p.in.mu.Unlock()
 	p.in.broken = true
-	p.in.data.drop(&p.in.streams.lender)
+	p.in.data.drop(p.lender())
 	p.in.from.ring(reactor.Writable | reactor.Error)
 	return 0
 }

@@ -36,32 +36,21 @@ func (c *Conn) read(ctx context.Context, op string, step func(e *endpoint) error
 		if err := step(e); err != ErrWouldBlock {
 			return e.wrap(op, err)
 		}
-		if err := c.awaitInput(ctx, e, op); err != nil {
+		if e.readable { // it is only the budget that has been spent
+			if err := c.beFair(e, &e.reads); err != nil {
+				return e.wrap(op, err)
+			}
+			continue
+		}
+		e.reads = 0
+		e.in.shrink(e.lender())
+		w, err := e.beginWait(ctx, &e.reader, op)
+		if err == nil {
+			w.Begin(ctx).Suspend()
+			err = c.endWait(ctx, e, w, &e.reader)
+		}
+		if err != nil {
 			return e.wrap(op, err)
-		}
-	}
-}
-
-// awaitInput waits for input after the transport had none, or lets others have their turn when it is only the budget that has
-// been spent.
-func (c *Conn) awaitInput(ctx context.Context, e *endpoint, op string) error {
-	if e.readable {
-		return c.beFair(e, &e.reads)
-	}
-	e.reads = 0
-	e.in.shrink(&e.streams.lender)
-	return c.park(ctx, e, &e.reader, op)
-}
-
-// someInput waits for input and lends all there is.
-func (c *Conn) someInput(ctx context.Context, e *endpoint, op string) ([]byte, error) {
-	for {
-		p, err := e.peekInput()
-		if err != ErrWouldBlock {
-			return p, err
-		}
-		if err := c.awaitInput(ctx, e, op); err != nil {
-			return nil, err
 		}
 	}
 }
@@ -81,7 +70,7 @@ func (e *endpoint) takeInput(p []byte) (int, error) {
 		}
 	}
 	n := copy(p, e.in.bytes())
-	e.in.consume(&e.streams.lender, n)
+	e.in.consume(e.lender(), n)
 	return n, nil
 }
 
@@ -131,7 +120,7 @@ func (e *endpoint) fill() error {
 	if err := e.mayReceive(); err != nil {
 		return err
 	}
-	l, have := &e.streams.lender, e.in.len()
+	l, have := e.lender(), e.in.len()
 	want := max(page-have, have)
 	switch {
 	case e.in.free() >= small:
@@ -198,7 +187,7 @@ func (c *Conn) readUntil(ctx context.Context, delim []byte, take func([]byte)) e
 		n, err := e.findInput(delim, &searched)
 		if n > 0 {
 			take(e.in.bytes()[:n])
-			e.in.consume(&e.streams.lender, n)
+			e.in.consume(e.lender(), n)
 		}
 		return err
 	})
@@ -244,7 +233,7 @@ func (c *Conn) SetLineLimit(n int) {
 	}
 	if e, err := c.lock(); err == nil {
 		e.rare().lineLimit = n
-		e.mu.Unlock()
+		e.unlock()
 	}
 }
 
@@ -301,14 +290,11 @@ func (c *Conn) Peek(ctx context.Context, n int) (p []byte, err error) {
 
 // PeekSome waits for input and lends all there is, without taking it, until the next call that reads.
 func (c *Conn) PeekSome(ctx context.Context) (p []byte, err error) {
-	const op = "stream: peek"
-	e, err := c.begin(ctx, inward, op)
-	if err != nil {
-		return nil, err
-	}
-	defer c.end(e, inward)
-	p, err = c.someInput(ctx, e, op)
-	return p, e.wrap(op, err)
+	err = c.read(ctx, "stream: peek", func(e *endpoint) error {
+		p, err = e.peekInput()
+		return err
+	})
+	return p, err
 }
 
 // peekInput lends what is buffered, for which it asks the transport once if that is nothing.
@@ -327,7 +313,7 @@ func (c *Conn) Discard(ctx context.Context, n int) (dropped int, err error) {
 	err = c.read(ctx, "stream: discard", func(e *endpoint) error {
 		for {
 			k := min(n-dropped, e.in.len())
-			e.in.consume(&e.streams.lender, k)
+			e.in.consume(e.lender(), k)
 			dropped += k
 			if dropped == n {
 				return nil
@@ -346,7 +332,7 @@ func (c *Conn) Buffered() int {
 	if err != nil {
 		return 0
 	}
-	defer e.mu.Unlock()
+	defer e.unlock()
 	return e.in.len()
 }
 
@@ -362,9 +348,9 @@ func (c *Conn) Unread(p []byte) error {
 	if err != nil {
 		return err
 	}
-	defer e.mu.Unlock()
+	defer e.unlock()
 	if len(p) > 0 {
-		e.in.unread(&e.streams.lender, p)
+		e.in.unread(e.lender(), p)
 	}
 	return nil
 }
@@ -376,7 +362,7 @@ func (c *Conn) TryPeek() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer e.mu.Unlock()
+	defer e.unlock()
 	p, err := e.peekInput()
 	return p, e.wrap("stream: peek", err)
 }
@@ -388,7 +374,7 @@ func (c *Conn) TryRead(p []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer e.mu.Unlock()
+	defer e.unlock()
 	n, err := e.takeInput(p)
 	return n, e.wrap("stream: read", err)
 }
@@ -400,9 +386,9 @@ func (c *Conn) TryDiscard(n int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer e.mu.Unlock()
+	defer e.unlock()
 	n = min(n, e.in.len())
-	e.in.consume(&e.streams.lender, n)
+	e.in.consume(e.lender(), n)
 	return n, nil
 }
 
@@ -413,7 +399,7 @@ func (c *Conn) tryRead(op string) (*endpoint, error) {
 		return nil, c.refused(op, err)
 	}
 	if e.held[inward] {
-		e.mu.Unlock()
+		e.unlock()
 		return nil, ErrBusy
 	}
 	e.reads = 0 // whoever calls back again and again gives others their turn

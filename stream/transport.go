@@ -31,26 +31,22 @@ type transport interface {
 }
 
 // socket is the transport over a descriptor, but for the peer's address.
-type socket struct {
-	loop   *reactor.Loop
-	source *reactor.Source
-	fd     int
-}
+type socket struct{ reactor.Source }
 
-func (s *socket) kernel() seam.Kernel { return s.loop.Kernel() }
+func (s *socket) kernel() seam.Kernel { return s.Loop().Kernel() }
 
-func (s *socket) read(p []byte) (int, syscall.Errno)  { return s.kernel().Read(s.fd, p) }
-func (s *socket) write(p []byte) (int, syscall.Errno) { return s.kernel().Write(s.fd, p) }
-func (s *socket) blocked(dir reactor.Events)          { s.source.Blocked(dir) }
-func (s *socket) closeWrite() syscall.Errno           { return s.kernel().Shutdown(s.fd, syscall.SHUT_WR) }
+func (s *socket) read(p []byte) (int, syscall.Errno)  { return s.kernel().Read(s.FD(), p) }
+func (s *socket) write(p []byte) (int, syscall.Errno) { return s.kernel().Write(s.FD(), p) }
+func (s *socket) blocked(dir reactor.Events)          { s.Blocked(dir) }
+func (s *socket) closeWrite() syscall.Errno           { return s.kernel().Shutdown(s.FD(), syscall.SHUT_WR) }
 
 func (s *socket) close() syscall.Errno {
-	s.source.Closing()
-	return s.kernel().Close(s.fd)
+	s.Closing()
+	return s.kernel().Close(s.FD())
 }
 
 func (s *socket) localAddr() net.Addr {
-	a, _ := s.kernel().LocalAddr(s.fd)
+	a, _ := s.kernel().LocalAddr(s.FD())
 	return netAddr(a)
 }
 
@@ -58,13 +54,13 @@ func (s *socket) localAddr() net.Addr {
 // consists of.
 type (
 	tcpEndpoint struct {
+		socket // first, since the loop has fetched what follows a Source
 		endpoint
-		socket
 		peer netip.AddrPort
 	}
 	unixEndpoint struct {
-		endpoint
 		socket
+		endpoint
 		peer string
 	}
 )
@@ -85,22 +81,23 @@ func adopt(loop *reactor.Loop, fd int, peer addr, writable bool) (*Conn, error) 
 		e, s = &u.endpoint, &u.socket
 		e.transport = u
 	}
-	s.loop, s.fd = loop, fd
 	e.writable = writable
-	if err := s.attach(e); err != nil {
-		s.kernel().Close(fd)
+	if err := s.attach(loop, fd, e); err != nil {
+		loop.Kernel().Close(fd)
 		return nil, err
 	}
 	return newConn(e), nil
 }
 
-func (s *socket) attach(e *endpoint) (err error) {
-	e.mu.Lock() // the first event may come before there is a source
-	defer e.mu.Unlock()
-	if err = e.open(s.loop); err != nil {
+func (s *socket) attach(loop *reactor.Loop, fd int, e *endpoint) error {
+	e.streams = streamsOf(loop)
+	e.lock() // the first event may come before this is done
+	defer e.unlock()
+	if err := e.streams.add(e); err != nil {
 		return err
 	}
-	if s.source, err = s.loop.Attach(s.fd, e); err != nil {
+	err := s.Attach(loop, fd, e)
+	if err != nil {
 		e.closed = true
 		e.streams.remove(e)
 	}

@@ -55,7 +55,6 @@ func (c *Conn) Write(ctx context.Context, p []byte) (n int, err error) {
 // accept takes as much of p as there is room for.
 func (e *endpoint) accept(p []byte) (n int, err error) {
 	low, high := e.marks()
-	onLoop := e.loop().InLoop()
 	for {
 		switch err := e.writeErr(); {
 		case err != nil:
@@ -68,10 +67,10 @@ func (e *endpoint) accept(p []byte) (n int, err error) {
 			continue
 		}
 		if k := min(len(p)-n, high-e.out.len()); k > 0 {
-			e.out.append(&e.streams.lender, p[n:n+k])
+			e.out.append(e.lender(), p[n:n+k])
 			n += k
 		}
-		if !onLoop || e.out.len() >= high {
+		if !e.onLoop || e.out.len() >= high {
 			e.flush()
 		} else if e.out.len() > 0 {
 			e.flushLater()
@@ -102,13 +101,13 @@ type batchFlush endpoint
 
 func (f *batchFlush) Run() {
 	e := (*endpoint)(f)
-	e.mu.Lock()
+	e.lock()
 	e.dirty = false
 	e.sends = 0
 	if !e.closed {
 		e.flush()
 	}
-	e.mu.Unlock()
+	e.unlock()
 }
 
 // send gives p to the transport, once, and returns how much that took.
@@ -132,7 +131,7 @@ func (e *endpoint) send(p []byte) int {
 func (e *endpoint) flush() {
 	for e.out.len() > 0 && e.writable {
 		if n := e.send(e.out.bytes()); n > 0 {
-			e.out.consume(&e.streams.lender, n)
+			e.out.consume(e.lender(), n)
 		}
 	}
 	if low, _ := e.marks(); e.out.len() <= low {
@@ -164,7 +163,7 @@ func (e *endpoint) failWrite(err error) {
 	if x := e.rare(); x.writeErr == nil {
 		x.writeErr = err
 	}
-	e.out.drop(&e.streams.lender)
+	e.out.drop(e.lender())
 	wake(&e.writer)
 }
 
@@ -185,7 +184,7 @@ func (c *Conn) TryWrite(p []byte) (int, error) {
 	if err != nil {
 		return 0, c.refused("stream: write", err)
 	}
-	defer e.mu.Unlock()
+	defer e.unlock()
 	if e.held[outward] {
 		return 0, ErrBusy
 	}
@@ -202,7 +201,7 @@ func (c *Conn) Room() int {
 	if err != nil {
 		return 0
 	}
-	defer e.mu.Unlock()
+	defer e.unlock()
 	_, high := e.marks()
 	if e.writeErr() != nil || e.finish || e.held[outward] {
 		return 0
@@ -216,7 +215,7 @@ func (c *Conn) Unsent() int {
 	if err != nil {
 		return 0
 	}
-	defer e.mu.Unlock()
+	defer e.unlock()
 	return e.out.len()
 }
 
@@ -232,7 +231,7 @@ func (c *Conn) SetWaterMarks(low, high int) {
 		if e.out.len() <= low {
 			wake(&e.writer)
 		}
-		e.mu.Unlock()
+		e.unlock()
 	}
 }
 

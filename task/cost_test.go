@@ -16,6 +16,30 @@ func TestATaskIsSmall(t *testing.T) {
 	}
 }
 
+// A task's wait with its own context needs no channel, and nothing of package context: the loop's tree tells it. That goes for the
+// main task too, whose context derives from a foreign one.
+func TestTheOwnContextIsNotWatched(t *testing.T) {
+	wait := func(ctx context.Context) {
+		f, p := future.New[int]()
+		loop, _ := reactor.FromContext(ctx)
+		loop.CallSoon(func() { p.Resolve(1) })
+		f.Await(ctx)
+		if task.Made(ctx) {
+			t.Error("it was asked for Done")
+		}
+	}
+	foreign, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	err := task.Run(foreign, func(ctx context.Context) error {
+		wait(ctx)
+		_, err := task.Spawn(ctx, func(ctx context.Context) error { wait(ctx); return nil }).Await(ctx)
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 // postedResolve completes a promise from the ready queue, without an allocation of its own.
 type postedResolve struct{ p *future.Promise[int] }
 

@@ -1,6 +1,12 @@
 package task
 
-import "unsafe"
+import (
+	"context"
+	"unsafe"
+)
 
 // SizeOfTask is what one task costs, beside its coroutine.
 const SizeOfTask = unsafe.Sizeof(Task[int]{})
+
+// Made reports whether somebody has asked a task's context for Done: whether it is more than a scope.
+func Made(ctx context.Context) bool { return ctx.(*scope).real.Load() != nil }

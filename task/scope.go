@@ -283,11 +283,11 @@ func (s *scope) covers(t *scope) bool {
 	if s.sched != t.sched {
 		return false // another loop's tree is not to be looked at from here
 	}
-	for u := s; u != nil && !u.foreign; u = u.up {
+	for u := s; u != nil; u = u.up {
 		if u == t {
 			return true
 		}
-		if u.kind == ofTask {
+		if u.foreign || u.kind == ofTask {
 			break
 		}
 	}

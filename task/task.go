@@ -127,7 +127,7 @@ func (b *body[T]) Run() {
 	if s.next == nil { // it came through the door
 		s.link()
 	}
-	s.sched.pool.Start(b)
+	s.sched.pool.Take(b).Run()
 }
 
 // Do runs the task.

@@ -24,7 +24,7 @@ func ExamplePool() {
 	p.Init(nil, func(coro.Runnable) error { return nil }, func(coro.Runnable) {}, func() {})
 	defer p.Enter()()
 	g := &greeting{&p}
-	p.Start(g)
+	p.Take(g).Run()
 	fmt.Println("meanwhile")
 	p.Running().Run()
 	p.Drain()

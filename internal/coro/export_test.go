@@ -16,7 +16,10 @@ func (c *Coro) ID() gid.ID { return c.id }
 
 // Watched returns how many contexts c watches.
 func (c *Coro) Watched() (n int) {
-	for _, w := range c.watches {
+	if c.watched == nil {
+		return 0
+	}
+	for _, w := range c.watched {
 		if w.stop != nil {
 			n++
 		}

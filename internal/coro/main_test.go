@@ -95,7 +95,7 @@ func (l *loop) until(cond func() bool) {
 // start runs do in a coroutine.
 func (l *loop) start(do func()) *job {
 	j := &job{do: do}
-	l.pool.Start(j)
+	l.pool.Take(j).Run()
 	return j
 }
 

@@ -85,8 +85,8 @@ func (p *Pool) Inside() bool {
 	return false
 }
 
-// Start gives job to a coroutine and runs it until it suspends or ends. It is called on the loop, outside any coroutine.
-func (p *Pool) Start(job Job) {
+// Take gives job to a coroutine, which the caller runs next. It is called on the loop, outside any coroutine.
+func (p *Pool) Take(job Job) *Coro {
 	var c *Coro
 	if n := len(p.idle); n > 0 {
 		c = p.idle[n-1]
@@ -99,7 +99,7 @@ func (p *Pool) Start(job Job) {
 	if p.live++; p.live > p.peak {
 		p.peak = p.live
 	}
-	c.Run()
+	return c
 }
 
 // leave takes back a coroutine whose job is over.

@@ -186,7 +186,7 @@ func TestFailedMaySuspend(t *testing.T) {
 					steps++
 				}
 			}}
-			l.pool.Start(j)
+			l.pool.Take(j).Run()
 			l.settle()
 			if steps != 3 || l.pool.Live() != 0 {
 				t.Errorf("%d steps, %d live", steps, l.pool.Live())
@@ -198,7 +198,7 @@ func TestFailedMaySuspend(t *testing.T) {
 func TestAPanicOfFailedIsTheLoopsAndLeavesNothing(t *testing.T) {
 	l := newLoop(t)
 	v := panicOf(func() {
-		l.pool.Start(&job{do: func() { panic("first") }, onFail: func(error) { panic("second") }})
+		l.pool.Take(&job{do: func() { panic("first") }, onFail: func(error) { panic("second") }}).Run()
 	})
 	if v != "second" {
 		t.Errorf("the loop got the panic %v", v)

@@ -41,11 +41,7 @@ type Carrier interface{ CoroPool() *Pool }
 func Here(ctx context.Context, op string) (*Waiter, error) {
 	c := currentBy(ctx)
 	if c == nil {
-		if p := lookup(); p != nil {
-			if c = p.coro; c == nil {
-				panic(op + " in a loop callback would stop the loop; use OnDone, or start a task with task.Go")
-			}
-		}
+		c = MustWait(op)
 	}
 	if ctx.Err() != nil {
 		return nil, Cause(ctx)
@@ -57,6 +53,18 @@ func Here(ctx context.Context, op string) (*Waiter, error) {
 	w := goroutines.Get().(*Waiter)
 	w.state.Store(waiting)
 	return w, nil
+}
+
+// MustWait returns the coroutine that the caller runs in, nil in a plain goroutine. In a callback of a loop it panics, naming op.
+func MustWait(op string) *Coro {
+	p := lookup()
+	if p == nil {
+		return nil
+	}
+	if p.coro == nil {
+		panic(op + " in a loop callback would stop the loop; use OnDone, or start a task with task.Go")
+	}
+	return p.coro
 }
 
 // currentBy is the fast answer to "who runs here": if the coroutine that ctx's loop resumed last is the calling
@@ -90,6 +98,7 @@ func Yield(ctx context.Context, op string) error {
 	} else if ctx.Err() != nil {
 		return Cause(ctx)
 	}
+	c.mark()
 	c.pool.ready(c)
 	c.Suspend()
 	return nil
@@ -107,12 +116,22 @@ func CurrentBy(ctx context.Context) *Coro {
 func (w *Waiter) Coro() *Coro { return w.coro }
 
 // Wait suspends until the wait has been claimed and woken (nil), or ctx is done and no claim came first (its cause).
+//
+// It is Begin, Suspend and End. A caller on a hot path writes those himself: after a coroutine switch each return to a caller is
+// mispredicted, and finds a stack that is cold, so each frame between the caller's loop and the switch costs.
 func (w *Waiter) Wait(ctx context.Context) error {
+	w.Begin(ctx).Suspend()
+	return w.End(ctx)
+}
+
+// Begin prepares the wait, and returns the coroutine that is to be suspended next; nil for a plain goroutine, which End blocks.
+func (w *Waiter) Begin(ctx context.Context) *Coro {
 	c := w.coro
 	if c == nil {
-		return w.block(ctx)
+		return nil
 	}
 	c.await = ctx
+	c.mark()
 	if c.covered != ctx { // what is covered is a pointer, so this compares at most pointers
 		if c.job.Covers(ctx) {
 			c.covered = ctx
@@ -120,7 +139,15 @@ func (w *Waiter) Wait(ctx context.Context) error {
 			c.watch(ctx)
 		}
 	}
-	c.Suspend()
+	return c
+}
+
+// End returns what Wait does.
+func (w *Waiter) End(ctx context.Context) error {
+	c := w.coro
+	if c == nil {
+		return w.block(ctx)
+	}
 	c.await = nil
 	if w.state.Load() == cancelled {
 		return Cause(ctx)

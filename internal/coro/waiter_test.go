@@ -401,7 +401,7 @@ func TestACoveredContextIsNotWatched(t *testing.T) {
 	ctx := counted{parent, &watchers, nil}
 	var c *coro.Coro
 	var got error
-	l.pool.Start(&job{
+	l.pool.Take(&job{
 		do: func() {
 			w := here(t, ctx)
 			c = w.Coro()
@@ -409,7 +409,7 @@ func TestACoveredContextIsNotWatched(t *testing.T) {
 			w.Release()
 		},
 		covers: func(context.Context) bool { return true },
-	})
+	}).Run()
 	if watchers != 0 || c.Watched() != 0 {
 		t.Error("it is watched")
 	}

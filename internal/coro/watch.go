@@ -16,20 +16,36 @@ func (w *watch) end() {
 	}
 }
 
-// watch sees to it that the end of ctx rechecks c. The last two contexts stay watched for the length of the job, since
-// most tasks wait with one or two contexts many times.
+// watches are the last two contexts that a job has waited with. They stay watched for the length of the job, since most tasks wait
+// with one or two contexts many times.
+type watches [2]watch
+
+func (w *watches) end() {
+	for i := range w {
+		w[i].end()
+	}
+}
+
+// watch sees to it that the end of ctx rechecks c.
 func (c *Coro) watch(ctx context.Context) {
 	done := ctx.Done()
-	switch done {
-	case nil, c.watches[0].done:
-		return
-	case c.watches[1].done:
-		c.watches[0], c.watches[1] = c.watches[1], c.watches[0]
+	if done == nil {
 		return
 	}
-	c.watches[1].end()
-	c.watches[1] = c.watches[0]
-	c.watches[0] = watch{done, context.AfterFunc(ctx, func() { c.pool.post((*recheck)(c)) })}
+	if c.watched == nil {
+		c.watched = &watches{}
+	}
+	w := c.watched
+	switch done {
+	case w[0].done:
+		return
+	case w[1].done:
+		w[0], w[1] = w[1], w[0]
+		return
+	}
+	w[1].end()
+	w[1] = w[0]
+	w[0] = watch{done, context.AfterFunc(ctx, func() { c.pool.post((*recheck)(c)) })}
 }
 
 // recheck is a coroutine as an entry of the ready queue that only looks whether its wait is over.

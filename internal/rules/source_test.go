@@ -63,11 +63,12 @@ func library(t *testing.T) (files []sourceFile) {
 func TestLayersImportDownwardOnly(t *testing.T) {
 	may := map[string][]string{
 		"internal/gid":            {},
-		"internal/coro":           {"internal/gid"},
+		"internal/prefetch":       {},
+		"internal/coro":           {"internal/gid", "internal/prefetch"},
 		"internal/poll":           {},
 		"internal/seam":           {"internal/poll"},
 		"internal/rules":          {},
-		"reactor":                 {"internal/coro", "internal/poll", "internal/seam"},
+		"reactor":                 {"internal/coro", "internal/poll", "internal/prefetch", "internal/seam"},
 		"future":                  {"internal/coro"},
 		"task":                    {"future", "reactor", "internal/coro"},
 		"stream":                  {"task", "future", "reactor", "internal/coro", "internal/seam"},

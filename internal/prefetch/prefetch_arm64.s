@@ -1,0 +1,14 @@
+//go:build gc && !purego && !tinygo
+
+#include "textflag.h"
+
+// func Lines(address uintptr, n int)
+TEXT ·Lines(SB), NOSPLIT, $0-16
+	MOVD address+0(FP), R0
+	MOVD n+8(FP), R1
+next:
+	PRFM (R0), PLDL1KEEP
+	ADD  $64, R0
+	SUBS $1, R1
+	BGT  next
+	RET

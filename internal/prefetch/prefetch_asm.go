@@ -1,0 +1,8 @@
+//go:build (amd64 || arm64) && gc && !purego && !tinygo
+
+package prefetch
+
+// Lines hints that n lines from address on will be needed, n being at least one.
+//
+//go:noescape
+func Lines(address uintptr, n int)
