@@ -88,6 +88,7 @@ type rarities struct {
 	timer     reactor.Timer
 }
 
+// lock also notes whether the caller runs on the loop, since much depends on that.
 func (e *endpoint) lock() {
 	e.mu.Lock()
 	e.onLoop = e.streams.loop.InLoop()
