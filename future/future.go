@@ -71,11 +71,15 @@ func (f *Future[T]) AsFuture() *Future[T] { return f }
 // In a callback of a loop it returns a result that is there, and otherwise panics, since to wait would stop the loop.
 func (f *Future[T]) Await(ctx context.Context) (T, error) {
 	if f.done.Load() {
+		coro.Spend(ctx)
 		return f.outcome()
 	}
 	var none T
 	w, err := coro.Here(ctx, "future: Await")
 	if err != nil {
+		if f.done.Load() { // meanwhile: it may have come before the end of ctx
+			return f.outcome()
+		}
 		return none, err
 	}
 	if f.enlist(w) {

@@ -395,3 +395,20 @@ func TestTasksAndGoroutinesOnTheSameFutures(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// endsLate is a context that turns out to be done only after something else has happened.
+type endsLate struct {
+	context.Context
+	before func()
+}
+
+func (c endsLate) Err() error { c.before(); return context.Canceled }
+
+// A result that came before the end of the context is not lost to it, also when both came while Await was looking.
+func TestAResultThatComesBeforeTheContextsEndWins(t *testing.T) {
+	f, p := future.New[int]()
+	v, err := f.Await(endsLate{context.Background(), func() { p.Resolve(7) }})
+	if v != 7 || err != nil {
+		t.Errorf("%v, %v", v, err)
+	}
+}

@@ -89,6 +89,9 @@ func (l *Loop) shutdownThroughout() {
 // seal is the last thing that is done to a loop, when all of its coroutines have ended.
 func (l *Loop) seal() {
 	l.loc.err = errors.Join(l.loc.err, l.poller.Close())
+	if l.watchdog != nil {
+		l.watchdog.close()
+	}
 	close(l.done)
 }
 

@@ -1,4 +1,4 @@
-//go:build linux
+//go:build unix || windows
 
 package reactor_test
 
@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -141,7 +142,9 @@ func TestEveryCallOnAClosedLoop(t *testing.T) {
 		"AddWriter": func() error { return l.AddWriter(a.fd, func() {}) },
 		"Attach":    func() error { _, err := l.Attach(a.fd, nil); return err },
 		"Hold":      func() error { _, err := l.Hold(""); return err },
-		"Offload":   func() error { return l.Offload(func() {}, func() {}) },
+		"AddSignal": func() error { _, err := l.AddSignal(os.Interrupt, func(os.Signal) {}); return err },
+		"AddChild":  func() error { _, err := l.AddChild(&os.Process{}, func(*os.ProcessState, error) {}); return err },
+		"Offload":   func() error { _, err := l.Offload(func() {}, func() {}); return err },
 	}
 	for name, call := range fails {
 		if err := call(); err != reactor.ErrClosed {
@@ -254,7 +257,7 @@ func TestOffloadRacesWithClose(t *testing.T) {
 		for range 2 {
 			helpers.Go(func() {
 				for range 20 {
-					if l.Offload(func() {}, func() { done.Add(1) }) == nil {
+					if _, err := l.Offload(func() {}, func() { done.Add(1) }); err == nil {
 						taken.Add(1)
 					}
 				}
@@ -296,7 +299,7 @@ func TestCloseLogsWhomItWaitsFor(t *testing.T) {
 	must0(l.Start())
 	goOn := make(chan struct{})
 	for range 2 {
-		must0(l.Offload(func() { <-goOn }, func() {}))
+		must(l.Offload(func() { <-goOn }, func() {}))
 	}
 	release := must(l.Hold("a test"))
 	ctx, cancel := context.WithCancel(context.Background())

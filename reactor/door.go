@@ -23,12 +23,6 @@ type door struct {
 	wakes    uint64
 }
 
-func (d *door) wakeups() uint64 {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.wakes
-}
-
 func (l *Loop) postForeign(r Runnable) error {
 	d := &l.door
 	d.mu.Lock()
@@ -72,6 +66,7 @@ func (l *Loop) takeMail() {
 	d.inbox, d.spare = d.spare[:0], nil
 	d.mail.Store(false)
 	d.mu.Unlock()
+	l.stats.ForeignBatches++
 	l.ready.pushAll(in)
 	clear(in)
 	if cap(in) <= keepRing { // not what a burst has needed

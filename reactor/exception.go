@@ -15,6 +15,7 @@ type Exception struct {
 	Op   string // what was being done: "callback", "timer", "ready", "task", "group", …
 	Name string // of the task, if it has one
 	Err  error  // a *PanicError for a panic
+	Site string // where what failed was started, in debug mode
 }
 
 // ExceptionHandler is told of an Exception, on the loop. It must not block.
@@ -24,6 +25,9 @@ func logException(l *Loop, e Exception) {
 	attrs := []any{slog.String("op", e.Op), slog.Any("error", e.Err)}
 	if e.Name != "" {
 		attrs = append(attrs, slog.String("task", e.Name))
+	}
+	if e.Site != "" {
+		attrs = append(attrs, slog.String("started", e.Site))
 	}
 	l.logger.Error("reactor: unhandled error", attrs...)
 }

@@ -33,8 +33,10 @@ func (f callback) Run() { f() }
 type Loop struct {
 	clock     seam.Clock
 	chooser   seam.Chooser
+	scheduler scheduler // nil for first in, first out
 	kernel    seam.Kernel
 	poller    poll.Poller
+	faults    *seam.FaultLayer // nil: none
 	kind      poll.Kind
 	logger    *slog.Logger
 	exception ExceptionHandler
@@ -58,6 +60,9 @@ type Loop struct {
 	asked    []chan Stats // by goroutines that wait for an answer
 	watchers map[int]*watcher
 
+	backoffs atomic.Uint64
+	inspection
+
 	// The turn. Touched on the loop only.
 	ready   readyQueue
 	flushes onceList // run when the batch ends
@@ -69,9 +74,10 @@ type Loop struct {
 	events  []poll.Event
 	found   []report // of the last poll …
 	foundAt int      // … and how far they have been delivered
-	goexit  bool     // a task called runtime.Goexit
-	ending  bool     // shutdown has begun
-	oneTurn bool     // Turn was called, not Run
+	trouble pollTrouble
+	goexit  bool // a task called runtime.Goexit
+	ending  bool // shutdown has begun
+	oneTurn bool // Turn was called, not Run
 	stats   Stats
 }
 
@@ -82,7 +88,7 @@ func New(opts ...Option) (*Loop, error) {
 		o(&cfg)
 	}
 	l := &Loop{
-		clock: cfg.Clock, chooser: cfg.Chooser, kernel: cfg.Kernel, logger: cfg.Logger,
+		clock: cfg.Clock, chooser: cfg.Chooser, scheduler: newScheduler(&cfg), kernel: cfg.Kernel, logger: cfg.Logger,
 		done: make(chan struct{}), holds: map[*hold]struct{}{}, watchers: map[int]*watcher{}, events: make([]poll.Event, eventsAtOnce),
 	}
 	if l.clock == nil {
@@ -104,11 +110,17 @@ func New(opts ...Option) (*Loop, error) {
 	if cfg.Poller == nil {
 		cfg.Poller = func() (poll.Poller, error) { return poll.New(poll.Auto) }
 	}
-	p, err := cfg.Poller()
+	faults, err := cfg.FaultLayer()
 	if err != nil {
 		return nil, fmt.Errorf("reactor: new loop: %w", err)
 	}
+	p, err := faults.Poller(cfg.Poller)
+	if err != nil {
+		return nil, fmt.Errorf("reactor: new loop: %w", err)
+	}
+	l.kernel, l.faults = faults.Kernel(l.kernel), faults
 	l.poller, l.kind = p, cfg.Kind
+	l.initInspection(&cfg)
 	l.off.init(l, cfg.Workers)
 	l.root = newRootContext(l)
 	l.now = l.clock.Now()
@@ -120,7 +132,7 @@ func New(opts ...Option) (*Loop, error) {
 // goroutine, and the calls of one goroutine keep their order. It returns ErrClosed once Close has begun.
 func (l *Loop) CallSoon(fn func()) error {
 	if l.closing.Load() {
-		return ErrClosed
+		return l.refused("CallSoon")
 	}
 	return l.Post(callback(fn))
 }
@@ -164,52 +176,3 @@ func (l *Loop) Kernel() seam.Kernel { return l.kernel }
 
 // Logger returns where the loop logs.
 func (l *Loop) Logger() *slog.Logger { return l.logger }
-
-// Stats are counts of what a loop has done.
-type Stats struct {
-	Turns     uint64 // turns of the loop
-	Callbacks uint64 // entries of the ready queue run, resumed tasks included
-	TaskSteps uint64 // times a task was started or resumed
-	Timers    uint64 // timers fired
-	Polls     uint64 // visits to the poller
-	Events    uint64 // readiness events delivered
-	Wakeups   uint64 // times another goroutine had to wake the loop
-}
-
-// Stats returns the counts so far. Outside the loop it waits until the loop answers, in its next turn or when it ends.
-func (l *Loop) Stats() Stats {
-	if l.InLoop() {
-		return l.snapshot()
-	}
-	l.life.Lock()
-	if !l.running {
-		defer l.life.Unlock()
-		return l.snapshot()
-	}
-	answer := make(chan Stats, 1)
-	l.asked = append(l.asked, answer)
-	l.life.Unlock()
-	l.Post(callback(l.answer)) // if it is closed by now, or stops first, finish answers
-	return <-answer
-}
-
-func (l *Loop) answer() {
-	l.life.Lock()
-	defer l.life.Unlock()
-	l.answerAll()
-}
-
-// answerAll is called by who runs the loop, with life locked.
-func (l *Loop) answerAll() {
-	for _, a := range l.asked {
-		a <- l.snapshot()
-	}
-	l.asked = nil
-}
-
-func (l *Loop) snapshot() Stats {
-	s := l.stats
-	s.TaskSteps = l.coros.Steps()
-	s.Wakeups = l.door.wakeups()
-	return s
-}

@@ -1,23 +1,23 @@
-//go:build linux
+//go:build unix || windows
 
 package reactor_test
 
 import (
 	"context"
 	"errors"
-	"os"
 	"runtime"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
-	"golang.org/x/sys/unix"
 
 	"github.com/corobridge/corobridge/internal/coro"
 	"github.com/corobridge/corobridge/internal/poll"
 	"github.com/corobridge/corobridge/internal/poll/polltest"
 	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/seam/seamtest"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -27,19 +27,7 @@ func TestMain(m *testing.M) {
 }
 
 // descriptors returns what is open.
-func descriptors() map[string]string {
-	open := map[string]string{}
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		panic(err)
-	}
-	for _, e := range entries {
-		if target, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil {
-			open[e.Name()] = target
-		}
-	}
-	return open
-}
+func descriptors() map[string]string { return seamtest.Open() }
 
 // guard fails the test if it leaves a descriptor open, and ends the process if it hangs.
 func guard(t testing.TB) {
@@ -65,7 +53,7 @@ func newLoop(t testing.TB, opts ...reactor.Option) *reactor.Loop {
 	t.Helper()
 	guard(t)
 	fail := reactor.WithExceptionHandler(func(_ *reactor.Loop, e reactor.Exception) { t.Errorf("exception: %v", e) })
-	l, err := reactor.New(append([]reactor.Option{fail}, opts...)...)
+	l, err := reactor.New(append([]reactor.Option{fail, noFaults}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,12 +68,16 @@ func newLoop(t testing.TB, opts ...reactor.Option) *reactor.Loop {
 // started is newLoop, with the loop running on a goroutine of its own.
 func started(t testing.TB, opts ...reactor.Option) *reactor.Loop {
 	t.Helper()
-	l := newLoop(t, opts...)
+	l := newLoop(t, append([]reactor.Option{asEnvironment}, opts...)...)
 	if err := l.Start(); err != nil {
 		t.Fatal(err)
 	}
 	return l
 }
+
+// noFaults is for loops whose turns are counted; asEnvironment is what a loop has otherwise.
+func noFaults(c *seam.Config)      { c.Faults = &seam.Faults{} }
+func asEnvironment(c *seam.Config) { c.Faults = nil }
 
 // exceptions collects what is reported.
 type exceptions struct {
@@ -228,32 +220,26 @@ type end struct {
 	closed bool
 }
 
-// pair is a connection over which everything arrives at once.
-func pair(t testing.TB) (a, b *end) {
-	fds := must(unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0))
-	a, b = &end{fd: fds[0]}, &end{fd: fds[1]}
-	t.Cleanup(a.close)
-	t.Cleanup(b.close)
-	return a, b
-}
-
 func (e *end) close() {
 	if !e.closed {
 		e.closed = true
-		must0(unix.Close(e.fd))
+		ok(kernel().Close(e.fd))
 	}
 }
 
-func (e *end) write(s string) { must(unix.Write(e.fd, []byte(s))) }
+func (e *end) write(s string) {
+	_, errno := kernel().Write(e.fd, []byte(s))
+	ok(errno)
+}
 
 // read reads at most n bytes, "" when there is nothing.
 func (e *end) read(n int) string {
 	buf := make([]byte, n)
-	n, err := unix.Read(e.fd, buf)
-	if err == unix.EAGAIN {
+	n, errno := kernel().Read(e.fd, buf)
+	if errno == syscall.EAGAIN {
 		return ""
 	}
-	must0(err)
+	ok(errno)
 	return string(buf[:n])
 }
 
@@ -261,12 +247,44 @@ func (e *end) read(n int) string {
 func (e *end) fill() {
 	buf := make([]byte, 64<<10)
 	for {
-		if _, err := unix.Write(e.fd, buf); err == unix.EAGAIN {
+		_, errno := kernel().Write(e.fd, buf)
+		if errno == syscall.EAGAIN {
 			return
-		} else if err != nil {
-			panic(err)
 		}
+		ok(errno)
 	}
+}
+
+// halfClose ends what is sent.
+func (e *end) halfClose() { ok(kernel().Shutdown(e.fd, syscall.SHUT_WR)) }
+
+func kernel() seam.Kernel { return must(seam.System()) }
+
+// ok is must for calls of the kernel.
+func ok(errno syscall.Errno) {
+	if errno != 0 {
+		panic(errno)
+	}
+}
+
+// eachPoller runs a test with every facility of this system.
+func eachPoller(t *testing.T, test func(t *testing.T, l *reactor.Loop)) {
+	t.Helper()
+	for _, kind := range poll.Kinds() {
+		t.Run(kind.String(), func(t *testing.T) {
+			l := newLoop(t, reactor.WithPoller(kind))
+			test(t, l)
+			l.Close() // before the descriptors
+		})
+	}
+}
+
+// pair is a connection over which everything arrives at once.
+func pair(t testing.TB) (a, b *end) {
+	a, b = pair2()
+	t.Cleanup(a.close)
+	t.Cleanup(b.close)
+	return a, b
 }
 
 // run is a Runnable.

@@ -6,19 +6,24 @@ import (
 	"github.com/corobridge/corobridge/internal/coro"
 )
 
-// offloader runs work on goroutines, at most limit at once. They are started when there is work and end when there is none.
+// offloader runs work on goroutines, at most limit at once, in the order in which it came. They are started when there is work and
+// end when there is none.
 type offloader struct {
 	loop  *Loop
 	limit int
 
-	mu      sync.Mutex
-	queue   []offloaded
-	workers int
+	mu          sync.Mutex
+	first, last *offloaded // what waits for a goroutine
+	queued      int
+	workers     int
 }
 
+// offloaded is one piece of work. While it is queued it is linked both ways, so that it can leave from the middle.
 type offloaded struct {
 	work, done func()
 	release    func()
+	next, prev *offloaded
+	queued     bool
 }
 
 func (o *offloader) init(l *Loop, limit int) {
@@ -28,54 +33,118 @@ func (o *offloader) init(l *Loop, limit int) {
 	}
 }
 
-// Offload runs work on a goroutine, one of at most WithWorkers, and then done on the loop; more work waits its turn. Close waits
-// for both. A panic of work goes to the exception handler, and done runs all the same, as it does after a runtime.Goexit. It may be
-// called from any goroutine, and never waits. It returns ErrClosed on a closed loop.
-func (l *Loop) Offload(work, done func()) error {
+// Offload runs work on a goroutine, one of at most WithWorkers, and then done, if it is not nil, on the loop. More work waits its turn, first
+// come, first served. A panic of work goes to the exception handler, and done runs all the same, as it does after a runtime.Goexit.
+//
+// withdraw takes back work that still waits its turn, and reports whether it did: then neither work nor done is called. What has
+// begun can't be stopped. Close waits for everything, also for what is queued: who wants less withdraws it, by AtClose or by the end of
+// a context, as task.Blocking does.
+//
+// Both functions may be called from any goroutine, and never wait. The error is ErrClosed on a closed loop.
+func (l *Loop) Offload(work, done func()) (withdraw func() bool, err error) {
 	release, err := l.Hold("offloaded work")
 	if err != nil {
-		return err
+		return nil, err
 	}
+	w := &offloaded{work: work, done: done, release: release}
 	o := &l.off
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.queue = append(o.queue, offloaded{work, done, release})
-	if o.workers < o.limit {
+	if o.workers < o.limit { // so nothing is queued
 		o.workers++
-		go o.serve()
+		go o.serve(w)
+	} else {
+		o.push(w)
 	}
-	return nil
+	return func() bool { return o.withdraw(w) }, nil
 }
 
-func (o *offloader) serve() {
-	for {
-		o.mu.Lock()
-		if len(o.queue) == 0 {
-			o.workers--
-			o.mu.Unlock()
-			return
-		}
-		w := o.queue[0]
-		o.queue[0] = offloaded{}
-		o.queue = o.queue[1:]
-		o.mu.Unlock()
+// Offloaded returns how much offloaded work runs, and how much waits its turn. It may be called from any goroutine.
+func (l *Loop) Offloaded() (running, queued int) {
+	o := &l.off
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.workers, o.queued
+}
+
+// serve does w, and then what is queued.
+func (o *offloader) serve(w *offloaded) {
+	for ; w != nil; w = o.next() {
 		o.run(w)
 	}
 }
 
 // run does one piece of work. A runtime.Goexit in it takes the goroutine with it, and another goes on.
-func (o *offloader) run(w offloaded) {
+func (o *offloader) run(w *offloaded) {
 	returned := false
 	defer func() {
 		if v := recover(); v != nil {
 			e := Exception{Op: "offload", Err: coro.Recovered(v)}
 			o.loop.Post(callback(func() { o.loop.Report(e) }))
 		} else if !returned {
-			go o.serve()
+			if more := o.next(); more != nil {
+				go o.serve(more)
+			}
 		}
-		o.loop.Post(callback(w.done))
+		if w.done != nil {
+			o.loop.Post(callback(w.done))
+		}
 		w.release()
 	}()
 	w.work()
 	returned = true
+}
+
+// next takes the first out of the queue. If there is none it returns nil, and its caller ends.
+func (o *offloader) next() *offloaded {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	w := o.first
+	if w == nil {
+		o.workers--
+		return nil
+	}
+	o.unlink(w)
+	return w
+}
+
+func (o *offloader) withdraw(w *offloaded) bool {
+	o.mu.Lock()
+	waited := o.unlink(w)
+	o.mu.Unlock()
+	if waited {
+		w.release()
+	}
+	return waited
+}
+
+func (o *offloader) push(w *offloaded) {
+	w.queued, w.prev = true, o.last
+	if o.last == nil {
+		o.first = w
+	} else {
+		o.last.next = w
+	}
+	o.last = w
+	o.queued++
+}
+
+// unlink takes w out of the queue and reports whether it was there.
+func (o *offloader) unlink(w *offloaded) bool {
+	if !w.queued {
+		return false
+	}
+	if w.prev == nil {
+		o.first = w.next
+	} else {
+		w.prev.next = w.next
+	}
+	if w.next == nil {
+		o.last = w.prev
+	} else {
+		w.next.prev = w.prev
+	}
+	w.next, w.prev, w.queued = nil, nil, false
+	o.queued--
+	return true
 }

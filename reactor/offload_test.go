@@ -1,12 +1,14 @@
-//go:build linux
+//go:build unix || windows
 
 package reactor_test
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -16,7 +18,7 @@ import (
 func TestOffloadRunsWorkElsewhereAndDoneHere(t *testing.T) {
 	l := started(t)
 	over := make(chan struct{})
-	must0(l.Offload(func() {
+	must(l.Offload(func() {
 		if l.InLoop() {
 			t.Error("work runs on the loop")
 		}
@@ -29,42 +31,159 @@ func TestOffloadRunsWorkElsewhereAndDoneHere(t *testing.T) {
 	<-over
 }
 
-func TestOffloadIsBounded(t *testing.T) {
-	const workers, jobs = 3, 50
-	l := started(t, reactor.WithWorkers(workers))
-	entered, goOn := make(chan int), make(chan struct{})
-	var running, done atomic.Int64
-	for i := range jobs {
-		must0(l.Offload(func() {
-			if n := running.Add(1); n > workers {
-				t.Errorf("%d at once", n)
+// At most so many run at once, and those that wait begin in the order in which they came.
+func TestOffloadIsBoundedAndFair(t *testing.T) {
+	for _, workers := range []int{1, 3} {
+		t.Run(fmt.Sprint(workers, " at once"), func(t *testing.T) {
+			const jobs = 50
+			l := started(t, reactor.WithWorkers(workers))
+			entered, goOn := make(chan int), make(chan struct{})
+			var running, done atomic.Int64
+			for i := range jobs {
+				must(l.Offload(func() {
+					if n := running.Add(1); n > int64(workers) {
+						t.Errorf("%d at once", n)
+					}
+					entered <- i
+					<-goOn
+					running.Add(-1)
+				}, func() { done.Add(1) }))
 			}
-			entered <- i
-			<-goOn
-			running.Add(-1)
-		}, func() { done.Add(1) }))
+			if r, q := l.Offloaded(); r != workers || q != jobs-workers {
+				t.Errorf("%d run, %d are queued", r, q)
+			}
+			var order []int
+			for range workers {
+				order = append(order, <-entered) // all of them run at once
+			}
+			slices.Sort(order) // they began on goroutines of their own
+			for range jobs - workers {
+				goOn <- struct{}{}
+				order = append(order, <-entered)
+			}
+			for range workers {
+				goOn <- struct{}{}
+			}
+			l.Close()
+			if done.Load() != jobs {
+				t.Errorf("%d of %d done", done.Load(), jobs)
+			}
+			for i, v := range order {
+				if i != v {
+					t.Fatalf("work began in the order %v", order)
+				}
+			}
+		})
 	}
-	var order []int
-	for range workers {
-		order = append(order, <-entered) // all of them run at once
-	}
-	for range jobs - workers {
-		goOn <- struct{}{}
-		order = append(order, <-entered)
-	}
-	for range workers {
-		goOn <- struct{}{}
-	}
-	l.Close()
-	if done.Load() != jobs {
-		t.Errorf("%d of %d done", done.Load(), jobs)
-	}
-	slices.Sort(order[:workers])
-	slices.Sort(order)
-	for i, v := range order {
-		if i != v {
-			t.Fatalf("work %d was lost", i)
+}
+
+// occupied is a loop whose only worker is busy until free is called.
+func occupied(t *testing.T) (l *reactor.Loop, free func()) {
+	l = started(t, reactor.WithWorkers(1))
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	must(l.Offload(func() { close(begun); <-goOn }, nil))
+	<-begun
+	return l, sync.OnceFunc(func() { close(goOn) })
+}
+
+func TestOffloadedWorkThatWaitsCanBeWithdrawn(t *testing.T) {
+	const jobs = 5
+	for mask := range 1 << jobs { // the first, the last, some, all
+		l, free := occupied(t)
+		var worked, done, want []int // on the worker, and on the loop
+		var withdraws []func() bool
+		for i := range jobs {
+			withdraws = append(withdraws, must(l.Offload(func() { worked = append(worked, i) }, func() { done = append(done, i) })))
 		}
+		left := jobs
+		for i, withdraw := range withdraws {
+			if mask&(1<<i) == 0 {
+				want = append(want, i)
+				continue
+			}
+			left--
+			if !withdraw() || withdraw() {
+				t.Errorf("withdraw of %d reports the wrong thing", i)
+			}
+			if r, q := l.Offloaded(); r != 1 || q != left {
+				t.Errorf("%d run, %d are queued", r, q)
+			}
+		}
+		must(l.Offload(func() { worked = append(worked, jobs) }, nil)) // the queue is whole
+		free()
+		must0(l.Close())
+		if !slices.Equal(done, want) || !slices.Equal(worked, append(want, jobs)) {
+			t.Errorf("without %05b: worked %v, done %v, want %v", mask, worked, done, want)
+		}
+		for i, withdraw := range withdraws {
+			if withdraw() {
+				t.Errorf("%d was withdrawn when it was done", i)
+			}
+		}
+	}
+}
+
+func TestOffloadedWorkThatRunsCannotBeWithdrawn(t *testing.T) {
+	l := started(t)
+	begun, goOn, over := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	withdraw := must(l.Offload(func() { close(begun); <-goOn }, func() { close(over) }))
+	<-begun
+	if withdraw() {
+		t.Error("what runs was withdrawn")
+	}
+	close(goOn)
+	<-over
+}
+
+// What is withdrawn keeps nobody waiting.
+func TestCloseDoesNotWaitForWhatIsWithdrawn(t *testing.T) {
+	l, free := occupied(t)
+	withdraw := must(l.Offload(func() { t.Error("it ran") }, func() { t.Error("done ran") }))
+	l.AtClose(func() {
+		if !withdraw() {
+			t.Error("it was not withdrawn")
+		}
+		free()
+	})
+	must0(l.Close())
+}
+
+func TestWithdrawalRacesWithTheWork(t *testing.T) {
+	l := started(t, reactor.WithWorkers(2))
+	var begun, done, withdrawn atomic.Int64
+	const goroutines, jobs = 4, 500
+	var helpers sync.WaitGroup
+	for range goroutines {
+		helpers.Go(func() {
+			for range jobs {
+				if must(l.Offload(func() { begun.Add(1) }, func() { done.Add(1) }))() {
+					withdrawn.Add(1)
+				}
+			}
+		})
+	}
+	helpers.Wait()
+	must0(l.Close())
+	if begun.Load() != done.Load() || begun.Load()+withdrawn.Load() != goroutines*jobs {
+		t.Errorf("%d begun, %d done, %d withdrawn, of %d", begun.Load(), done.Load(), withdrawn.Load(), goroutines*jobs)
+	}
+}
+
+// Goroutines end when there is no work, without waiting for Close.
+func TestIdleWorkersEnd(t *testing.T) {
+	l := started(t)
+	inLoop(t, l, func() {})
+	before := runtime.NumGoroutine()
+	const jobs = 200
+	over := make(chan struct{}, jobs)
+	for range jobs {
+		must(l.Offload(func() {}, func() { over <- struct{}{} }))
+	}
+	for range jobs {
+		<-over
+	}
+	for r, q := l.Offloaded(); r+q > 0 || runtime.NumGoroutine() > before; r, q = l.Offloaded() {
+		runtime.Gosched()
 	}
 }
 
@@ -85,7 +204,7 @@ func TestOffloadedWorkMayEndInAnyWay(t *testing.T) {
 			const n = 20
 			done := 0
 			for range n {
-				must0(l.Offload(tt.work, func() { done++ }))
+				must(l.Offload(tt.work, func() { done++ }))
 			}
 			must0(l.Close())
 			if done != n {
@@ -108,9 +227,9 @@ func TestCloseWaitsForOffloadedWork(t *testing.T) {
 	l := newLoop(t)
 	goOn, again := make(chan struct{}), false
 	var done atomic.Int64
-	must0(l.Offload(func() { <-goOn }, func() {
+	must(l.Offload(func() { <-goOn }, func() {
 		done.Add(1)
-		must0(l.Offload(func() {}, func() { done.Add(1) })) // what unwinds may need it
+		must(l.Offload(func() {}, func() { done.Add(1) })) // what unwinds may need it
 		again = true
 	}))
 	l.AtClose(func() { close(goOn) })
@@ -121,4 +240,22 @@ func TestCloseWaitsForOffloadedWork(t *testing.T) {
 	if done.Load() != 2 || !again {
 		t.Errorf("%d of 2 done", done.Load())
 	}
+}
+
+// Work that still waits for a goroutine can be taken back.
+func ExampleLoop_Offload_withdraw() {
+	loop, err := reactor.New(reactor.WithWorkers(1))
+	if err != nil {
+		panic(err)
+	}
+	defer loop.Close()
+	query := make(chan string)
+	loop.Offload(func() { fmt.Println(<-query) }, loop.Stop)
+	withdraw, err := loop.Offload(func() { fmt.Println("never printed") }, nil)
+	fmt.Println(withdraw(), withdraw(), err)
+	query <- "the first has run"
+	loop.Run(context.Background())
+	// Output:
+	// true false <nil>
+	// the first has run
 }

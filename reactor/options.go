@@ -16,11 +16,11 @@ type Option func(*seam.Config)
 type PollerKind = poll.Kind
 
 const (
-	Auto   = poll.Auto // the best of the platform: epoll on Linux
-	Epoll  = poll.Epoll
-	Kqueue = poll.Kqueue
-	Poll   = poll.Poll
-	Select = poll.Select
+	Auto   = poll.Auto   // the best of the platform: epoll on Linux, kqueue on macOS and the BSDs
+	Epoll  = poll.Epoll  // Linux
+	Kqueue = poll.Kqueue // macOS and the BSDs
+	Poll   = poll.Poll   // poll(2)
+	Select = poll.Select // select(2): descriptors below 1024 only; registering a higher one fails, and says so
 )
 
 // WithPoller chooses the poller. New fails, with an error matching errors.ErrUnsupported, where there is none of the kind.

@@ -4,7 +4,11 @@ package reactor_test
 
 import (
 	"errors"
+	"strings"
+	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/corobridge/corobridge/reactor"
 )
@@ -28,7 +32,7 @@ func TestRegistrationsMoveToAnotherPoller(t *testing.T) {
 		}
 	})))
 	b.write("x")
-	for _, kind := range []reactor.PollerKind{reactor.Poll, reactor.Poll, reactor.Epoll, reactor.Auto, reactor.Poll} {
+	for _, kind := range []reactor.PollerKind{reactor.Poll, reactor.Poll, reactor.Epoll, reactor.Select, reactor.Auto, reactor.Select, reactor.Poll} {
 		must0(l.SetPoller(kind))
 		d.write("y")
 		got = ""
@@ -71,4 +75,33 @@ func TestARefusedPollerLeavesNothing(t *testing.T) {
 		t.Error("no error")
 	}
 	turns(t, l, 1)
+}
+
+// Select's limit is told to who adds a descriptor, and to who changes to it with one that is too high.
+func TestSelectRefusesAHighDescriptor(t *testing.T) {
+	l := newLoop(t, reactor.WithPoller(reactor.Select))
+	a, b := pair(t)
+	high := must(unix.FcntlInt(uintptr(a.fd), unix.F_DUPFD_CLOEXEC, 1024))
+	defer unix.Close(high)
+	says := func(err error) bool {
+		return errors.Is(err, syscall.EINVAL) && strings.Contains(err.Error(), "below 1024")
+	}
+	if err := l.AddReader(high, func() {}); !says(err) {
+		t.Errorf("AddReader: %v", err)
+	}
+	if l.RemoveReader(high) {
+		t.Error("what was refused is there")
+	}
+	must0(l.SetPoller(reactor.Epoll))
+	n := 0
+	must0(l.AddReader(high, func() { n++ }))
+	if err := l.SetPoller(reactor.Select); !says(err) {
+		t.Errorf("SetPoller: %v", err)
+	}
+	b.write("x")
+	turns(t, l, 1)
+	if n != 1 {
+		t.Errorf("the loop that kept its poller called %d times", n)
+	}
+	l.RemoveReader(high)
 }

@@ -104,6 +104,9 @@ func (q *onceList) runUntilPanic(l *Loop, op string, end int) {
 	for q.at < end {
 		r := q.items[q.at]
 		q.at++
+		if l.watchdog != nil {
+			r = l.watchdog.watch(op, r)
+		}
 		r.Run()
 	}
 }

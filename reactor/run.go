@@ -59,6 +59,9 @@ func (l *Loop) drive(turns func()) {
 	returned := false
 	defer l.finish()
 	defer l.coros.Enter()()
+	if l.meter != nil {
+		l.meter.resume(l)
+	}
 	defer l.coros.Bury()
 	defer l.coros.Drain()
 	defer func() {
@@ -108,25 +111,32 @@ func (l *Loop) rest() {
 
 // Start runs the loop on a goroutine of its own, until Stop or Close. That goroutine is replaced when a callback
 // calls runtime.Goexit. It returns ErrClosed on a closed loop, and panics when the loop is running already.
-func (l *Loop) Start() error {
+func (l *Loop) Start() error { return l.start(func() {}) }
+
+// start is Start that calls then when the run has ended.
+func (l *Loop) start(then func()) error {
 	if err := l.begin(); err != nil {
 		return err
 	}
-	go l.background()
+	go l.background(then)
 	return nil
 }
 
-func (l *Loop) background() {
+func (l *Loop) background(then func()) {
 	over := false
 	defer func() {
 		if over {
+			defer then()
 			l.finish()
 			return
 		}
 		throwOn(recover())
-		go l.background() // the Goexit took this goroutine only
+		go l.background(then) // the Goexit took this goroutine only
 	}()
 	defer l.coros.Enter()()
+	if l.meter != nil {
+		l.meter.resume(l)
+	}
 	for l.serve(); l.goexit; l.serve() {
 		l.goexit = false // a task's Goexit ends the task
 		l.coros.Reap()
@@ -194,6 +204,9 @@ func (l *Loop) begin() error {
 // coroutines are bound to a thread if this goroutine is.
 func (l *Loop) finish() {
 	l.life.Lock()
+	if l.meter != nil {
+		l.meter.pause(l)
+	}
 	l.answerAll()
 	closed := l.closed
 	late := l.closing.Load() && !closed

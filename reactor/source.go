@@ -183,17 +183,25 @@ type report struct {
 // what the kernel has touched for the first is not gone when the last is handled.
 const eventsAtOnce = 64
 
-// collect asks the poller and keeps what it found for deliver.
+// collect asks the poller, keeps what it found for deliver, and returns how much that is.
 func (l *Loop) collect(wait time.Duration) int {
 	n, err := l.poller.Wait(l.events, wait)
 	if err != nil {
-		l.Report(Exception{Op: "poll", Err: err})
+		l.pollFailed(err, wait)
+		return 0
 	}
-	if n > 0 {
-		l.found = l.fds.find(l.found[:0], l.events[:n])
-		l.foundAt = 0
+	l.trouble.failing = false
+	if n == 0 {
+		return 0
 	}
-	return n
+	l.found = l.fds.find(l.found[:0], l.events[:n])
+	l.foundAt = 0
+	if len(l.found) == 0 {
+		l.stranger(wait)
+	} else {
+		l.trouble.strangers = 0
+	}
+	return len(l.found)
 }
 
 // deliver calls the handlers of what was found. It goes on where a callback that called runtime.Goexit broke it off.
@@ -213,7 +221,11 @@ func (l *Loop) deliverSome() {
 		l.foundAt++
 		if !r.source.gone.Load() { // an earlier one of this turn may have closed it
 			l.stats.Events++
-			r.source.handler.Ready(r.events)
+			h := r.source.handler
+			if l.watchdog != nil {
+				h = l.watchdog.watchReady("ready", h)
+			}
+			h.Ready(r.events)
 		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 //
 //	due timers, by time and then by the order they were made in
 //	the door: what other goroutines have posted joins the ready queue
-//	the ready queue as it is now: what the batch adds runs in the next turn
+//	the ready queue as it is now, or with priorities the most urgent of it: what the batch adds runs in the next turn
 //	the flushes that the batch asked for
 //	the hooks, then the poller, and what it found
 //	the ends
@@ -73,7 +73,13 @@ func (l *Loop) visit(limit time.Duration) {
 		l.ready.shrink()
 	}
 	l.runHooks()
+	if l.meter != nil {
+		l.meter.endRound(l)
+	}
 	l.poll(limit)
+	if l.meter != nil {
+		l.meter.beginRound(l)
+	}
 	l.deliver()
 }
 
@@ -88,7 +94,9 @@ func (l *Loop) endTurn() {
 func (l *Loop) runBatch() {
 	q := &l.ready
 	if q.head == q.end {
-		q.end = q.tail
+		if q.end = q.tail; l.scheduler != nil {
+			l.arrange()
+		}
 		l.pace.flushed = l.now
 	}
 	for q.head != q.end {
@@ -104,16 +112,22 @@ func (l *Loop) runBatch() {
 func (l *Loop) runItems() {
 	defer l.caught("callback")
 	q := &l.ready
-	crowded := l.coros.Live() > crowd
+	spare := crowd - l.coros.Live() // below zero, an item takes more than to run it: asked with one instruction
+	if l.watchdog != nil {
+		spare = -1
+	}
 	for {
 		for q.head != q.end {
 			if l.chooser != nil {
 				q.advance(uint(l.chooser.Choose(int(q.end - q.head))))
 			}
 			r := q.pop()
-			if crowded {
+			if spare < 0 {
 				if c, ok := q.upcoming().(*coro.Coro); ok {
 					c.Prefetch() // while r runs
+				}
+				if l.watchdog != nil {
+					r = l.watchdog.watch("callback", r)
 				}
 			}
 			l.pace.items++
@@ -126,8 +140,10 @@ func (l *Loop) runItems() {
 		if !l.moreOfTheSame() {
 			return
 		}
-		q.end = q.tail
 		l.stats.Turns++
+		if q.end = q.tail; l.scheduler != nil {
+			l.arrange()
+		}
 	}
 }
 
@@ -186,6 +202,9 @@ func (l *Loop) runHooks() {
 // guarded calls fn and reports a panic of it.
 func (l *Loop) guarded(op string, fn func()) {
 	defer l.caught(op)
+	if l.watchdog != nil {
+		fn = l.watchdog.watch(op, callback(fn)).Run
+	}
 	fn()
 }
 

@@ -1,4 +1,4 @@
-//go:build linux
+//go:build unix
 
 package reactor_test
 
@@ -16,18 +16,6 @@ import (
 	"github.com/corobridge/corobridge/reactor"
 )
 
-// eachPoller runs a test with every facility of this system.
-func eachPoller(t *testing.T, test func(t *testing.T, l *reactor.Loop)) {
-	t.Helper()
-	for _, kind := range []reactor.PollerKind{reactor.Epoll, reactor.Poll} {
-		t.Run(kind.String(), func(t *testing.T) {
-			l := newLoop(t, reactor.WithPoller(kind))
-			test(t, l)
-			l.Close() // before the descriptors
-		})
-	}
-}
-
 func TestReadersAreLevelTriggered(t *testing.T) {
 	eachPoller(t, func(t *testing.T, l *reactor.Loop) {
 		a, b := pair(t)
@@ -44,7 +32,7 @@ func TestReadersAreLevelTriggered(t *testing.T) {
 
 func TestAReaderIsToldOfTheEnd(t *testing.T) {
 	ends := map[string]func(b *end){
-		"half-close": func(b *end) { must0(unix.Shutdown(b.fd, unix.SHUT_WR)) },
+		"half-close": (*end).halfClose,
 		"close":      (*end).close,
 		"broken":     func(b *end) { b.write("x"); b.fill(); b.close() },
 	}
@@ -388,10 +376,4 @@ func TestDetachFromGoroutines(t *testing.T) {
 		})
 	}
 	helpers.Wait()
-}
-
-// pair2 is pair without a test's cleanup.
-func pair2() (a, b *end) {
-	fds := must(unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0))
-	return &end{fd: fds[0]}, &end{fd: fds[1]}
 }

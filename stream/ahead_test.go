@@ -1,4 +1,4 @@
-//go:build linux
+//go:build unix || windows
 
 package stream_test
 
@@ -44,7 +44,7 @@ func (d *diary) Read(fd int, p []byte) (int, syscall.Errno) {
 func TestTheReadsOfOnePollComeBeforeTheTasks(t *testing.T) {
 	guard(t)
 	d := &diary{Kernel: system()}
-	l := startLoop(t, func(c *seam.Config) { c.Kernel = d })
+	l := startLoop(t, noFaults, func(c *seam.Config) { c.Kernel = d })
 	address, stop := serving(t, l, &stream.Server{Handler: func(ctx context.Context, c *stream.Conn) error {
 		for {
 			line, err := c.ReadLine(ctx)

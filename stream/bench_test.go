@@ -141,7 +141,7 @@ func TestAnIdleConnectionIsSmall(t *testing.T) {
 
 // idleHeap returns the heap for each of n connections: with the registration, the handle and the callback.
 func idleHeap(t testing.TB, n int) float64 {
-	l := newLoop(t)
+	l := newLoop(t, noFaults)
 	defer l.Close()
 	ln := listen(t, l, "tcp", "127.0.0.1:0")
 	k, at := system(), ln.Addr().(*net.TCPAddr).AddrPort()

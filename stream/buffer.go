@@ -1,5 +1,7 @@
 package stream
 
+import "sync/atomic"
+
 // The sizes of lent memory. What is larger is made, and left to the garbage collector.
 const (
 	tiny  = 512
@@ -18,13 +20,26 @@ const (
 
 // memory is a piece of lent memory, with the bytes that a buffer has in it.
 type memory struct {
-	b   []byte // all that was put there
-	off int    // how much of that has been consumed
+	b    []byte // all that was put there
+	off  int    // how much of that has been consumed
+	lent bool   // by a loop, which takes it back; what comes from elsewhere would add up there
 }
 
 // lender lends a loop's connections the memory of their buffers. The piece that came back last is lent first: it is still
-// warm. It is touched on the loop only. The nil lender, elsewhere, makes memory anew and leaves it to the garbage collector.
-type lender struct{ free [len(sizes)][]*memory }
+// warm. It is touched on the loop only. That for elsewhere makes memory anew, and leaves it to the garbage collector.
+type lender struct {
+	free [len(sizes)][]*memory
+	lent int           // pieces that buffers have
+	away *atomic.Int64 // the same, in the lender for elsewhere; nil in the loop's
+}
+
+func (l *lender) count(n int) {
+	if l.away != nil {
+		l.away.Add(int64(n))
+	} else {
+		l.lent += n
+	}
+}
 
 // class returns the index of the smallest size that holds n bytes, len(sizes) if none does.
 func class(n int) int {
@@ -37,9 +52,10 @@ func class(n int) int {
 
 // get returns empty memory for at least n bytes.
 func (l *lender) get(n int) *memory {
+	l.count(1)
 	i := class(n)
-	if l == nil || i == len(sizes) || len(l.free[i]) == 0 {
-		return newMemory(n, i)
+	if i == len(sizes) || len(l.free[i]) == 0 {
+		return newMemory(n, i, l.away == nil)
 	}
 	last := len(l.free[i]) - 1
 	m := l.free[i][last]
@@ -47,16 +63,17 @@ func (l *lender) get(n int) *memory {
 	return m
 }
 
-func newMemory(n, class int) *memory {
+func newMemory(n, class int, lent bool) *memory {
 	if class < len(sizes) {
 		n = sizes[class]
 	}
-	return &memory{b: make([]byte, 0, n)}
+	return &memory{b: make([]byte, 0, n), lent: lent}
 }
 
 // put takes memory back.
 func (l *lender) put(m *memory) {
-	if l == nil {
+	l.count(-1)
+	if l.away != nil || !m.lent {
 		return
 	}
 	i := class(cap(m.b))
@@ -103,6 +120,14 @@ func (q *buffer) free() int {
 		return 0
 	}
 	return cap(q.m.b) - len(q.m.b)
+}
+
+// forget leaves the memory to whoever it was lent to, and to the garbage collector.
+func (q *buffer) forget(l *lender) {
+	if q.m != nil {
+		l.count(-1)
+		q.m = nil
+	}
 }
 
 // room makes place for at least n more bytes and returns it; commit adds what was put there.

@@ -85,7 +85,7 @@ func (e *endpoint) shut(cause error) {
 	if errno := e.transport.close(); errno != 0 && cause == nil {
 		cause = sysError("close", errno)
 	}
-	e.in = buffer{} // not given back: somebody may be using what Peek has lent
+	e.in.forget(e.lender()) // not given back: somebody may be using what Peek has lent
 	e.out.drop(e.lender())
 	e.streams.remove(e)
 	if cause != nil {

@@ -23,10 +23,14 @@ type Conn struct {
 // newConn returns a handle to e.
 func newConn(e *endpoint) *Conn {
 	c := &e.first // in the endpoint's own memory
-	if e.epoch > 0 {
+	watched := e.loop().Debug()
+	if e.epoch > 0 || watched {
 		c = &Conn{epoch: e.epoch}
 	}
 	c.e.Store(e)
+	if watched {
+		watchHandle(c, e)
+	}
 	return c
 }
 

@@ -5,6 +5,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/corobridge/corobridge/internal/coro"
 	"github.com/corobridge/corobridge/reactor"
@@ -96,10 +97,10 @@ func (e *endpoint) lock() {
 
 func (e *endpoint) unlock() { e.mu.Unlock() }
 
-// lender is where whoever has the lock gets the memory of buffers from: nil, which makes it anew, outside the loop.
+// lender is where whoever has the lock gets the memory of buffers from.
 func (e *endpoint) lender() *lender {
 	if !e.onLoop {
-		return nil
+		return &e.streams.elsewhere
 	}
 	return &e.streams.lender
 }
@@ -214,21 +215,26 @@ func (e *endpoint) dismiss() {
 
 // streams is what this package keeps for a loop.
 type streams struct {
-	loop   *reactor.Loop
-	lender lender
+	loop      *reactor.Loop
+	lender    lender // on the loop
+	elsewhere lender
+	away      atomic.Int64 // what elsewhere has lent
 
 	mu     sync.Mutex
 	open   *endpoint // a list
 	closed bool
+	paused []*Listener // which go on when a connection is closed
 	stats  Stats
 }
 
 // Stats are counts of a loop's connections.
 type Stats struct {
-	Open      int    // connections not closed
-	Accepted  uint64 // connections from listeners
-	Dialed    uint64 // connections made by Dial
-	HandOvers uint64 // calls of Detach that moved a connection
+	Open       int    // connections not closed
+	Accepted   uint64 // connections from listeners
+	Dialed     uint64 // connections made by Dial
+	HandOvers  uint64 // calls of Detach that moved a connection
+	Backoffs   uint64 // pauses of listeners for want of descriptors or memory
+	TurnedAway uint64 // connections that were closed unheard, since that went on
 }
 
 // StatsOf returns the counts of a loop's connections. It may be called from any goroutine.
@@ -242,8 +248,15 @@ func StatsOf(l *reactor.Loop) Stats {
 type streamsKey struct{}
 
 func streamsOf(l *reactor.Loop) *streams {
-	return l.Local(streamsKey{}, func() any { return &streams{loop: l} }).(*streams)
+	return l.Local(streamsKey{}, func() any {
+		s := &streams{loop: l}
+		s.elsewhere.away = &s.away
+		return s
+	}).(*streams)
 }
+
+// BuffersLent is asked for by reactor.Loop's Stats, on the loop.
+func (s *streams) BuffersLent() int { return s.lender.lent + int(s.away.Load()) }
 
 func (s *streams) count(which *uint64) {
 	s.mu.Lock()
@@ -269,7 +282,8 @@ func (s *streams) add(e *endpoint) error {
 
 func (s *streams) remove(e *endpoint) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	paused := s.paused
+	s.paused = nil
 	s.stats.Open--
 	if e.prev != nil {
 		e.prev.next = e.next
@@ -280,6 +294,10 @@ func (s *streams) remove(e *endpoint) {
 		e.next.prev = e.prev
 	}
 	e.next, e.prev = nil, nil
+	s.mu.Unlock()
+	for _, l := range paused {
+		l.loop.Post(callback(l.resume)) // there is a descriptor now
+	}
 }
 
 // Close aborts what is still open when the loop ends. (The loop closes its locals that way.)

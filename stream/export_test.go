@@ -1,12 +1,8 @@
-//go:build linux
+//go:build unix || windows
 
 package stream
 
-import (
-	"golang.org/x/sys/unix"
-
-	"github.com/corobridge/corobridge/reactor"
-)
+import "github.com/corobridge/corobridge/reactor"
 
 // HoldsMemory reports whether the connection has a buffer.
 func HoldsMemory(c *Conn) bool {
@@ -114,7 +110,7 @@ func (e *endpoint) pending() int {
 }
 
 func (s *socket) pending() int {
-	n, _ := unix.IoctlGetInt(s.FD(), unix.TIOCINQ)
+	n, _ := waiting(s.FD())
 	return n
 }
 

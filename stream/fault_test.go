@@ -1,9 +1,10 @@
-//go:build linux
+//go:build unix || windows
 
 package stream_test
 
 import (
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"syscall"
 
@@ -18,8 +19,11 @@ import (
 // faulty is a kernel whose calls fail as it is told.
 type faulty struct {
 	seam.Kernel
-	accepts chan syscall.Errno // of the next calls of Accept
-	full    atomic.Bool        // Write takes nothing
+	mu      sync.Mutex
+	accepts []syscall.Errno // of the next calls of Accept
+	lack    syscall.Errno   // of all calls of Accept after that, while it is not 0
+	tries   int             // calls of Accept
+	full    atomic.Bool     // Write takes nothing
 }
 
 func (f *faulty) Write(fd int, p []byte) (int, syscall.Errno) {
@@ -32,7 +36,7 @@ func (f *faulty) Write(fd int, p []byte) (int, syscall.Errno) {
 // fill makes the connections of c's loop take nothing until unblock is called, and writes to c until that takes no more. It
 // returns what was written.
 func fill(c *stream.Conn) (all []byte) {
-	if f, ok := c.Loop().Kernel().(*faulty); ok {
+	if f, ok := faultyOf(c.Loop()); ok {
 		f.full.Store(true)
 	}
 	for n, src := 1, (&numbers{}); n > 0; {
@@ -48,21 +52,81 @@ func fill(c *stream.Conn) (all []byte) {
 // unblock ends fill.
 func unblock(c *stream.Conn) {
 	l := c.Loop()
-	l.Kernel().(*faulty).full.Store(false)
+	f, _ := faultyOf(l)
+	f.full.Store(false)
 	l.CallSoon(func() { stream.BecomesWritable(c) })
 }
 
-func newFaulty() *faulty { return &faulty{Kernel: system(), accepts: make(chan syscall.Errno, 100)} }
+// faultyOf returns the loop's faulty kernel, if it has one, also below the layer of faults that the environment may ask for.
+func faultyOf(l *reactor.Loop) (*faulty, bool) {
+	k := l.Kernel()
+	if layer, ok := k.(interface{ Unwrap() seam.Kernel }); ok {
+		k = layer.Unwrap()
+	}
+	f, ok := k.(*faulty)
+	return f, ok
+}
+
+// noFaults keeps a loop whose calls or bytes are counted from what the environment may ask for.
+func noFaults(c *seam.Config) { c.Faults = &seam.Faults{} }
+
+func newFaulty() *faulty { return &faulty{Kernel: system()} }
 
 func (f *faulty) option() reactor.Option { return func(c *seam.Config) { c.Kernel = f } }
 
 func (f *faulty) Accept(fd int) (int, seam.Addr, syscall.Errno) {
-	select {
-	case errno := <-f.accepts:
-		return -1, seam.Addr{}, errno
-	default:
-		return f.Kernel.Accept(fd)
+	f.mu.Lock()
+	errno := f.lack
+	f.tries++
+	if len(f.accepts) > 0 {
+		errno, f.accepts = f.accepts[0], f.accepts[1:]
 	}
+	f.mu.Unlock()
+	if errno != 0 {
+		return -1, seam.Addr{}, errno
+	}
+	return f.Kernel.Accept(fd)
+}
+
+// accept makes a call of Accept fail.
+func (f *faulty) accept(errno syscall.Errno) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.accepts = append(f.accepts, errno)
+}
+
+// lacking makes every call of Accept fail, and accepted tells how many there have been.
+func (f *faulty) lacking(errno syscall.Errno) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lack = errno
+}
+
+func (f *faulty) accepted() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.tries
+}
+
+// failing returns how many calls are still to fail.
+func (f *faulty) failing() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.accepts)
+}
+
+// eachTurn calls fn in each turn of the loop until stop is called. Both are called on the loop.
+func eachTurn(l *reactor.Loop, fn func()) (stop func()) {
+	stopped := false
+	var again func()
+	again = func() {
+		if !stopped {
+			fn()
+			l.CallSoon(again)
+		}
+	}
+	l.CallSoon(again)
+	return func() { stopped = true }
 }
 
 func system() seam.Kernel {
@@ -82,6 +146,7 @@ type counters struct {
 func count(kind reactor.PollerKind) (*counters, reactor.Option) {
 	n := &counters{kernel: seamtest.Count(system())}
 	return n, func(c *seam.Config) {
+		noFaults(c)
 		c.Kernel = n.kernel
 		c.Poller = func() (poll.Poller, error) {
 			p, err := poll.New(kind)

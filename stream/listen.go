@@ -30,6 +30,7 @@ type Listener struct {
 	waiters []*coro.Waiter
 	notify  func()
 	closed  bool
+	backoff backoff
 }
 
 // Listen listens at an address, as net.Listen takes it. An empty host means every address of this machine, port 0 one that
@@ -66,6 +67,7 @@ func listen(loop *reactor.Loop, t target, o options) (*Listener, error) {
 		return nil, err
 	}
 	l := &Listener{loop: loop, kernel: k, fd: fd, options: o, own: t.addr}
+	l.backoff.init(k, t.network)
 	if t.network != "unix" {
 		l.own, _ = k.LocalAddr(fd) // the port that was chosen
 	}
@@ -74,6 +76,7 @@ func listen(loop *reactor.Loop, t target, o options) (*Listener, error) {
 	var err error
 	if l.source, err = loop.Attach(fd, l); err != nil {
 		l.removePath()
+		l.backoff.dropReserve(k)
 		k.Close(fd)
 		return nil, err
 	}
@@ -83,7 +86,7 @@ func listen(loop *reactor.Loop, t target, o options) (*Listener, error) {
 
 func bind(k seam.Kernel, fd int, t target, o options) error {
 	if t.network != "unix" {
-		k.SetSockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1) // without it a restart may have to wait: not an error
+		k.SetSockoptInt(fd, syscall.SOL_SOCKET, soReuseAddr, 1) // without it a restart may have to wait: not an error
 	}
 	if o.reusePort {
 		if errno := k.SetSockoptInt(fd, syscall.SOL_SOCKET, soReusePort, 1); errno != 0 {
@@ -113,6 +116,15 @@ func (l *Listener) Addr() net.Addr { return netAddr(l.own) }
 func (l *Listener) Ready(reactor.Events) {
 	l.mu.Lock()
 	l.ready = true
+	l.tellAcceptors()
+}
+
+// tellAcceptors makes those who accept try, unless there is a pause. It is called locked, on the loop, and unlocks.
+func (l *Listener) tellAcceptors() {
+	if l.backoff.paused {
+		l.mu.Unlock()
+		return
+	}
 	wakeAll(&l.waiters)
 	notify := l.notify
 	l.mu.Unlock()
@@ -129,15 +141,19 @@ func (l *Listener) OnReady(fn func()) {
 	l.notify = fn
 }
 
-// Accept waits for a connection. When the process or the machine is out of descriptors or memory it returns that error; the
-// connection then still waits to be accepted, and it is right to try again later. A cancelled Accept takes no connection.
-func (l *Listener) Accept(ctx context.Context) (*Conn, error) {
+// Accept waits for a connection. A cancelled Accept takes none. When the process or the machine is out of descriptors or memory it goes on
+// waiting: the listener pauses until one of its connections is closed, and tries again each 100 ms besides. A lack of descriptors that has lasted a
+// second turns away those who wait to be accepted. The first is logged; both are counted, see StatsOf.
+func (l *Listener) Accept(ctx context.Context) (*Conn, error) { return l.acceptFor(ctx, nil) }
+
+// acceptFor is Accept of a connection for the loop that pick chooses, or if pick is nil for the listener's own.
+func (l *Listener) acceptFor(ctx context.Context, pick func(peer addr) *reactor.Loop) (*Conn, error) {
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("stream: accept %s: %w", l.Addr(), coro.Cause(ctx))
 	}
 	l.beFair()
 	for {
-		c, err := l.TryAccept()
+		c, err := l.tryAccept(pick)
 		if !errors.Is(err, ErrWouldBlock) {
 			return c, err
 		}
@@ -163,7 +179,7 @@ func (l *Listener) beFair() {
 func (l *Listener) wait(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.ready || l.closed {
+	if l.ready && !l.backoff.paused || l.closed {
 		return nil
 	}
 	w, err := coro.Here(ctx, "stream: Accept")
@@ -182,41 +198,57 @@ func (l *Listener) wait(ctx context.Context) error {
 	return err
 }
 
-// TryAccept is Accept that never waits: if nobody is there it returns ErrWouldBlock.
-func (l *Listener) TryAccept() (*Conn, error) {
+// TryAccept is Accept that never waits: if nobody is there, or the listener pauses, it returns ErrWouldBlock.
+func (l *Listener) TryAccept() (*Conn, error) { return l.tryAccept(nil) }
+
+func (l *Listener) tryAccept(pick func(peer addr) *reactor.Loop) (*Conn, error) {
 	fd, peer, err := l.acceptOne()
-	if err != nil {
+	switch {
+	case err == nil:
+	case err == ErrWouldBlock:
+		return nil, err
+	case outOfResources(err):
+		return nil, l.pause(err)
+	default:
 		return nil, err
 	}
 	if !l.options.delay && peer.IP.IsValid() {
 		l.kernel.SetSockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1) // a matter of speed only
 	}
-	c, err := adopt(l.loop, fd, peer, true)
+	loop := l.loop
+	if pick != nil {
+		loop = pick(peer)
+	}
+	c, err := adopt(loop, fd, peer, true)
+	if outOfResources(err) { // for its registration; the connection is closed
+		return nil, l.pause(err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("stream: accept %s: %w", l.Addr(), err)
 	}
-	s := streamsOf(l.loop)
+	s := streamsOf(loop)
 	s.count(&s.stats.Accepted)
+	if loop != l.loop {
+		l.sendsTo(s)
+	}
 	return c, nil
 }
 
 func (l *Listener) acceptOne() (int, addr, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var errno syscall.Errno
 	for range budget {
 		if l.closed {
 			return 0, addr{}, fmt.Errorf("stream: accept %s: %w", l.Addr(), ErrClosed)
 		}
-		if !l.ready {
+		if !l.ready || l.backoff.paused {
 			return 0, addr{}, ErrWouldBlock
 		}
-		var fd int
-		var peer addr
-		fd, peer, errno = l.kernel.Accept(l.fd)
+		fd, peer, errno := l.kernel.Accept(l.fd)
 		switch {
 		case errno == 0:
 			l.accepts++
+			l.backoff.lacking = false
 			return fd, peer, nil
 		case errno == syscall.EAGAIN:
 			l.ready = false
@@ -225,7 +257,8 @@ func (l *Listener) acceptOne() (int, addr, error) {
 			return 0, addr{}, fmt.Errorf("stream: accept %s: %w", l.Addr(), sysError("accept", errno))
 		}
 	}
-	return 0, addr{}, fmt.Errorf("stream: accept %s: %w", l.Addr(), sysError("accept", errno))
+	l.pauseForATurn()
+	return 0, addr{}, ErrWouldBlock
 }
 
 // cameAndWent reports whether an error of accept(2) is that of the connection that would have been accepted: see the manual page.
@@ -250,6 +283,8 @@ func (l *Listener) Close() error {
 	l.source.Closing()
 	l.removePath() // before somebody else can listen there
 	errno := l.kernel.Close(l.fd)
+	l.endPause()
+	l.backoff.dropReserve(l.kernel)
 	wakeAll(&l.waiters)
 	if l.notify != nil {
 		l.loop.Post(callback(l.notify))
@@ -262,16 +297,6 @@ func (l *Listener) removePath() {
 	if p := l.own.Path; p != "" && !strings.HasPrefix(p, "@") {
 		os.Remove(p)
 	}
-}
-
-// outOfResources reports whether an error of Accept is one that passes: there are no descriptors, or no memory, just now.
-func outOfResources(err error) bool {
-	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
-		if errors.Is(err, errno) {
-			return true
-		}
-	}
-	return false
 }
 
 // ListenAndServe listens at an address and serves each connection with h until ctx is done, or the listener fails: see Server.

@@ -1,4 +1,4 @@
-//go:build linux
+//go:build unix || windows
 
 package stream_test
 
@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -17,6 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/corobridge/corobridge/internal/seam/seamtest"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
 	"github.com/corobridge/corobridge/task"
@@ -49,14 +49,7 @@ func guard(t testing.TB) {
 	})
 }
 
-func descriptors(t testing.TB) int {
-	t.Helper()
-	d, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(d)
-}
+func descriptors(testing.TB) int { return len(seamtest.Open()) }
 
 // until waits for a condition that another goroutine brings about. It asks again and again, and in between leaves the processor
 // to others.
@@ -134,6 +127,7 @@ type carrier struct {
 var (
 	overTCP  = carrier{"tcp", func(t testing.TB, l *reactor.Loop) (*stream.Conn, peer) { return dialled(t, l, "tcp", "127.0.0.1:0") }}
 	overUnix = carrier{"unix", func(t testing.TB, l *reactor.Loop) (*stream.Conn, peer) {
+		needUnix(t)
 		return dialled(t, l, "unix", filepath.Join(t.TempDir(), "s"))
 	}}
 	overPipe = carrier{"pipe", func(t testing.TB, l *reactor.Loop) (*stream.Conn, peer) {
@@ -143,6 +137,22 @@ var (
 	}}
 	carriers = []carrier{overTCP, overUnix, overPipe}
 )
+
+// hasUnix reports whether there are Unix sockets: not on every Windows.
+func hasUnix() bool {
+	fd, errno := system().Socket("unix", false)
+	if errno == 0 {
+		errno = system().Close(fd)
+	}
+	return errno == 0 || runtime.GOOS != "windows"
+}
+
+func needUnix(t testing.TB) {
+	t.Helper()
+	if !hasUnix() {
+		t.Skip("no Unix sockets here")
+	}
+}
 
 func dialled(t testing.TB, l *reactor.Loop, network, address string) (*stream.Conn, peer) {
 	t.Helper()

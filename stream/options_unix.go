@@ -6,5 +6,6 @@ import "golang.org/x/sys/unix"
 
 const (
 	soError     = unix.SO_ERROR
+	soReuseAddr = unix.SO_REUSEADDR
 	soReusePort = unix.SO_REUSEPORT
 )

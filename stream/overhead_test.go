@@ -68,7 +68,7 @@ func (w *idleWorld) touch(fd int) {
 	if w.sockets == nil {
 		return
 	}
-	s := w.sockets[fd*socketSize:][:socketSize]
+	s := w.sockets[fd%w.conns*socketSize:][:socketSize]
 	for i := 0; i < len(s); i += stride {
 		w.sum += s[i]
 	}
@@ -127,7 +127,7 @@ func BenchmarkOwnShare(b *testing.B) {
 	}
 	for _, conns := range []int{64, 1000} {
 		b.Run(fmt.Sprintf("cold/conns=%d", conns), func(b *testing.B) {
-			w := &idleWorld{conns: conns, sockets: make([]byte, (conns+2)*socketSize)}
+			w := &idleWorld{conns: conns, sockets: make([]byte, conns*socketSize)}
 			for fd := range conns {
 				w.touch(fd)
 			}

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"syscall"
 
+	"github.com/corobridge/corobridge/internal/coro"
 	"github.com/corobridge/corobridge/internal/seam"
 	"github.com/corobridge/corobridge/reactor"
 )
@@ -27,6 +28,7 @@ func (c *Conn) Read(ctx context.Context, p []byte) (n int, err error) {
 
 // read runs one reading operation: it calls step, and as long as that returns ErrWouldBlock waits for input and calls it again.
 func (c *Conn) read(ctx context.Context, op string, step func(e *endpoint) error) error {
+	coro.Spend(ctx)
 	e, err := c.begin(ctx, inward, op)
 	if err != nil {
 		return err

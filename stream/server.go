@@ -29,13 +29,18 @@ type Server struct {
 	// OnError is told, on the loop, how a handler failed: its error, or a *task.PanicError. A peer that goes away, and the end of the server, are
 	// told too. The default tells the loop's exception handler of panics, and drops errors: set OnError to see errors.
 	OnError func(c *Conn, err error)
+	// Group, if set, has the loops that handlers run on, which must be running. The listener's loop accepts each connection, and the loop
+	// that Balance picks gets it, with its handler. Handlers and OnError are then called on several loops at the same time.
+	Group *reactor.LoopGroup
+	// Balance picks the loop of the Group for a new connection. The default takes them in turn.
+	Balance Balance
 }
 
-// acceptPause is how long a server stops accepting when there are no descriptors or memory left.
-const acceptPause = 100 * time.Millisecond
-
-// ListenAndServe listens at an address and serves it: see Serve.
+// ListenAndServe listens at an address and serves it: see Serve. If ctx carries no loop, the Group's first loop listens.
 func (s *Server) ListenAndServe(ctx context.Context, network, address string, opts ...Option) error {
+	if _, ok := reactor.FromContext(ctx); !ok && s.Group != nil {
+		ctx = reactor.WithLoop(ctx, s.Group.Loops()[0])
+	}
 	l, err := Listen(ctx, network, address, opts...)
 	if err != nil {
 		return err
@@ -46,31 +51,37 @@ func (s *Server) ListenAndServe(ctx context.Context, network, address string, op
 // Serve accepts connections from l and serves each in a task of its own, until ctx is done or l fails. Then it closes l, gives the
 // handlers Grace to finish, cancels their contexts, and returns when all have returned: nil after the end of ctx, else l's
 // error. A failing handler ends its own connection only. Serve is called in a task, or in a plain goroutine with a context that carries a
-// loop; it panics if ctx carries none, or Handler is not set.
+// loop; it panics if ctx carries none, or Handler is not set. With a Group, ctx need not carry a loop, and Serve returns reactor.ErrClosed when
+// a connection comes and all loops of the Group are closed.
 func (s *Server) Serve(ctx context.Context, l *Listener) error {
 	if s.Handler == nil {
 		panic("stream: a Server needs a Handler")
 	}
-	handlers, hctx := task.NewGroup(context.WithoutCancel(ctx))
-	err := s.accept(ctx, hctx, l)
+	if _, ok := reactor.FromContext(ctx); !ok && s.Group != nil {
+		ctx = reactor.WithLoop(ctx, l.loop)
+	}
+	at := s.places(ctx)
+	err := s.accept(ctx, at, l)
 	l.Close()
 	if ctx.Err() != nil {
 		err = nil
 	}
-	s.finish(hctx, handlers)
+	s.finish(ctx, at)
 	return err
 }
 
-func (s *Server) accept(ctx, hctx context.Context, l *Listener) error {
+func (s *Server) accept(ctx context.Context, at *places, l *Listener) error {
+	var pick func(addr) *reactor.Loop
+	if s.Group != nil {
+		pick = at.pick
+	}
 	for {
-		c, err := l.Accept(ctx)
+		c, err := l.acceptFor(ctx, pick)
 		switch {
 		case err == nil:
-			task.Spawn(hctx, func(ctx context.Context) error { s.serve(ctx, c); return nil })
-		case outOfResources(err):
-			if task.Sleep(ctx, acceptPause) != nil {
-				return err
-			}
+			// Isolated: a runtime.Goexit of the handler ends no other.
+			task.Spawn(at.picked.ctx, func(ctx context.Context) error { s.serve(ctx, c); return nil }, task.Isolated())
+		case pick != nil && errors.Is(err, reactor.ErrClosed) && ctx.Err() == nil && at.open(): // that one loop has been closed in this moment
 		default:
 			return err
 		}
@@ -78,16 +89,19 @@ func (s *Server) accept(ctx, hctx context.Context, l *Listener) error {
 }
 
 // finish ends the handlers: by themselves, within Grace, or cancelled.
-func (s *Server) finish(hctx context.Context, handlers *task.Group) {
+func (s *Server) finish(ctx context.Context, at *places) {
 	if s.Grace > 0 {
-		loop, _ := reactor.FromContext(hctx)
-		t := loop.CallLater(s.Grace, func() { handlers.Cancel(ErrServerClosed) })
+		loop := loopOf(ctx, "Serve")
+		t := loop.CallLater(s.Grace, func() { at.cancel(ErrServerClosed) })
 		defer t.Stop()
-		defer loop.AtClose(func() { handlers.Cancel(reactor.ErrClosed) })()
+		defer loop.AtClose(func() { at.cancel(reactor.ErrClosed) })()
+		if loop.Context().Err() != nil { // it may be too late for both
+			at.cancel(reactor.ErrClosed)
+		}
 	} else {
-		handlers.Cancel(ErrServerClosed)
+		at.cancel(ErrServerClosed)
 	}
-	handlers.Wait()
+	at.wait()
 }
 
 // ErrServerClosed is the cause that a stopping server cancels its handlers' contexts with.

@@ -1,4 +1,4 @@
-//go:build linux
+//go:build unix || windows
 
 package stream_test
 
@@ -275,7 +275,7 @@ func TestAGoroutineWritesByItself(t *testing.T) {
 	for _, k := range []carrier{overTCP, overUnix} {
 		t.Run(k.name, func(t *testing.T) {
 			guard(t)
-			l := startLoop(t)
+			l := startLoop(t, noFaults)
 			c, p := k.open(t, l)
 			busy, free := make(chan struct{}), make(chan struct{})
 			l.CallSoon(func() { close(busy); <-free })
@@ -420,7 +420,8 @@ func TestWaitingInACallbackPanics(t *testing.T) {
 			}
 			wait()
 			p.Write([]byte("more\n"))
-			until(func() bool { b, _ := c.TryPeek(); return len(b) == 5 })
+			_, err := c.Peek(ctx, 5)
+			mustBe(t, "Peek", err, nil)
 			onLoop(t, l, func() { // no wait, no panic
 				if s, err := c.ReadLine(ctx); s != "more" {
 					t.Errorf("%q, %v", s, err)

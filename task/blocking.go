@@ -10,8 +10,9 @@ import (
 // Blocking runs fn on the loop's bounded pool of goroutines and suspends the calling task until it has returned, so that
 // what blocks a goroutine, a database call, a file, a channel, does not block the loop.
 //
-// If ctx ends first, Blocking returns its cause at once and fn's context is cancelled with it; fn goes on until it returns,
-// and closing the loop waits for that, so fn should not touch variables that the task uses after a cancellation. A panic of fn is a *PanicError.
+// If ctx ends first, Blocking returns its cause at once. If fn has not begun, since all goroutines of the pool are busy, it
+// never runs. If it has, its context is cancelled with ctx; fn goes on until it returns, and closing the loop waits for that, so fn should not
+// touch variables that the task uses after a cancellation. A panic of fn is a *PanicError, and runtime.Goexit in it ErrGoexit.
 //
 // In a plain goroutine it just calls fn, unless ctx is done: it returns when fn does, and a panic of fn is the caller's. In a callback
 // of a loop it panics.
@@ -28,15 +29,19 @@ func Blocking[T any](ctx context.Context, fn func(ctx context.Context) (T, error
 	}
 	f, p := future.New[T]()
 	inner, cancel := context.WithCancelCause(ctx)
-	err = loopOf(c).Offload(func() {
+	withdraw, err := loopOf(c).Offload(func() {
 		defer cancel(nil)
 		p.CompleteBy(func() (T, error) { return fn(inner) })
-	}, func() {})
+	}, nil)
 	if err != nil {
 		cancel(err)
 		return none, err
 	}
-	return f.Await(ctx)
+	v, err := f.Await(ctx)
+	if withdraw() {
+		cancel(nil)
+	}
+	return v, err
 }
 
 // Wait awaits anything that has Wait() error, an errgroup.Group or an exec.Cmd, in a goroutine of its own, so that the loop goes

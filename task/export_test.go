@@ -10,3 +10,6 @@ const SizeOfTask = unsafe.Sizeof(Task[int]{})
 
 // Made reports whether somebody has asked a task's context for Done: whether it is more than a scope.
 func Made(ctx context.Context) bool { return ctx.(*scope).real.Load() != nil }
+
+// Values returns the context that has the values of ctx, a task's.
+func Values(ctx context.Context) context.Context { return ctx.(*scope).values }

@@ -3,7 +3,6 @@ package task_test
 import (
 	"context"
 	"errors"
-	"os"
 	"reflect"
 	"runtime"
 	"runtime/debug"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/seam/seamtest"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
@@ -95,11 +95,8 @@ func registrations(ctx context.Context) int {
 	return reflect.ValueOf(ctx).Elem().FieldByName("children").Len()
 }
 
-// descriptors counts the open ones, where the system tells.
-func descriptors() int {
-	entries, _ := os.ReadDir("/proc/self/fd")
-	return len(entries)
-}
+// descriptors counts the open ones.
+func descriptors() int { return len(seamtest.Open()) }
 
 // goroutines counts them. The runtime's count is too high while the garbage collector looks at the dead ones.
 func goroutines() int {

@@ -70,5 +70,5 @@ func (t *Task[T]) reportLost() {
 		return
 	}
 	_, err := t.TryResult()
-	t.scope.sched.loop.Report(reactor.Exception{Op: "task", Name: t.scope.name(), Err: fmt.Errorf("never retrieved: %w", err)})
+	t.scope.sched.loop.Report(reactor.Exception{Op: "task", Name: t.scope.name(), Err: fmt.Errorf("never retrieved: %w", err), Site: t.scope.site()})
 }

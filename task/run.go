@@ -2,9 +2,9 @@ package task
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"syscall"
 
 	"github.com/corobridge/corobridge/future"
@@ -30,15 +30,16 @@ func WithLoopOptions(opts ...reactor.Option) RunOption {
 	return func(c *runConfig) { c.loop = append(c.loop, opts...) }
 }
 
-// WithSignals sets which signals cancel main's context, instead of SIGINT and SIGTERM; none for no handling.
+// WithSignals sets which signals cancel main's context, instead of SIGINT and SIGTERM; none for no handling. Run fails with an error
+// matching syscall.EINVAL if one of them can't be caught.
 func WithSignals(sig ...os.Signal) RunOption { return func(c *runConfig) { c.signals = sig } }
 
 // Run makes a loop, runs main on it as the first task, on the calling goroutine, and returns main's error when main has
 // returned and everything it left has been cancelled and has ended. ctx is main's parent.
 //
-// The first SIGINT or SIGTERM cancels main's context with a *SignalError; a second one ends the process as if Run did
-// not handle it. A task that calls runtime.Goexit, as testing's FailNow does, ends everything, and then Run calls runtime.Goexit. Run
-// panics inside a loop.
+// The first SIGINT or SIGTERM cancels main's context with a *SignalError; a second one ends the process as if Run did not handle it,
+// also when a task stalls the loop. A task that calls runtime.Goexit, as testing's FailNow does, ends everything, and then Run calls
+// runtime.Goexit. Run panics inside a loop.
 func Run(ctx context.Context, main func(ctx context.Context) error, opts ...RunOption) error {
 	if coro.CurrentPool() != nil {
 		panic("task: Run inside a loop; start a task with Go or Spawn")
@@ -51,36 +52,18 @@ func Run(ctx context.Context, main func(ctx context.Context) error, opts ...RunO
 	if err != nil {
 		return err
 	}
-	t := Spawn(reactor.WithLoop(ctx, loop), main, Name("main"))
-	t.OnDone(future.Inline, func(struct{}, error) { loop.Close() }) // on the loop: begins to close it
+	var t *Task[struct{}]
 	if len(cfg.signals) > 0 {
-		defer watchSignals(t, cfg.signals)()
+		if _, err := loop.NextSignal(func(s os.Signal) { t.Cancel(&SignalError{s}) }, cfg.signals...); err != nil {
+			return errors.Join(err, loop.Close())
+		}
 	}
-	loop.Run(context.Background()) // until closed, or somebody stops it
+	t = Spawn(reactor.WithLoop(ctx, loop), main, Name("main"))
+	t.OnDone(future.Inline, func(struct{}, error) { loop.Close() }) // on the loop: begins to close it
+	loop.Run(context.Background())                                  // until closed, or somebody stops it
 	closing := loop.Close()
 	if _, err := t.TryResult(); err != nil {
 		return err
 	}
 	return closing
-}
-
-// watchSignals makes the first signal cancel main, until stop is called. A goroutine waits for it, since a signal
-// comes through a channel.
-func watchSignals(main *Task[struct{}], which []os.Signal) (stop func()) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, which...)
-	watch := future.FromFunc(context.Background(), func(ctx context.Context) (struct{}, error) {
-		select {
-		case s := <-signals:
-			signal.Stop(signals) // the next one has its usual effect
-			main.Cancel(&SignalError{s})
-		case <-ctx.Done():
-		}
-		return struct{}{}, nil
-	})
-	return func() {
-		signal.Stop(signals)
-		watch.Cancel(nil)
-		watch.Await(context.Background())
-	}
 }

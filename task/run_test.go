@@ -128,6 +128,15 @@ func TestFailNowInATaskEndsRunsCaller(t *testing.T) {
 	}
 }
 
+func TestRunRefusesSignalsThatCannotBeCaught(t *testing.T) {
+	fds := descriptors()
+	err := task.Run(context.Background(), func(context.Context) error { t.Error("main ran"); return nil }, task.WithSignals(syscall.SIGTERM, syscall.SIGKILL))
+	wantErr(t, err, syscall.EINVAL)
+	if n := descriptors(); n != fds {
+		t.Errorf("%d descriptors, there were %d", n, fds)
+	}
+}
+
 // The rest runs in a process of its own: this test binary again, with a scene named in the environment.
 const sceneVariable = "COROBRIDGE_TASK_SCENE"
 
@@ -169,6 +178,25 @@ func TestScene(t *testing.T) {
 			_, err := pending().Await(context.WithoutCancel(ctx))
 			return err
 		})
+	case "second signal, and the loop stalls":
+		task.Run(context.Background(), func(ctx context.Context) error {
+			for { // the first may be told of a little later than it comes
+				kill(syscall.SIGINT)
+				time.Sleep(time.Millisecond)
+			}
+		})
+	case "signal when main has returned":
+		err := task.Run(context.Background(), func(ctx context.Context) error {
+			task.Spawn(ctx, func(ctx context.Context) error {
+				pending().Await(ctx)
+				kill(syscall.SIGTERM) // the first, which does not break off what unwinds
+				err := task.Sleep(context.WithoutCancel(ctx), 10*time.Millisecond)
+				fmt.Println("unwound", err)
+				return nil
+			})
+			return task.Yield(ctx)
+		})
+		fmt.Println("Run:", err)
 	case "FailNow":
 		task.Run(context.Background(), func(ctx context.Context) error {
 			task.Spawn(ctx, func(ctx context.Context) error {
@@ -190,11 +218,13 @@ func TestScenes(t *testing.T) {
 		want, not string
 		fails     bool
 	}{
-		"SIGINT":        {want: "main: true true task: signal: interrupt\nRun: true task: signal: interrupt\n"},
-		"SIGTERM":       {want: "main: true true task: signal: terminated\nRun: true task: signal: terminated\n"},
-		"one worker":    {want: "Run: <nil>\n"},
-		"second signal": {want: "first\n", fails: true},
-		"FailNow":       {want: "unwound\n", not: "Run returned", fails: true},
+		"SIGINT":                             {want: "main: true true task: signal: interrupt\nRun: true task: signal: interrupt\n"},
+		"SIGTERM":                            {want: "main: true true task: signal: terminated\nRun: true task: signal: terminated\n"},
+		"one worker":                         {want: "Run: <nil>\n"},
+		"second signal":                      {want: "first\n", fails: true},
+		"second signal, and the loop stalls": {fails: true},
+		"signal when main has returned":      {want: "unwound <nil>\nRun: <nil>\n"},
+		"FailNow":                            {want: "unwound\n", not: "Run returned", fails: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, err := scene(t, name)
@@ -202,7 +232,8 @@ func TestScenes(t *testing.T) {
 				t.Errorf("%v:\n%s", err, out)
 			}
 			var exit *exec.ExitError
-			if name == "second signal" && (!errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM) {
+			ends := map[string]syscall.Signal{"second signal": syscall.SIGTERM, "second signal, and the loop stalls": syscall.SIGINT}
+			if sig := ends[name]; sig != 0 && (!errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != sig) {
 				t.Errorf("it was not ended by the signal: %v", err)
 			}
 			if name == "FailNow" && !strings.Contains(out, "--- FAIL: TestScene") {

@@ -9,8 +9,9 @@ import (
 
 // scheduler is what this package keeps for a loop. It is touched on the loop only, but for its constants.
 type scheduler struct {
-	loop    *reactor.Loop
-	pool    *coro.Pool
+	loop *reactor.Loop
+	pool *coro.Pool
+	*inspection
 	root    scope
 	closing bool
 	lost    lost
@@ -21,7 +22,7 @@ type schedulerKey struct{}
 // schedulerFor returns the scheduler of a loop.
 func schedulerFor(l *reactor.Loop) *scheduler {
 	return l.Local(schedulerKey{}, func() any {
-		s := &scheduler{loop: l, pool: l.Coroutines()}
+		s := &scheduler{loop: l, pool: l.Coroutines(), inspection: newInspection(l)}
 		s.root.sched, s.root.values, s.root.kind = s, l.Context(), ofLoop
 		l.AtClose(s.close)
 		if l.Context().Err() != nil && s.onLoop(s.close) != nil { // too late for AtClose

@@ -39,12 +39,15 @@ type scope struct {
 	kids       *scope // the first of a ring
 	next, prev *scope // in the ring of up's kids
 
-	kind kind
-	gone bool // it has left the tree, for good
-	lent bool // a task below it has waited with this very context
+	kind  kind
+	class uint8 // of Priority; a task has that of the scope above
+	gone  bool  // it has left the tree, for good
+	lent  bool  // a task below it has waited with this very context
 	// foreign: some other context lies between up and this one, so that a cancellation of up comes, if at all, through
 	// that context.
 	foreign bool
+	// isolated: what becomes of the task is no concern of its group.
+	isolated bool
 }
 
 // extra is the part of a scope that is made on need.
@@ -53,6 +56,9 @@ type extra struct {
 	unwatch func() bool // of the foreign context above
 	timer   reactor.Timer
 	groups  []*Group // made by this task
+
+	site string        // where the task was started
+	born time.Duration // and when
 }
 
 type kind uint8
@@ -72,7 +78,7 @@ func (s *scope) init(sched *scheduler, ctx context.Context, kind kind) {
 	above, ok := ctx.(*scope)
 	switch {
 	case ok && above.sched == sched:
-		s.up, s.values, s.group = above, above.values, above.group
+		s.up, s.values, s.group, s.class = above, above.values, above.group, above.class
 	case ctx == sched.loop.Context():
 		s.up, s.values = &sched.root, ctx
 	default:
@@ -88,7 +94,7 @@ func (s *scope) init(sched *scheduler, ctx context.Context, kind kind) {
 func (s *scope) initBelow(ctx context.Context) {
 	s.up = &s.sched.root
 	if above, ok := ctx.Value(scopeKey{}).(*scope); ok {
-		s.group = above.group // also when that is another loop's
+		s.group, s.class = above.group, above.class // also when that is another loop's
 		if above.sched == s.sched {
 			s.up = above
 			if ctx.Done() == above.Done() {

@@ -3,6 +3,7 @@ package task
 import (
 	"context"
 	"errors"
+	"runtime/trace"
 
 	"github.com/corobridge/corobridge/future"
 	"github.com/corobridge/corobridge/internal/coro"
@@ -27,7 +28,7 @@ type Task[T any] struct {
 // Option configures Go and Spawn.
 type Option func(*scope)
 
-// Name names the task, in what the loop's exception handler is told of it.
+// Name names the task, in what the loop's exception handler is told of it, and for who looks inside (see reactor.WithDebug).
 func Name(name string) Option { return func(s *scope) { s.more().name = name } }
 
 // Go starts fn as a task, on the loop that ctx carries, and returns at once; fn's first step comes in a later turn. The
@@ -60,6 +61,9 @@ func Spawn(ctx context.Context, fn func(ctx context.Context) error, opts ...Opti
 // start queues the task. On a closed loop it ends it.
 func (t *Task[T]) start() error {
 	s := &t.scope
+	if s.sched.inspection != nil {
+		s.note()
+	}
 	if g := s.group; g != nil {
 		g.add()
 	}
@@ -72,7 +76,7 @@ func (t *Task[T]) start() error {
 		s.settle()
 		t.promise.Complete(none, err)
 		if g := s.group; g != nil {
-			g.done(err)
+			g.done(s.failure(err))
 		}
 	}
 	return err
@@ -133,6 +137,10 @@ func (b *body[T]) Run() {
 // Do runs the task.
 func (b *body[T]) Do() {
 	b.scope.coro = b.scope.sched.pool.Running()
+	if b.scope.sched.inspection != nil || trace.IsEnabled() {
+		b.doSeen()
+		return
+	}
 	v, err := b.fn(&b.scope)
 	b.end(v, err)
 }
@@ -140,7 +148,7 @@ func (b *body[T]) Do() {
 // Failed ends a task whose fn did not return.
 func (b *body[T]) Failed(err error) {
 	if b.promise.Future().Completed() { // fn has; it was a callback, run Inline at the end of the task
-		b.scope.sched.loop.Report(reactor.Exception{Op: "callback", Name: b.scope.name(), Err: err})
+		b.scope.sched.loop.Report(reactor.Exception{Op: "callback", Name: b.scope.name(), Err: err, Site: b.scope.site()})
 		return
 	}
 	var none T
@@ -162,6 +170,9 @@ func (b *body[T]) end(v T, err error) {
 	}
 	expected := err == nil || s.explains(err)
 	s.coro, b.fn = nil, nil
+	if s.sched.inspection != nil {
+		s.tellDone(err)
+	}
 	s.end()
 	defer b.leave(err, expected) // also if a callback panics
 	b.promise.Complete(v, err)
@@ -169,10 +180,12 @@ func (b *body[T]) end(v T, err error) {
 
 // leave tells of the end of a task those who did not wait for the task itself.
 func (b *body[T]) leave(err error, expected bool) {
-	if g := b.scope.group; g != nil {
-		g.done(err)
-	} else if !expected && !b.promise.Retrieved() {
+	g := b.scope.group
+	if (g == nil || b.scope.isolated) && !expected && !b.promise.Retrieved() {
 		(*Task[T])(b).expectRetrieval()
+	}
+	if g != nil {
+		g.done(b.scope.failure(err))
 	}
 }
 

@@ -75,6 +75,7 @@ func newTable(t testing.TB, set func(c *chat)) *table {
 	if t, ok := t.(*testing.T); ok {
 		classictest.Begin(t)
 	}
+	classictest.NoFaults(t)
 	m := asyncore.NewMap(asyncore.Logger(func(string, string) {}))
 	conn, peer := classictest.Pair(t, m, "unix")
 	tb := &table{t: t, m: m, c: &chat{}, peer: peer}

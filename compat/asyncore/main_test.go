@@ -84,6 +84,7 @@ type room struct {
 func newRoom(t *testing.T) *room {
 	t.Helper()
 	classictest.Begin(t)
+	classictest.NoFaults(t)
 	r := &room{t: t, m: asyncore.NewMap(asyncore.Logger(func(string, string) {}))}
 	t.Cleanup(func() {
 		if err := asyncore.CloseAll(r.m, true); err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/corobridge/corobridge/compat/asyncore"
 	"github.com/corobridge/corobridge/examples/internal/exampletest"
 	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/seam"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
 )
@@ -146,6 +147,7 @@ func compare(t *testing.T, s stage, patience time.Duration) (*tally, error) {
 }
 
 func TestServerSeesTheSplits(t *testing.T) {
+	t.Setenv(seam.FaultsVariable, "") // which would split once more
 	exampletest.Guard(t)
 	var mu sync.Mutex
 	pieces := map[int][]string{} // of each connection
@@ -192,6 +194,7 @@ func TestPlantedWrongReplyIsFound(t *testing.T) {
 }
 
 func TestPlantedLostByteIsFound(t *testing.T) {
+	t.Setenv(seam.FaultsVariable, "") // for there to be 17 bytes
 	_, err := compare(t, serving(inPieces(func(connection int, p []byte) []byte {
 		if len(p) == 17 {
 			return p[1:]

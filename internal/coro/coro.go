@@ -63,7 +63,7 @@ func (c *Coro) live(yield func(signal) bool) {
 	c.yield = yield
 	c.id = gid.Self()
 	c.pool.current.Store(uintptr(c.id)) // the first resume could not know it
-	register(c.id, &place{c.pool, c})
+	register(c.id, c.pool.place(c))
 	defer func() {
 		unregister(c.id)
 		c.pool.current.CompareAndSwap(uintptr(c.id), 0)
@@ -159,6 +159,14 @@ func (c *Coro) Pool() *Pool { return c.pool }
 
 // Job returns the job that c runs.
 func (c *Coro) Job() Job { return c.job }
+
+// Class returns how urgent the job that c runs is, as that says by a method of this name; 0, the most urgent, if it has none.
+func (c *Coro) Class() int {
+	if j, ok := c.job.(interface{ Class() int }); ok {
+		return j.Class()
+	}
+	return 0
+}
 
 // Recheck ends the wait of c, if it is in one, when the context of that wait is done. It is called on the
 // loop by whoever knows of a cancellation; a call too many does no harm.

@@ -33,6 +33,11 @@ type Pool struct {
 	ends  int     // jobs ended since peak last sank
 	steps uint64
 
+	spent   int    // of the budget of the resume …
+	spentAt uint64 // … that steps counted
+
+	numbered bool
+
 	reapers sync.WaitGroup
 }
 
@@ -68,7 +73,7 @@ func MustNotNest() {
 func (p *Pool) Enter() (leave func()) {
 	MustNotNest()
 	id := gid.Self()
-	register(id, &place{pool: p})
+	register(id, p.place(nil))
 	p.loop.Store(uintptr(id))
 	return func() {
 		p.loop.Store(0)

@@ -2,14 +2,38 @@ package coro
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/corobridge/corobridge/internal/gid"
 )
 
 // place is what a goroutine is: one of a pool's coroutines, or, with no coroutine, the goroutine that runs the pool's loop.
 type place struct {
-	pool *Pool
-	coro *Coro
+	pool   *Pool
+	coro   *Coro
+	number uint64 // of the goroutine, as stack traces print it; 0 if the pool does not note numbers
+}
+
+func (p *Pool) place(c *Coro) *place {
+	at := &place{pool: p, coro: c}
+	if p.numbered {
+		at.number = gid.Number()
+	}
+	return at
+}
+
+// NoteNumbers makes the pool note the numbers of its goroutines, for Numbers. It is called before the pool is used.
+func (p *Pool) NoteNumbers() { p.numbered = true }
+
+// Numbers returns the numbers of the goroutine that runs the loop and of the coroutine that was resumed last, as stack
+// traces print them; zero for one that there is not. Any goroutine may call it.
+func (p *Pool) Numbers() (loop, current uint64) { return number(&p.loop), number(&p.current) }
+
+func number(id *atomic.Uintptr) uint64 {
+	if v, ok := registry.Load(gid.ID(id.Load())); ok {
+		return v.(*place).number
+	}
+	return 0
 }
 
 // registry maps a goroutine's ID to its *place, for the whole process. A coroutine enters itself when it is made

@@ -1,7 +1,7 @@
 package poll
 
 // Kinds lists the facilities of this system, the one that Auto stands for first.
-func Kinds() []Kind { return []Kind{Epoll, Poll} }
+func Kinds() []Kind { return []Kind{Epoll, Poll, Select} }
 
 // New makes a poller. The error for a facility that this system lacks wraps errors.ErrUnsupported.
 func New(kind Kind) (Poller, error) {
@@ -10,6 +10,8 @@ func New(kind Kind) (Poller, error) {
 		return NewEpoll()
 	case Poll:
 		return NewPoll()
+	case Select:
+		return NewSelect()
 	}
 	return nil, unsupported(kind)
 }

@@ -1,4 +1,4 @@
-//go:build !linux
+//go:build aix || (!unix && !windows)
 
 package poll
 

@@ -21,6 +21,12 @@
 // wanted by wanting Readable and comes together with it: it tells that a read may find the end, not that data may be
 // thrown away.
 //
+// Select(2) has no word for these three, so it tells of them as readiness, in the directions that are wanted and watched: a hang-up
+// and a half-close make a descriptor readable, an error both. Where another facility lacks a word is said where it is made.
+//
+// A descriptor that is closed while it is registered is forgotten by a poller whose ForgetsClosed is true. The others report Error
+// for it, once; until they have noticed, or Remove is called, its number can't be added again.
+//
 // Add, Modify, Remove and Rearm may be called from any goroutine, also while Wait blocks, and then take effect in that
 // Wait. An event that had been collected before Remove may still be returned once; the tag's generation catches it.
 // Wait is for one goroutine at a time. Wake may be called from any goroutine and makes the current Wait, or

@@ -9,6 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// poll(2) and epoll(7) number their conditions alike on every architecture of Go, so one pair of translations, in bits.go,
+// serves both. This line does not compile where that is wrong.
+var _ [0]struct{} = [(unix.POLLIN ^ unix.EPOLLIN) | (unix.POLLPRI ^ unix.EPOLLPRI) | (unix.POLLOUT ^ unix.EPOLLOUT) |
+	(unix.POLLERR ^ unix.EPOLLERR) | (unix.POLLHUP ^ unix.EPOLLHUP) | (unix.POLLRDHUP ^ unix.EPOLLRDHUP)]struct{}{}
+
 // epoll is edge-triggered itself, and the kernel keeps the registrations: there is no table here.
 //
 // Wake writes to an eventfd that is registered edge-triggered and never read: each write is an edge, so a
@@ -16,9 +21,9 @@ import (
 type epoll struct {
 	// mu is held for reading by the calls that may come from any goroutine, so that Close does not take a descriptor
 	// away from under them: a late Wake would write into whatever file got its number.
-	mu     sync.RWMutex
-	fd     int // of epoll itself; -1 when closed
-	wakeFD int
+	mu   sync.RWMutex
+	fd   int // of epoll itself; -1 when closed
+	wake waker
 
 	buf []unix.EpollEvent // Wait only
 }
@@ -29,18 +34,18 @@ func NewEpoll() (Poller, error) {
 	if err != nil {
 		return nil, err
 	}
-	wakeFD, err := newEventfd()
+	wake, err := newWaker()
 	if err != nil {
 		unix.Close(fd)
 		return nil, err
 	}
 	ev := epollEvent(unix.EPOLLIN|unix.EPOLLET, ReservedTag)
-	if err := unix.EpollCtl(fd, unix.EPOLL_CTL_ADD, wakeFD, &ev); err != nil {
-		unix.Close(wakeFD)
+	if err := unix.EpollCtl(fd, unix.EPOLL_CTL_ADD, wake.fd(), &ev); err != nil {
+		wake.close()
 		unix.Close(fd)
 		return nil, err
 	}
-	return &epoll{fd: fd, wakeFD: wakeFD}, nil
+	return &epoll{fd: fd, wake: wake}, nil
 }
 
 // epollEvent splits the tag over the two halves of the kernel's 64 bits, whose place differs between architectures.
@@ -130,7 +135,10 @@ func epollNow(fd int, into []unix.EpollEvent) (int, error) {
 func (p *epoll) Wake() error {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	return signal(p.wakeFD)
+	if p.fd < 0 {
+		return syscall.EBADF
+	}
+	return p.wake.signal()
 }
 
 func (p *epoll) Close() error {
@@ -140,9 +148,9 @@ func (p *epoll) Close() error {
 		return syscall.EBADF
 	}
 	err := unix.Close(p.fd)
-	if e := unix.Close(p.wakeFD); err == nil {
+	if e := p.wake.close(); err == nil {
 		err = e
 	}
-	p.fd, p.wakeFD = -1, -1
+	p.fd = -1
 	return err
 }

@@ -12,8 +12,8 @@ const (
 	Auto   Kind = iota // the best one of this system
 	Epoll              // Linux
 	Kqueue             // the BSDs and macOS
-	Poll               // poll(2)
-	Select             // select(2), and Winsock's
+	Poll               // poll(2), and what Winsock's is made of
+	Select             // select(2), for descriptors below FD_SETSIZE
 )
 
 // String returns the facility's usual name.

@@ -34,7 +34,7 @@ type Event struct {
 // Poller is a readiness facility. Errors are those of the system call, as syscall.Errno.
 type Poller interface {
 	// Add registers fd. It fails for a descriptor that is registered already, or cannot be watched (EPERM
-	// for a regular file with epoll).
+	// for a regular file with epoll; for one over its limit with select, an error that says so and wraps EINVAL).
 	Add(fd int, tag uint64, want Events, mode Mode) error
 	// Modify replaces what Add said of fd.
 	Modify(fd int, tag uint64, want Events, mode Mode) error

@@ -128,14 +128,19 @@ func TestTheWorldIsTouchedOnlyWhereAllowed(t *testing.T) {
 		"context":   func(name string) bool { return contains(timeouts, name) },
 	}
 	allowed := map[string]string{
-		"stream/listen.go os.Remove":             "the file of a listener at a path",
-		"task/run.go signal.Notify":              "signals belong to the process",
-		"task/run.go signal.Stop":                "signals belong to the process",
-		"task/sleep.go time.NewTimer":            "a plain goroutine has no loop",
-		"task/timeout.go context.WithTimeout":    "a context without a loop",
-		"task/timeout.go context.WithDeadline":   "a context without a loop",
-		"internal/poll/poll_linux.go time.Now":   "what is left of an interrupted wait",
-		"internal/poll/poll_linux.go time.Until": "what is left of an interrupted wait",
+		"stream/listen.go os.Remove":           "the file of a listener at a path",
+		"reactor/child.go os.Process":          "a child that is watched, and waited for when it has exited",
+		"reactor/child.go os.ProcessState":     "how it exited",
+		"reactor/pollfault.go time.Sleep":      "a loop whose poller fails has nothing else to wait with",
+		"reactor/signal.go signal.Notify":      "signals belong to the process",
+		"reactor/signal.go signal.Stop":        "signals belong to the process",
+		"task/process.go os.Process":           "a child that is waited for",
+		"task/process.go os.ProcessState":      "how it exited",
+		"task/sleep.go time.NewTimer":          "a plain goroutine has no loop",
+		"task/timeout.go context.WithTimeout":  "a context without a loop",
+		"task/timeout.go context.WithDeadline": "a context without a loop",
+		"internal/poll/rounds.go time.Now":     "what is left of an interrupted wait",
+		"internal/poll/rounds.go time.Until":   "what is left of an interrupted wait",
 	}
 	used := map[string]bool{}
 	for _, f := range library(t) {
@@ -175,11 +180,14 @@ func isCall(name string) bool {
 // A goroutine is started only where the design says so.
 func TestGoroutinesAreStartedOnlyWhereAllowed(t *testing.T) {
 	allowed := map[string]string{
-		"reactor/run.go Start":       "Loop.Start",
+		"reactor/run.go start":       "Loop.Start",
 		"reactor/run.go background":  "Loop.Start, after a Goexit",
 		"reactor/close.go Close":     "Close of one loop on another's",
+		"reactor/loopgroup.go Close": "Close of loops that nobody runs and that may wait for each other",
+		"reactor/child.go addChild":  "a child where the system has no pidfds",
 		"reactor/offload.go Offload": "Offload",
 		"reactor/offload.go run":     "Offload, after a Goexit",
+		"reactor/signal.go add":      "AddSignal: package signal delivers to channels; one goroutine for all signals of a loop",
 		"future/promise.go FromFunc": "FromFunc",
 		"task/blocking.go Wait":      "task.Wait",
 		"internal/coro/pool.go Reap": "the reaper of coroutines that called Goexit",

@@ -2,9 +2,7 @@ package seam
 
 import (
 	"encoding/binary"
-	"net"
 	"net/netip"
-	"strconv"
 	"strings"
 	"syscall"
 	"unsafe"
@@ -26,8 +24,7 @@ func (r *rawAddr) bytes() []byte {
 	return whole[family:max(family, min(int(r.size), len(whole)))]
 }
 
-// decode returns IPv4 peers of an IPv6 socket as IPv4, and the zero Addr for an unnamed Unix socket or a family that
-// is none of ours.
+// decode returns the zero Addr for an unnamed Unix socket or a family that is none of ours.
 func (r *rawAddr) decode() Addr {
 	b := r.bytes()
 	switch r.any.Addr.Family {
@@ -35,17 +32,12 @@ func (r *rawAddr) decode() Addr {
 		if len(b) < 6 {
 			return Addr{}
 		}
-		ip := netip.AddrFrom4([4]byte(b[2:6]))
-		return Addr{IP: netip.AddrPortFrom(ip, binary.BigEndian.Uint16(b))}
+		return addrOf(netip.AddrFrom4([4]byte(b[2:6])), 0, binary.BigEndian.Uint16(b))
 	case unix.AF_INET6:
 		if len(b) < 26 { // port, flow label, address, scope
 			return Addr{}
 		}
-		ip := netip.AddrFrom16([16]byte(b[6:22])).Unmap()
-		if scope := binary.NativeEndian.Uint32(b[22:26]); scope != 0 {
-			ip = ip.WithZone(zoneName(scope))
-		}
-		return Addr{IP: netip.AddrPortFrom(ip, binary.BigEndian.Uint16(b))}
+		return addrOf(netip.AddrFrom16([16]byte(b[6:22])), binary.NativeEndian.Uint32(b[22:26]), binary.BigEndian.Uint16(b))
 	case unix.AF_UNIX:
 		return Addr{Path: unixPath(b)}
 	}
@@ -63,47 +55,6 @@ func unixPath(b []byte) string {
 	}
 	path, _, _ := strings.Cut(string(b), "\x00")
 	return path
-}
-
-// zoneName is the interface's name as elsewhere in Go, or the number, which zoneScope reads as well.
-func zoneName(scope uint32) string {
-	if i, err := net.InterfaceByIndex(int(scope)); err == nil {
-		return i.Name
-	}
-	return strconv.FormatUint(uint64(scope), 10)
-}
-
-func zoneScope(zone string) (uint32, bool) {
-	if i, err := net.InterfaceByName(zone); err == nil {
-		return uint32(i.Index), true
-	}
-	n, err := strconv.ParseUint(zone, 10, 32)
-	return uint32(n), err == nil
-}
-
-// encode refuses the zero Addr, which the kernel would take for "any abstract name", a path with a NUL, which the
-// kernel would cut there, and a zone that no interface has.
-func (a Addr) encode() (unix.Sockaddr, syscall.Errno) {
-	ip, port := a.IP.Addr(), int(a.IP.Port())
-	switch {
-	case ip.Is4():
-		return &unix.SockaddrInet4{Port: port, Addr: ip.As4()}, 0
-	case ip.Is6():
-		sa := &unix.SockaddrInet6{Port: port, Addr: ip.As16()}
-		if zone := ip.Zone(); zone != "" {
-			scope, ok := zoneScope(zone)
-			if !ok {
-				return nil, unix.ENODEV
-			}
-			sa.ZoneId = scope
-		}
-		return sa, 0
-	case a.Path == "":
-		return nil, unix.EINVAL
-	case a.Path[0] != '@' && strings.IndexByte(a.Path, 0) >= 0:
-		return nil, unix.EINVAL
-	}
-	return &unix.SockaddrUnix{Name: a.Path}, 0
 }
 
 func (kernel) LocalAddr(fd int) (Addr, syscall.Errno) { return nameOf(unix.SYS_GETSOCKNAME, fd) }

@@ -2,6 +2,7 @@ package seam
 
 import (
 	"log/slog"
+	"time"
 
 	"github.com/corobridge/corobridge/internal/poll"
 )
@@ -15,6 +16,16 @@ type Config struct {
 	Kernel  Kernel
 	Logger  *slog.Logger
 	Workers int // bound of concurrent Offload calls
+	// Classes and AgeTurns are those of reactor.WithPriorities; no classes: first in, first out.
+	Classes, AgeTurns int
 	// Exception is a reactor.ExceptionHandler; its type is known only there.
 	Exception any
+
+	Debug    bool
+	Slow     time.Duration // what takes longer is reported in debug mode, and to an Observer
+	Alarm    Alarm         // of the watchdog
+	Labels   bool          // name tasks in profiles
+	Observer any           // a *reactor.Observer
+	// Faults are what the kernel and the poller do wrong; nil: what FaultsVariable says, the zero value: nothing.
+	Faults *Faults
 }

@@ -1,4 +1,4 @@
-//go:build !linux
+//go:build !(linux || darwin || dragonfly || freebsd || netbsd || openbsd || windows)
 
 package seam
 
@@ -7,6 +7,12 @@ import (
 	"fmt"
 	"runtime"
 )
+
+// kernel is never made here. It has the methods that those of other systems have, and none that does anything.
+type kernel struct {
+	Kernel
+	faults *FaultLayer
+}
 
 // System returns the kernel of this machine. The error wraps errors.ErrUnsupported where there is none to use yet.
 func System() (Kernel, error) {

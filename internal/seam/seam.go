@@ -25,8 +25,8 @@ type Poller = poll.Poller
 type Chooser interface{ Choose(n int) int }
 
 // Addr is where a socket is bound or connected: an IP address with its port, or a path of a Unix socket, a leading @ for
-// an abstract one. It is zero for an unnamed Unix socket. The kernel returns IPv4 addresses as such, also those of a
-// dual "tcp6" socket; given to one, an IPv4 address has to be v4-mapped.
+// an abstract one, which only Linux has; elsewhere it is refused with EINVAL. It is zero for an unnamed Unix socket. The kernel
+// returns IPv4 addresses as such, also those of a dual "tcp6" socket; given to one, an IPv4 address has to be v4-mapped.
 type Addr struct {
 	IP   netip.AddrPort
 	Path string // used when IP is not valid
@@ -36,8 +36,10 @@ type Addr struct {
 // is non-blocking and not inherited by child processes. Calls that were interrupted have been repeated, except Connect,
 // which goes on by itself after EINTR and is reported as EINPROGRESS.
 //
-// Read, Write, Writev, and Accept are made raw, without telling the Go scheduler: they never block, and one call moves
-// at most MaxTransfer bytes. With no bytes to move they return 0 and make no call. After an errno the count is 0.
+// Read, Write, Writev, and Accept never block, and one call moves at most MaxTransfer bytes; on Linux they are made raw, without telling
+// the Go scheduler. With no bytes to move they return 0 and make no call. After an errno the count is 0.
+//
+// On Windows a descriptor is a socket's handle, and errno is one of POSIX's names, as package syscall has them there too.
 type Kernel interface {
 	// Socket makes a stream socket for "tcp4", "tcp6" or "unix". A "tcp6" socket is IPv6 only unless dual is set.
 	Socket(network string, dual bool) (fd int, errno syscall.Errno)

@@ -19,6 +19,7 @@ func TestMain(m *testing.M) { exampletest.Main(m, main) }
 func serve(t *testing.T) (address string, out exampletest.Output) {
 	t.Helper()
 	exampletest.Guard(t)
+	t.Setenv("COROBRIDGE_FAULTS", "") // what it prints shows how the input is split
 	out = exampletest.NewOutput()
 	s, err := newServer("127.0.0.1:0", asyncore.NewMap(), out)
 	if err != nil {

@@ -1,0 +1,35 @@
+package coro
+
+import "context"
+
+// budget is how many operations in a row a coroutine makes that need not wait, before others have their turn.
+const budget = 128
+
+// Spend counts an operation of the calling coroutine that need not wait, and yields when the budget for one resume is spent. It is
+// called where the operation may as well have suspended, with nothing locked. Outside a coroutine of the loop that ctx carries it does nothing.
+//
+// Only one coroutine of a pool runs at a time, so the pool counts for all of them; and that it was resumed shows in the steps. So
+// a resume does not pay for it.
+func Spend(ctx context.Context) {
+	if c := currentBy(ctx); c != nil {
+		c.spend()
+	}
+}
+
+// SpendAnyway is Spend that asks the registry when ctx does not know.
+func SpendAnyway(ctx context.Context) {
+	if c := CurrentBy(ctx); c != nil {
+		c.spend()
+	}
+}
+
+func (c *Coro) spend() {
+	p := c.pool
+	if p.spentAt != p.steps {
+		p.spentAt, p.spent = p.steps, 0
+	}
+	if p.spent++; p.spent > budget {
+		c.mark()
+		c.Yield()
+	}
+}

@@ -1,0 +1,6 @@
+//go:build unix && !linux && !freebsd && !aix
+
+package poll
+
+// pollReadHangup is poll(2)'s bit for the peer's half-close, which here only makes a descriptor readable.
+const pollReadHangup = 0

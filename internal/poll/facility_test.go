@@ -1,0 +1,121 @@
+//go:build unix && !aix
+
+package poll_test
+
+import (
+	"errors"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/corobridge/corobridge/internal/poll"
+)
+
+// facility is a poller under test.
+type facility struct {
+	poll.Poller
+	kind poll.Kind
+}
+
+// required is what has to be tested on each system.
+var required = map[string][]poll.Kind{
+	"linux":     {poll.Epoll, poll.Poll, poll.Select},
+	"android":   {poll.Epoll, poll.Poll, poll.Select},
+	"darwin":    {poll.Kqueue, poll.Poll, poll.Select},
+	"ios":       {poll.Kqueue, poll.Poll, poll.Select},
+	"dragonfly": {poll.Kqueue, poll.Poll, poll.Select},
+	"freebsd":   {poll.Kqueue, poll.Poll, poll.Select},
+	"netbsd":    {poll.Kqueue, poll.Poll, poll.Select},
+	"openbsd":   {poll.Kqueue, poll.Poll, poll.Select},
+	"illumos":   {poll.Poll, poll.Select},
+	"solaris":   {poll.Poll, poll.Select},
+}
+
+// eachKind runs a test with every facility that this system has to have. To skip one is to fail.
+func eachKind(t *testing.T, test func(t *testing.T, kind poll.Kind)) {
+	t.Helper()
+	kinds := required[runtime.GOOS]
+	if len(kinds) == 0 {
+		t.Fatalf("which facilities does %s have?", runtime.GOOS)
+	}
+	for _, kind := range kinds {
+		t.Run(kind.String(), func(t *testing.T) {
+			t.Cleanup(func() {
+				if t.Skipped() {
+					t.Errorf("%v was not tested", kind)
+				}
+			})
+			guard(t)
+			test(t, kind)
+		})
+	}
+}
+
+// eachPoller does so with a poller of its own for each.
+func eachPoller(t *testing.T, test func(t *testing.T, p facility)) {
+	t.Helper()
+	eachKind(t, func(t *testing.T, kind poll.Kind) {
+		p := facility{must(poll.New(kind)), kind}
+		t.Cleanup(func() {
+			if err := p.Close(); err != nil && !errors.Is(err, unix.EBADF) {
+				t.Error(err)
+			}
+		})
+		test(t, p)
+	})
+}
+
+// eachMode does so for edge and level registrations.
+func eachMode(t *testing.T, test func(t *testing.T, p facility, mode poll.Mode)) {
+	t.Helper()
+	for mode, name := range map[poll.Mode]string{poll.Edge: "edge", poll.Level: "level"} {
+		t.Run(name, func(t *testing.T) {
+			eachPoller(t, func(t *testing.T, p facility) { test(t, p, mode) })
+		})
+	}
+}
+
+// words returns the conditions that the facility tells apart. What it has no word for it tells as readiness, if at all.
+func (p facility) words() poll.Events {
+	const all = both | poll.Priority | poll.ReadHangup | poll.Hangup | poll.Error
+	switch {
+	case p.kind == poll.Select:
+		return both | poll.Priority
+	case p.kind == poll.Kqueue && (runtime.GOOS == "freebsd" || runtime.GOOS == "netbsd"):
+		return all &^ poll.Priority
+	case p.kind == poll.Poll && runtime.GOOS != "linux" && runtime.GOOS != "android":
+		return all &^ poll.ReadHangup // FreeBSD has it since 14
+	}
+	return all
+}
+
+// blurs returns the conditions that the facility may report for others: macOS tells of a half-close as a hang-up.
+func (p facility) blurs() poll.Events {
+	if p.kind == poll.Poll && runtime.GOOS != "linux" && runtime.GOOS != "android" {
+		return poll.Hangup | poll.ReadHangup
+	}
+	return 0
+}
+
+func TestKindsAreThoseOfTheSystem(t *testing.T) {
+	guard(t)
+	want := required[runtime.GOOS]
+	if got := poll.Kinds(); !slices.Equal(got, want) {
+		t.Errorf("Kinds: %v, want %v", got, want)
+	}
+	for _, kind := range []poll.Kind{poll.Auto, poll.Epoll, poll.Kqueue, poll.Poll, poll.Select, 99} {
+		p, err := poll.New(kind)
+		if slices.Contains(want, kind) || kind == poll.Auto {
+			if err != nil {
+				t.Errorf("%v: %v", kind, err)
+				continue
+			}
+			must0(p.Close())
+		} else if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), kind.String()) {
+			t.Errorf("%v: %v", kind, err)
+		}
+	}
+}

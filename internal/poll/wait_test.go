@@ -1,0 +1,305 @@
+//go:build unix && !aix
+
+package poll_test
+
+import (
+	"math/rand/v2"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/corobridge/corobridge/internal/poll"
+)
+
+// meanwhile runs f in another goroutine, sooner or later, and reports when it is over. No test can tell whether a
+// goroutine is already in the kernel, so those that want it there repeat themselves.
+func meanwhile(f func()) (over *sync.WaitGroup) {
+	over = new(sync.WaitGroup)
+	yields := rand.IntN(64)
+	over.Go(func() {
+		for range yields {
+			runtime.Gosched()
+		}
+		f()
+	})
+	return over
+}
+
+func TestChangesTakeEffectInABlockingWait(t *testing.T) {
+	tests := map[string]struct {
+		before, change func(p facility, a, b *end)
+	}{
+		"Add": {
+			func(p facility, a, b *end) { b.write("x") },
+			func(p facility, a, b *end) { must0(p.Add(a.fd, tag, poll.Readable, poll.Edge)) },
+		},
+		"Add, then data": {
+			func(p facility, a, b *end) {},
+			func(p facility, a, b *end) { must0(p.Add(a.fd, tag, poll.Readable, poll.Edge)); b.write("x") },
+		},
+		"Modify": {
+			func(p facility, a, b *end) { must0(p.Add(a.fd, 1, 0, poll.Edge)); b.write("x") },
+			func(p facility, a, b *end) { must0(p.Modify(a.fd, tag, poll.Readable, poll.Edge)) },
+		},
+		"Rearm, then data": {
+			func(p facility, a, b *end) {
+				b.write("x")
+				must0(p.Add(a.fd, tag, poll.Readable, poll.Edge))
+				must(p.Wait(make([]poll.Event, 1), -1))
+			},
+			func(p facility, a, b *end) { a.drain(p); b.write("x") },
+		},
+		"Remove, then Add": {
+			func(p facility, a, b *end) { must0(p.Add(a.fd, 1, poll.Readable, poll.Level)) },
+			func(p facility, a, b *end) {
+				must0(p.Remove(a.fd))
+				b.write("x")
+				must0(p.Add(a.fd, tag, poll.Readable, poll.Level))
+			},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			eachPoller(t, func(t *testing.T, p facility) {
+				for range 20 {
+					a, b := unixPair(t)
+					tt.before(p, a, b)
+					over := meanwhile(func() { tt.change(p, a, b) })
+					await(t, p, tag, poll.Readable)
+					over.Wait()
+					must0(p.Remove(a.fd))
+					a.close()
+					b.close()
+				}
+			})
+		})
+	}
+}
+
+func TestRemovedDuringAWaitIsNotReported(t *testing.T) {
+	eachPoller(t, func(t *testing.T, p facility) {
+		for range 20 {
+			a, b := unixPair(t)
+			must0(p.Add(a.fd, tag, poll.Readable, poll.Edge))
+			over := meanwhile(func() {
+				must0(p.Remove(a.fd))
+				b.write("x")
+				must0(p.Wake())
+			})
+			if got := wait(t, p, -1); len(got) != 0 {
+				t.Errorf("got %v", got)
+			}
+			over.Wait()
+		}
+	})
+}
+
+func TestChangesDoNotEndAWait(t *testing.T) {
+	eachPoller(t, func(t *testing.T, p facility) {
+		a, _ := unixPair(t)
+		var stop atomic.Bool
+		over := meanwhile(func() {
+			for !stop.Load() {
+				must0(p.Add(a.fd, tag, poll.Readable, poll.Edge))
+				must0(p.Remove(a.fd))
+			}
+		})
+		if !lasts(5*time.Millisecond, func(timeout time.Duration) {
+			if got := wait(t, p, timeout); len(got) != 0 {
+				t.Errorf("got %v", got)
+			}
+		}) {
+			t.Error("the waits returned early")
+		}
+		stop.Store(true)
+		over.Wait()
+	})
+}
+
+// lasts reports whether waits last as long as they should. Some may be short: the runtime's own signals interrupt them, which is a
+// right reason to return early, but not the one looked for.
+func lasts(timeout time.Duration, wait func(timeout time.Duration)) bool {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // its signals are most of them
+	const tries = 7
+	short := 0
+	for range tries {
+		start := time.Now()
+		wait(timeout)
+		if time.Since(start) < timeout {
+			short++
+		}
+	}
+	return short <= tries/2
+}
+
+func TestTimeoutIsNotRoundedDown(t *testing.T) {
+	eachPoller(t, func(t *testing.T, p facility) {
+		for _, timeout := range []time.Duration{time.Nanosecond, 100 * time.Microsecond, time.Millisecond, 1001 * time.Microsecond} {
+			if !lasts(timeout, func(timeout time.Duration) {
+				if got := wait(t, p, timeout); len(got) != 0 {
+					t.Errorf("got %v", got)
+				}
+			}) {
+				t.Errorf("waits of %v returned early", timeout)
+			}
+		}
+	})
+}
+
+func TestZeroTimeoutDoesNotWait(t *testing.T) {
+	eachPoller(t, func(t *testing.T, p facility) {
+		// Were each rounded up to a millisecond, this would end the watchdog's patience.
+		for range 100_000 {
+			if got, err := p.Wait(make([]poll.Event, 1), 0); got != 0 || err != nil {
+				t.Fatal(got, err)
+			}
+		}
+	})
+}
+
+func TestLongestTimeoutWaits(t *testing.T) {
+	eachPoller(t, func(t *testing.T, p facility) {
+		a, b := unixPair(t)
+		must0(p.Add(a.fd, tag, poll.Readable, poll.Edge))
+		for range 5 {
+			over := meanwhile(func() { b.write("x") })
+			for wait(t, p, 1<<63-1)[tag] == 0 {
+			}
+			over.Wait()
+			a.drain(p)
+		}
+	})
+}
+
+// The contract's promise to a caller who reads until it blocks: every byte arrives, and the end.
+func TestEdgeReaderMissesNothing(t *testing.T) {
+	eachPoller(t, func(t *testing.T, p facility) {
+		const connections, writes = 4, 200
+		var ends [connections]*end
+		var over sync.WaitGroup
+		for i := range ends {
+			a, b := unixPair(t)
+			ends[i] = a
+			must0(p.Add(a.fd, uint64(i), both, poll.Edge))
+			over.Go(func() {
+				for range writes {
+					b.write("0123456789")
+					if rand.IntN(4) == 0 {
+						runtime.Gosched()
+					}
+				}
+				must0(unix.Shutdown(b.fd, unix.SHUT_WR))
+			})
+		}
+		total, open := 0, connections
+		var into [2]poll.Event
+		buf := make([]byte, 64)
+		for open > 0 {
+			for _, ev := range into[:must(p.Wait(into[:], -1))] {
+				a := ends[ev.Tag]
+				for ev.Events&poll.Readable != 0 && !a.closed {
+					n, err := unix.Read(a.fd, buf)
+					if err == unix.EAGAIN {
+						p.Rearm(a.fd, poll.Readable)
+						break
+					}
+					must0(err)
+					total += n
+					if n == 0 {
+						must0(p.Remove(a.fd))
+						a.close()
+						open--
+					} else if n < len(buf) && ev.Events&poll.ReadHangup == 0 {
+						p.Rearm(a.fd, poll.Readable)
+						break
+					}
+				}
+			}
+		}
+		over.Wait()
+		if want := connections * writes * 10; total != want {
+			t.Errorf("read %d bytes of %d", total, want)
+		}
+	})
+}
+
+// Each facility is the other's oracle: level registrations of the same descriptors agree, in what they have words for, after any
+// history.
+func TestFacilitiesAgree(t *testing.T) {
+	guard(t)
+	var pollers []facility
+	for _, kind := range poll.Kinds() {
+		p := facility{must(poll.New(kind)), kind}
+		defer p.Close()
+		pollers = append(pollers, p)
+	}
+	seed := rand.Uint64()
+	random := rand.New(rand.NewPCG(seed, 0))
+	for range 20 {
+		a, b := unixPair(t)
+		for _, p := range pollers {
+			must0(p.Add(a.fd, tag, both, poll.Level))
+		}
+		for step := range 30 {
+			switch random.IntN(8) {
+			case 0, 1:
+				unix.Write(b.fd, []byte("x")) // fails after the shutdown
+			case 2:
+				a.drain(pollers[0])
+			case 3:
+				if !a.closed {
+					unix.Write(a.fd, make([]byte, 300<<10)) // as much as fits
+				}
+			case 4:
+				b.drain(pollers[0])
+			case 5, 6:
+				want := poll.Events(random.IntN(8))
+				for _, p := range pollers {
+					must0(p.Modify(a.fd, tag, want, poll.Level))
+				}
+			case 7:
+				if random.IntN(4) == 0 {
+					must0(unix.Shutdown(b.fd, unix.SHUT_WR))
+				}
+			}
+			first := now(t, pollers[0])[tag]
+			for _, p := range pollers[1:] {
+				common := pollers[0].words() & p.words() &^ p.blurs()
+				if got := now(t, p)[tag]; got&common != first&common {
+					t.Fatalf("seed %d, step %d: %v reports %06b, %v %06b", seed, step, pollers[0].kind, first, p.kind, got)
+				}
+			}
+		}
+		for _, p := range pollers {
+			must0(p.Remove(a.fd))
+		}
+	}
+}
+
+// A loop that polls without waiting passes a preemption point in each call.
+func TestStopTheWorldIsPromptBesideABusyPoller(t *testing.T) {
+	eachPoller(t, func(t *testing.T, p facility) {
+		var stop atomic.Bool
+		over := meanwhile(func() {
+			var into [1]poll.Event
+			for !stop.Load() {
+				must(p.Wait(into[:], 0))
+			}
+		})
+		for range 20 {
+			start := time.Now()
+			var stats runtime.MemStats
+			runtime.ReadMemStats(&stats)
+			if took := time.Since(start); took > 2*time.Second {
+				t.Errorf("stopping the world took %v", took)
+			}
+		}
+		stop.Store(true)
+		over.Wait()
+	})
+}

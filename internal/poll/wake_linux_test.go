@@ -1,0 +1,69 @@
+package poll_test
+
+import (
+	"encoding/binary"
+	"os"
+	"runtime"
+	"strconv"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/corobridge/corobridge/internal/poll"
+)
+
+// The counter behind Wake has no reader with epoll, so in the end it is full.
+func TestWakeWithAFullCounter(t *testing.T) {
+	eachKind(t, func(t *testing.T, kind poll.Kind) {
+		before := eventfds()
+		p := facility{must(poll.New(kind)), kind}
+		defer p.Close()
+		full := binary.NativeEndian.AppendUint64(nil, 1<<64-2)
+		for fd := range eventfds() {
+			if !before[fd] {
+				must(unix.Write(fd, full))
+			}
+		}
+		wait(t, p, 0) // takes the edge, if there is one
+		must0(p.Wake())
+		wait(t, p, -1)
+	})
+}
+
+func eventfds() map[int]bool {
+	all := map[int]bool{}
+	for _, e := range must(os.ReadDir("/proc/self/fd")) {
+		if what, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil && what == "anon_inode:[eventfd]" {
+			all[must(strconv.Atoi(e.Name()))] = true
+		}
+	}
+	return all
+}
+
+// A signal to the waiting thread ends the wait early, and is no error.
+func TestInterruptedWaitReturnsNothing(t *testing.T) {
+	eachPoller(t, func(t *testing.T, p facility) {
+		a, _ := unixPair(t)
+		must0(p.Add(a.fd, tag, poll.Readable, poll.Edge))
+		thread := make(chan int)
+		over := meanwhile(func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			thread <- unix.Gettid()
+			if n, err := p.Wait(make([]poll.Event, 1), -1); n != 0 || err != nil {
+				t.Errorf("got %d, %v", n, err)
+			}
+			close(thread)
+		})
+		tid := <-thread
+		for waiting := true; waiting; {
+			must0(unix.Tgkill(unix.Getpid(), tid, unix.SIGURG)) // the runtime's own: its handler does nothing here
+			runtime.Gosched()
+			select {
+			case _, waiting = <-thread:
+			default:
+			}
+		}
+		over.Wait()
+	})
+}

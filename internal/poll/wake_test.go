@@ -1,0 +1,118 @@
+//go:build unix && !aix
+
+package poll_test
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/corobridge/corobridge/internal/poll"
+)
+
+func TestWakeBeforeWait(t *testing.T) {
+	eachPoller(t, func(t *testing.T, p facility) {
+		for range 3 {
+			must0(p.Wake())
+			if got := wait(t, p, -1); len(got) != 0 {
+				t.Errorf("a wake-up was reported: %v", got)
+			}
+		}
+	})
+}
+
+func TestWakesAreMerged(t *testing.T) {
+	eachPoller(t, func(t *testing.T, p facility) {
+		wakes := 70_000 // more than a pipe holds
+		if !lasts(2*time.Millisecond, func(timeout time.Duration) {
+			for range wakes {
+				must0(p.Wake())
+			}
+			wakes = 2
+			wait(t, p, -1)
+			wait(t, p, timeout)
+		}) {
+			t.Error("one more wait returned early")
+		}
+	})
+}
+
+func TestWakeReportsWhatIsReady(t *testing.T) {
+	eachPoller(t, func(t *testing.T, p facility) {
+		a, _ := unixPair(t)
+		must0(p.Add(a.fd, tag, poll.Writable, poll.Level))
+		must0(p.Wake())
+		if got := wait(t, p, -1); got[tag] != poll.Writable {
+			t.Errorf("got %v", got)
+		}
+	})
+}
+
+func TestWakeWithRoomForOneEvent(t *testing.T) {
+	eachPoller(t, func(t *testing.T, p facility) {
+		a, _ := unixPair(t)
+		must0(p.Add(a.fd, tag, poll.Writable, poll.Level))
+		into := make([]poll.Event, 1)
+		must0(p.Wake())
+		for must(p.Wait(into, -1)) == 0 {
+		}
+		if into[0].Tag != tag {
+			t.Errorf("got %#x", into[0].Tag)
+		}
+	})
+}
+
+// Each post is followed by a Wake, so a waiter that has not seen the last post will be woken. A lost wake-up hangs.
+func TestNoWakeIsLost(t *testing.T) {
+	eachPoller(t, func(t *testing.T, p facility) {
+		const posters, each = 4, 500
+		var posted atomic.Int64
+		var over sync.WaitGroup
+		for range posters {
+			over.Go(func() {
+				for range each {
+					posted.Add(1)
+					must0(p.Wake())
+				}
+			})
+		}
+		for posted.Load() < posters*each {
+			wait(t, p, -1)
+		}
+		over.Wait()
+	})
+}
+
+func TestWakeDuringWait(t *testing.T) {
+	eachPoller(t, func(t *testing.T, p facility) {
+		for range 100 {
+			over := meanwhile(func() { must0(p.Wake()) })
+			if got := wait(t, p, -1); len(got) != 0 {
+				t.Errorf("got %v", got)
+			}
+			over.Wait()
+		}
+	})
+}
+
+// Closing excludes a Wake that comes too late, which would write into a stranger's file.
+func TestWakeBesideClose(t *testing.T) {
+	eachKind(t, func(t *testing.T, kind poll.Kind) {
+		for range 100 {
+			p := must(poll.New(kind))
+			over := meanwhile(func() {
+				for p.Wake() == nil {
+				}
+			})
+			must0(p.Close())
+			x, y := unixPair(t)
+			over.Wait()
+			if got := x.drain(p) + y.drain(p); got != "" {
+				t.Errorf("a stranger's socket received %q", got)
+			}
+			x.close()
+			y.close()
+		}
+	})
+}

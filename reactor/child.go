@@ -1,0 +1,138 @@
+package reactor
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/seam"
+)
+
+// AddChild calls fn on the loop, once, when the child process p has exited, with what p.Wait returns: asyncio's add_child_handler. The
+// call waits for p, so nobody else may. A process that has exited already is told of as soon as one that exits later. For an exec.Cmd,
+// which has more to clean up, there is task.Wait.
+//
+// remove ends that, and reports whether it prevented the call: then p is as before, and somebody else has to wait for it. Both functions may be called
+// from any goroutine. Close removes what is left when all tasks have ended, and leaves the processes alone.
+//
+// On Linux no goroutine waits: a descriptor of the process, a pidfd, is watched as others are. Where there is none, as before Linux 5.4, a goroutine
+// waits until the process has exited, even after remove and Close, and then nobody else can wait for p.
+//
+// The error is ErrClosed once Close has begun, matches os.ErrProcessDone if p has been waited for, or wraps the system call's: EMFILE
+// when the process is out of descriptors. Nil arguments panic.
+func (l *Loop) AddChild(p *os.Process, fn func(*os.ProcessState, error)) (remove func() bool, err error) {
+	return l.addChild(p, fn, seam.OpenProcess)
+}
+
+func (l *Loop) addChild(p *os.Process, fn func(*os.ProcessState, error), open func(*os.Process) (int, error)) (remove func() bool, err error) {
+	if p == nil || fn == nil {
+		panic("reactor: AddChild needs a process and a function")
+	}
+	set := l.Local(childrenKey{}, func() any { return &children{all: map[*child]struct{}{}} }).(*children)
+	c := &child{process: p, fn: fn, set: set}
+	if l.closing.Load() {
+		return nil, ErrClosed
+	}
+	fd, err := open(p)
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		go l.awaitChild(c)
+		return c.claim, nil
+	case err != nil:
+		return nil, fmt.Errorf("reactor: watch process %d: %w", p.Pid, err)
+	}
+	c.source = Source{loop: l, fd: fd, handler: c}
+	if err := set.add(c); err != nil {
+		seam.CloseProcess(fd)
+		return nil, err
+	}
+	return c.leave, nil
+}
+
+// awaitChild tells of a child without a pidfd.
+func (l *Loop) awaitChild(c *child) {
+	state, err := c.wait()
+	l.Post(callback(func() {
+		if c.claim() {
+			c.fn(state, err)
+		}
+	}))
+}
+
+// child is a process that is watched.
+type child struct {
+	source  Source
+	process *os.Process
+	fn      func(*os.ProcessState, error)
+	set     *children
+	over    atomic.Bool
+}
+
+// Ready tells of the exit. The process waits to be waited for by now, so that does not block.
+func (c *child) Ready(Events) {
+	if c.leave() {
+		c.fn(c.wait())
+	}
+}
+
+func (c *child) wait() (*os.ProcessState, error) {
+	state, err := c.process.Wait()
+	if err != nil {
+		err = fmt.Errorf("reactor: wait for process %d: %w", c.process.Pid, err)
+	}
+	return state, err
+}
+
+// claim reports whether its caller is the one who ends the watch.
+func (c *child) claim() bool { return c.over.CompareAndSwap(false, true) }
+
+// leave ends the watch and reports whether it had not ended.
+func (c *child) leave() bool {
+	if !c.claim() {
+		return false
+	}
+	c.set.drop(c)
+	c.source.Detach() // before the close: the registration is of the open file, which p refers to as well
+	seam.CloseProcess(c.source.fd)
+	return true
+}
+
+type childrenKey struct{}
+
+// children are the ones with a pidfd that a loop watches.
+type children struct {
+	mu  sync.Mutex
+	all map[*child]struct{}
+}
+
+// add watches c. If Close has not begun it is to find c: it comes here later, since the loop keeps s already.
+func (s *children) add(c *child) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := c.source.register(Readable, poll.Level); err != nil { // ErrClosed if it has
+		return err
+	}
+	s.all[c] = struct{}{}
+	return nil
+}
+
+func (s *children) drop(c *child) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.all, c)
+}
+
+// Close ends all watches.
+func (s *children) Close() error {
+	s.mu.Lock()
+	all := s.all
+	s.all = nil
+	s.mu.Unlock()
+	for c := range all {
+		c.leave()
+	}
+	return nil
+}

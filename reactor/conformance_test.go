@@ -1,0 +1,293 @@
+//go:build unix
+
+package reactor_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"weak"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/reactor"
+)
+
+// What asyncio's loop does is listed, with the test for each item, in testdata/asyncio_reactor.txt. Here are those that no other test is
+// about; the numbers are the list's.
+
+// 195: between two batches asyncio always polls; here it is done once in 64 callbacks at least.
+func TestAQueueThatNeverEndsIsInterruptedByThePoller(t *testing.T) {
+	const batches, every = 640, 64
+	l := newLoop(t)
+	n := 0
+	var again func()
+	again = func() {
+		if n++; n < batches {
+			l.CallSoon(again)
+		} else {
+			l.Stop()
+		}
+	}
+	l.CallSoon(again)
+	must0(l.Run(context.Background()))
+	if s := l.Stats(); s.Turns < batches || s.Polls < batches/every || s.Polls > batches/every+2 {
+		t.Errorf("%d turns and %d polls for %d batches", s.Turns, s.Polls, batches)
+	}
+}
+
+// 197, 203
+func TestHowLongALoopMayBlock(t *testing.T) {
+	const day = 24 * time.Hour
+	nothing := func() {}
+	tests := []struct {
+		name string
+		arm  func(l *reactor.Loop, clock *fakeClock)
+		want time.Duration
+	}{
+		{"nothing to do", func(*reactor.Loop, *fakeClock) {}, -1},
+		{"a callback is ready", func(l *reactor.Loop, _ *fakeClock) { l.CallSoon(nothing) }, 0},
+		{"a flush is asked for", func(l *reactor.Loop, _ *fakeClock) { l.AtBatchEnd(run(nothing)) }, 0},
+		{"an end of the turn is asked for", func(l *reactor.Loop, _ *fakeClock) { l.AtTurnEnd(run(nothing)) }, 0},
+		{"stopping", func(l *reactor.Loop, _ *fakeClock) { l.CallLater(time.Hour, nothing); l.Stop() }, 0},
+		{"a timer", func(l *reactor.Loop, _ *fakeClock) { l.CallLater(time.Hour, nothing) }, time.Hour},
+		{"two timers", func(l *reactor.Loop, _ *fakeClock) {
+			l.CallLater(time.Hour, nothing)
+			l.CallLater(time.Minute, nothing)
+		}, time.Minute},
+		{"two timers, the first of which was stopped", func(l *reactor.Loop, _ *fakeClock) {
+			l.CallLater(time.Hour, nothing)
+			l.CallLater(time.Minute, nothing).Stop()
+		}, time.Hour},
+		{"a timer that is due", func(l *reactor.Loop, _ *fakeClock) { l.CallLater(-1, nothing) }, 0},
+		{"a timer that has become due", func(l *reactor.Loop, clock *fakeClock) {
+			l.CallLater(time.Minute, nothing)
+			clock.advance(time.Hour)
+		}, 0},
+		{"a timer in two days", func(l *reactor.Loop, _ *fakeClock) { l.CallLater(2*day, nothing) }, 2 * day},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var l *reactor.Loop
+			var waited []time.Duration
+			clock := &fakeClock{}
+			l = newLoop(t, clock.option, wrapping(func(p poll.Poller, into []poll.Event, d time.Duration) (int, error) {
+				waited = append(waited, d)
+				l.Stop()
+				return p.Wait(into, 0)
+			}))
+			var remove func()
+			remove = l.BeforePoll(func() { remove(); tt.arm(l, clock) }) // the last thing before the loop decides
+			must0(l.Run(context.Background()))
+			if !slices.Equal(waited, []time.Duration{tt.want}) {
+				t.Errorf("waited for %v, want %v", waited, tt.want)
+			}
+		})
+	}
+}
+
+// jumpingClock is one whose time of day somebody sets.
+type jumpingClock struct {
+	fakeClock
+	jump time.Duration
+}
+
+func (c *jumpingClock) Wall() time.Time         { return c.fakeClock.Wall().Add(c.jump) }
+func (c *jumpingClock) option(cfg *seam.Config) { cfg.Clock = c }
+
+// 201: the loop's time never goes back, and timers go by it.
+func TestAJumpOfTheTimeOfDayMovesNoTimer(t *testing.T) {
+	for name, jump := range map[string]time.Duration{"forward": 48 * time.Hour, "back": -48 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			clock := &jumpingClock{}
+			l := newLoop(t, clock.option)
+			fired := 0
+			count := func() { fired++ }
+			timers := []reactor.Timer{l.CallLater(time.Hour, count), l.CallAt(clock.Wall().Add(time.Hour), count)}
+			turns(t, l, 2)
+			clock.jump = jump
+			turns(t, l, 2)
+			for _, timer := range timers {
+				if left := timer.When().Sub(l.Now()); left != time.Hour {
+					t.Errorf("%v are left", left)
+				}
+			}
+			clock.advance(time.Hour - 1)
+			turns(t, l, 2)
+			if fired != 0 {
+				t.Errorf("%d timers fired too early", fired)
+			}
+			clock.advance(1)
+			turns(t, l, 2)
+			if fired != 2 {
+				t.Errorf("%d of 2 timers fired", fired)
+			}
+		})
+	}
+}
+
+// 201
+func TestNowHasAMonotonicReading(t *testing.T) {
+	l := started(t)
+	check := func() {
+		if now := l.Now(); !strings.Contains(now.String(), " m=") {
+			t.Errorf("%v has none", now)
+		}
+	}
+	check()
+	inLoop(t, l, check)
+}
+
+// 202, 204: who keeps a timer that was stopped, or has fired, keeps nothing alive by it; and a heap of stopped timers has nothing to be
+// swept of.
+func TestATimerThatIsOverKeepsNothingAlive(t *testing.T) {
+	ends := map[string]func(l *reactor.Loop, timer reactor.Timer){
+		"stopped on the loop":    func(l *reactor.Loop, timer reactor.Timer) { l.CallSoon(func() { timer.Stop() }) },
+		"stopped by a goroutine": func(_ *reactor.Loop, timer reactor.Timer) { timer.Stop() },
+		"fired":                  func(*reactor.Loop, reactor.Timer) {},
+		"dropped by Close":       func(l *reactor.Loop, _ reactor.Timer) { l.Close() },
+	}
+	for name, end := range ends {
+		t.Run(name, func(t *testing.T) {
+			const n = 200
+			clock := &fakeClock{}
+			l := newLoop(t, clock.option)
+			held := make([]weak.Pointer[[1 << 10]byte], n)
+			timers := make([]reactor.Timer, n)
+			for i := range n {
+				big := new([1 << 10]byte)
+				held[i] = weak.Make(big)
+				timers[i] = l.CallLater(time.Hour, func() { big[0]++ })
+			}
+			turns(t, l, 1)
+			for _, timer := range timers {
+				end(l, timer)
+			}
+			if name == "fired" {
+				clock.advance(time.Hour)
+			}
+			if !isDone(l) {
+				turns(t, l, 3)
+			}
+			for alive := n; alive > 0; runtime.GC() { // the watchdog ends a test that waits for ever
+				alive = 0
+				for _, p := range held {
+					if p.Value() != nil {
+						alive++
+					}
+				}
+			}
+			runtime.KeepAlive(timers)
+		})
+	}
+}
+
+// 207: calls of one goroutine keep their order; what another has called joins the queue when the loop next looks at its door, after what
+// callbacks have queued until then.
+func TestACallFromAGoroutineJoinsTheQueueAtTheDoor(t *testing.T) {
+	l := newLoop(t)
+	var got []string
+	say := func(s string) func() { return func() { got = append(got, s) } }
+	l.CallSoon(func() {
+		elsewhere(func() { l.CallSoon(say("goroutine")); l.CallSoon(say("goroutine again")) })
+		l.CallSoon(say("callback"))
+	})
+	turns(t, l, 2)
+	if want := []string{"callback", "goroutine", "goroutine again"}; !slices.Equal(got, want) {
+		t.Errorf("got %v", got)
+	}
+}
+
+// 211
+func TestNoExceptionHandlerMeansTheDefault(t *testing.T) {
+	guard(t)
+	var log bytes.Buffer
+	l := must(reactor.New(reactor.WithExceptionHandler(nil), reactor.WithLogger(slog.New(slog.NewTextHandler(&log, nil)))))
+	defer l.Close()
+	l.CallSoon(whereItPanics)
+	turns(t, l, 1)
+	if !strings.Contains(log.String(), "op=callback error=") {
+		t.Errorf("logged: %s", &log)
+	}
+}
+
+func TestAnExceptionHandlerIsGivenTheLoop(t *testing.T) {
+	var got *reactor.Loop
+	var e reactor.Exception
+	l := newLoop(t, reactor.WithExceptionHandler(func(l *reactor.Loop, x reactor.Exception) { got, e = l, x }))
+	l.CallSoon(whereItPanics)
+	turns(t, l, 1)
+	if got != l || e.Op != "callback" || !errors.Is(e.Err, errMine) {
+		t.Errorf("got %p and %v", got, e)
+	}
+}
+
+// 214
+func TestEventsOfTheTurnThatStopsAreDeliveredOnce(t *testing.T) {
+	eachPoller(t, func(t *testing.T, l *reactor.Loop) {
+		calls := map[string]int{}
+		for _, name := range []string{"one", "two"} {
+			a, b := pair(t)
+			b.write("x")
+			must(l.Attach(a.fd, handler(func(e reactor.Events) {
+				if e&reactor.Readable != 0 {
+					calls[name]++
+					l.Stop()
+				}
+			})))
+		}
+		for range 3 {
+			must0(l.Run(context.Background()))
+			if calls["one"] != 1 || calls["two"] != 1 {
+				t.Errorf("calls: %v", calls)
+			}
+			l.Stop() // the next run must not block
+		}
+	})
+}
+
+// 219
+func TestCloseRunsWhatIsReadyAndDropsWhatIsNotDue(t *testing.T) {
+	l := newLoop(t)
+	ready, later := 0, 0
+	l.CallSoon(func() { ready++; l.CallSoon(func() { ready += 100 }) }) // Close has begun: refused
+	elsewhere(func() { l.CallSoon(func() { ready++ }) })
+	l.CallLater(time.Hour, func() { later++ })
+	must0(l.Close())
+	if ready != 2 || later != 0 {
+		t.Errorf("%d ready and %d later", ready, later)
+	}
+}
+
+// 233: a descriptor has one owner on a loop.
+func TestADescriptorIsWatchedByOneOwner(t *testing.T) {
+	eachPoller(t, func(t *testing.T, l *reactor.Loop) {
+		a, b := pair(t)
+		source := must(l.Attach(a.fd, handler(func(reactor.Events) {})))
+		must0(l.AddReader(b.fd, func() {}))
+		_, attach := l.Attach(b.fd, handler(func(reactor.Events) {}))
+		for name, err := range map[string]error{
+			"AddReader after Attach": l.AddReader(a.fd, func() { t.Error("called") }),
+			"AddWriter after Attach": l.AddWriter(a.fd, func() { t.Error("called") }),
+			"Attach after AddReader": attach,
+		} {
+			if !errors.Is(err, unix.EEXIST) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if l.RemoveReader(a.fd) || l.RemoveWriter(a.fd) {
+			t.Error("what was refused is there")
+		}
+		turns(t, l, 2)
+		must0(source.Detach())
+		must0(l.AddReader(a.fd, func() {}))
+	})
+}

@@ -1,0 +1,125 @@
+//go:build unix || windows
+
+package reactor_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/corobridge/corobridge/reactor"
+)
+
+// elsewhere runs fn in a goroutine, and waits for it.
+func elsewhere(fn func()) {
+	var over sync.WaitGroup
+	over.Go(fn)
+	over.Wait()
+}
+
+// 196: what is there when a turn begins runs in the order of the turn.
+func TestOneTurnHasAnOrder(t *testing.T) {
+	clock := &fakeClock{}
+	l := newLoop(t, clock.option)
+	var got []string
+	say := func(s string) func() { return func() { got = append(got, s) } }
+	a, b := pair(t)
+	must0(l.AddReader(a.fd, func() { got = append(got, "reader"); l.RemoveReader(a.fd) }))
+	var unhook func()
+	l.CallSoon(func() {
+		l.AtTurnEnd(run(func() { // so that all of this is for the next turn
+			l.CallLater(2*time.Millisecond, say("later timer"))
+			l.CallLater(time.Millisecond, say("timer"))
+			l.CallLater(time.Millisecond, func() {
+				say("timer made after it")()
+				l.CallSoon(say("callback of a timer"))
+			})
+			clock.advance(time.Hour)
+			elsewhere(func() { l.CallSoon(say("from a goroutine")) })
+			l.CallSoon(func() {
+				say("callback")()
+				l.AtTurnEnd(run(say("end")))
+				l.AtBatchEnd(run(say("flush")))
+				l.CallSoon(say("callback of a callback"))
+				l.CallLater(0, say("timer of a callback"))
+			})
+			l.CallSoon(say("second callback"))
+			unhook = l.BeforePoll(func() { say("hook")(); b.write("x"); unhook() })
+		}))
+	})
+	turns(t, l, 1)
+	got = nil
+	turns(t, l, 1)
+	want := []string{"timer", "timer made after it", "later timer",
+		"callback", "second callback", "callback of a timer", "from a goroutine",
+		"flush", "hook", "reader", "end"}
+	if !slices.Equal(got, want) {
+		t.Errorf("the turn:\ngot  %s\nwant %s", strings.Join(got, ", "), strings.Join(want, ", "))
+	}
+	got = nil
+	turns(t, l, 1)
+	if want := []string{"timer of a callback", "callback of a callback"}; !slices.Equal(got, want) {
+		t.Errorf("the next one: got %s", strings.Join(got, ", "))
+	}
+}
+
+// 194, 195, 198: what a place of the turn adds runs in that turn only if its place is still to come.
+func TestWhatATurnAddsRunsInItsPlace(t *testing.T) {
+	places := []struct {
+		name string
+		arm  func(t *testing.T, l *reactor.Loop, fn func())
+	}{
+		{"timer", func(_ *testing.T, l *reactor.Loop, fn func()) { l.CallLater(0, fn) }},
+		{"callback", func(_ *testing.T, l *reactor.Loop, fn func()) { l.CallSoon(fn) }},
+		{"flush", func(_ *testing.T, l *reactor.Loop, fn func()) { l.CallSoon(func() { l.AtBatchEnd(run(fn)) }) }},
+		{"hook", func(_ *testing.T, l *reactor.Loop, fn func()) {
+			var remove func()
+			remove = l.BeforePoll(func() { remove(); fn() })
+		}},
+		{"reader", func(t *testing.T, l *reactor.Loop, fn func()) {
+			a, b := pair(t)
+			b.write("x")
+			must0(l.AddReader(a.fd, func() { l.RemoveReader(a.fd); fn() }))
+		}},
+		{"end", func(_ *testing.T, l *reactor.Loop, fn func()) { l.CallSoon(func() { l.AtTurnEnd(run(fn)) }) }},
+	}
+	adds := []struct {
+		name string
+		add  func(l *reactor.Loop, fn func())
+		want map[string]uint64 // turns until fn runs, for each place
+	}{
+		{"callback", func(l *reactor.Loop, fn func()) { l.CallSoon(fn) },
+			map[string]uint64{"timer": 0, "callback": 1, "flush": 1, "hook": 1, "reader": 1, "end": 1}},
+		{"callback of a goroutine", func(l *reactor.Loop, fn func()) { elsewhere(func() { l.CallSoon(fn) }) },
+			map[string]uint64{"timer": 0, "callback": 1, "flush": 1, "hook": 1, "reader": 1, "end": 1}},
+		{"timer", func(l *reactor.Loop, fn func()) { l.CallLater(0, fn) },
+			map[string]uint64{"timer": 1, "callback": 1, "flush": 1, "hook": 1, "reader": 1, "end": 1}},
+		{"flush", func(l *reactor.Loop, fn func()) { l.AtBatchEnd(run(fn)) },
+			map[string]uint64{"timer": 0, "callback": 0, "flush": 1, "hook": 1, "reader": 1, "end": 1}},
+		{"end", func(l *reactor.Loop, fn func()) { l.AtTurnEnd(run(fn)) },
+			map[string]uint64{"timer": 0, "callback": 0, "flush": 0, "hook": 0, "reader": 0, "end": 1}},
+	}
+	for _, place := range places {
+		for _, what := range adds {
+			t.Run(what.name+" added in a "+place.name, func(t *testing.T) {
+				clock := &fakeClock{} // which stands still: a timer is due as soon as it is made
+				l := newLoop(t, clock.option)
+				var added, ran uint64
+				place.arm(t, l, func() {
+					added = l.Stats().Turns
+					what.add(l, func() { ran = l.Stats().Turns; l.Stop() })
+					if ran != 0 {
+						t.Error("it ran at once")
+					}
+				})
+				must0(l.Run(context.Background()))
+				if got := ran - added; got != what.want[place.name] {
+					t.Errorf("it ran %d turns later, not %d", got, what.want[place.name])
+				}
+			})
+		}
+	}
+}

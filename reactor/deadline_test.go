@@ -1,0 +1,234 @@
+//go:build unix || windows
+
+package reactor_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/reactor"
+)
+
+// idler is what a Deadline is a field of.
+type idler struct {
+	reactor.Deadline
+	passed func()
+}
+
+func (i *idler) Run() { i.passed() }
+
+func newIdler(l *reactor.Loop, passed func()) *idler {
+	i := &idler{passed: passed}
+	i.Init(l, i)
+	return i
+}
+
+func TestADeadlineComesOnceNothingHasPutItOff(t *testing.T) {
+	fromEverywhere(t, func(t *testing.T, l *reactor.Loop, j *journal, do func(func())) {
+		d := newIdler(l, j.note("idle"))
+		if d.Pending() || d.Stop() || !d.When().IsZero() {
+			t.Error("it is pending from the beginning")
+		}
+		do(func() { d.Extend(10) })
+		for range 5 {
+			elapse(t, l, j.clock, 7)
+			do(func() { d.Extend(10) })
+		}
+		j.want(t)
+		if at := d.When().Sub(fakeEpoch); at != 45 || !d.Pending() {
+			t.Errorf("it comes at %d", at)
+		}
+		elapse(t, l, j.clock, 20)
+		j.want(t, "idle@45")
+		if d.Pending() || d.Stop() {
+			t.Error("it is pending when it has passed")
+		}
+		do(func() { d.Extend(5) }) // it may be used again
+		elapse(t, l, j.clock, 20)
+		j.want(t, "idle@60")
+	})
+}
+
+func TestADeadlineIsMovedForwardStoppedAndSuspended(t *testing.T) {
+	fromEverywhere(t, func(t *testing.T, l *reactor.Loop, j *journal, do func(func())) {
+		d := newIdler(l, j.note("idle"))
+		do(func() { d.Extend(100); d.Extend(10) })
+		elapse(t, l, j.clock, 15)
+		j.want(t, "idle@10")
+
+		do(func() {
+			d.Extend(10)
+			if !d.Stop() || d.Stop() || d.Pending() {
+				t.Error("Stop ends it once")
+			}
+		})
+		if n := len(reactor.TimerHeap(l)); n != 0 {
+			t.Errorf("%d timers are left in the heap", n)
+		}
+		do(func() { d.Extend(10); d.Stop(); d.Extend(20) })
+		elapse(t, l, j.clock, 30)
+		j.want(t, "idle@35")
+
+		do(func() { d.Extend(10); d.Extend(math.MaxInt64) })
+		elapse(t, l, j.clock, 50)
+		j.want(t)
+		do(func() { d.Extend(-1) })
+		turns(t, l, 1)
+		j.want(t, "idle@95")
+	})
+}
+
+// However many requests there are, the timers are left alone: neither is the heap changed nor is the loop told anything. Once in the time
+// that a connection may be idle, its timer comes and is set again.
+func TestToPutADeadlineOffCostsNoTimerOperation(t *testing.T) {
+	const connections, requests, idle = 50, 200, 1000
+	fromEverywhere(t, func(t *testing.T, l *reactor.Loop, j *journal, do func(func())) {
+		var all []*idler
+		do(func() {
+			for range connections {
+				d := newIdler(l, func() { t.Error("one that was busy has passed") })
+				d.Extend(idle)
+				all = append(all, d)
+				l.CallLater(idle, func() {})
+			}
+		})
+		before := reactor.TimerHeap(l)
+		for range requests {
+			j.clock.advance(1)
+			do(func() {
+				for _, d := range all {
+					d.Extend(idle)
+				}
+				if !reactor.DoorIsEmpty(l) {
+					t.Error("to put it off has told the loop something")
+				}
+			})
+			do(func() {
+				for _, d := range all {
+					d.Extend(100 * idle) // while a request is served
+					d.Extend(idle)
+				}
+			})
+		}
+		if !slices.Equal(before, reactor.TimerHeap(l)) {
+			t.Error("a request has cost a timer operation")
+		}
+		j.clock.advance(idle - requests)
+		turns(t, l, 1)
+		if n := l.Stats().Timers; n != connections {
+			t.Errorf("%d timers have fired, want those of CallLater", n)
+		}
+		for i, p := range reactor.TimerHeap(l) {
+			if p.When != idle+requests {
+				t.Fatalf("timer %d has been set to %d", i, p.When)
+			}
+		}
+		for _, d := range all {
+			d.Stop()
+		}
+	})
+}
+
+func TestExtendAllocatesNothing(t *testing.T) {
+	l := newLoop(t)
+	d := newIdler(l, func() {})
+	l.CallSoon(func() {
+		for name, f := range map[string]func(){
+			"put off":           func() { d.Extend(time.Hour) },
+			"moved forward":     func() { d.Extend(time.Hour); d.Extend(time.Minute) },
+			"stopped and begun": func() { d.Stop(); d.Extend(time.Hour) },
+		} {
+			d.Extend(time.Hour)
+			if n := testing.AllocsPerRun(100, f); n != 0 && !raceEnabled {
+				t.Errorf("%s: %v allocations", name, n)
+			}
+		}
+		d.Stop()
+	})
+	turns(t, l, 1)
+}
+
+func TestADeadlineOfAClosedLoopDoesNotCome(t *testing.T) {
+	l := newLoop(t)
+	set, unset := newIdler(l, func() { t.Error("it came") }), newIdler(l, func() { t.Error("it came") })
+	l.CallSoon(func() { set.Extend(time.Hour) })
+	turns(t, l, 1)
+	l.Close()
+	unset.Extend(0)
+	set.Extend(0)
+	if set.Pending() || unset.Pending() || set.Stop() || unset.Stop() {
+		t.Error("pending on a closed loop")
+	}
+}
+
+func TestMisuseOfADeadline(t *testing.T) {
+	l := newLoop(t)
+	var d reactor.Deadline
+	if d.Pending() || d.Stop() || !d.When().IsZero() {
+		t.Error("the zero Deadline is pending")
+	}
+	if v := panicOf(func() { d.Extend(1) }); v != "reactor: the Deadline belongs to no loop; call Init before Extend" {
+		t.Errorf("Extend before Init: panic %v", v)
+	}
+	d.Init(l, noted(func() {}))
+	if v := panicOf(func() { d.Init(l, noted(func() {})) }); v != "reactor: a Deadline has its Init once; use a new one" {
+		t.Errorf("a second Init: panic %v", v)
+	}
+}
+
+// Put off and stopped from everywhere while the loop lets it pass: it never comes before its time, and in the end comes as often as it
+// was left to.
+func TestExtendRacesWithTheLoop(t *testing.T) {
+	for range 20 {
+		var clock = seam.SystemClock()
+		l := started(t, func(c *seam.Config) { c.Clock = clock })
+		var due atomic.Int64
+		passed := make(chan struct{}, 1)
+		d := newIdler(l, func() {
+			if now := clock.Now(); now < time.Duration(due.Load()) {
+				t.Errorf("it came %v too early", time.Duration(due.Load())-now)
+			}
+			select {
+			case passed <- struct{}{}:
+			default:
+			}
+		})
+		var helpers sync.WaitGroup
+		for i := range 3 {
+			helpers.Go(func() {
+				rnd := rand.New(rand.NewPCG(7, uint64(i)))
+				for range 300 {
+					switch rnd.IntN(8) {
+					case 0:
+						d.Stop()
+					case 1:
+						l.CallSoon(func() { d.Extend(time.Duration(rand.IntN(20)) * time.Microsecond) })
+					default:
+						d.Extend(time.Duration(rnd.IntN(20)) * time.Microsecond)
+					}
+				}
+			})
+		}
+		helpers.Wait()
+		inLoop(t, l, func() {
+			d.Stop()
+			select {
+			case <-passed:
+			default:
+			}
+		})
+		due.Store(int64(clock.Now() + 50*time.Microsecond))
+		d.Extend(50 * time.Microsecond)
+		<-passed
+		if d.Pending() {
+			t.Error("it is pending when it has passed")
+		}
+		l.Close()
+	}
+}

@@ -1,0 +1,197 @@
+//go:build unix || windows
+
+package reactor_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/corobridge/corobridge/reactor"
+)
+
+func TestEveryCallsAtWholeMultiples(t *testing.T) {
+	fromEverywhere(t, func(t *testing.T, l *reactor.Loop, j *journal, do func(func())) {
+		var timer reactor.Timer
+		do(func() { timer = l.Every(3, j.note("tick")) })
+		elapse(t, l, j.clock, 10)
+		j.want(t, "tick@3", "tick@6", "tick@9")
+		if at := timer.When().Sub(fakeEpoch); at != 12 || !timer.Pending() {
+			t.Errorf("the next comes at %d", at)
+		}
+		do(func() {
+			if !timer.Stop() || timer.Stop() || timer.Pending() || timer.Reset(1) {
+				t.Error("Stop ends it once")
+			}
+		})
+		elapse(t, l, j.clock, 10)
+		j.want(t)
+	})
+}
+
+// However long the calls take, and however late they come, they stay at multiples of the interval; those that were missed are skipped.
+func TestEveryDoesNotDrift(t *testing.T) {
+	j := &journal{clock: &fakeClock{}}
+	l := newLoop(t, j.clock.option)
+	takes := []time.Duration{1, 0, 9, 10, 35, 0}
+	l.CallSoon(func() {
+		l.Every(10, func() {
+			j.note("tick")()
+			j.clock.advance(takes[0])
+			takes = takes[1:]
+		})
+	})
+	turns(t, l, 1)
+	j.clock.advance(13) // the first comes late
+	turns(t, l, 1)
+	for len(takes) > 0 {
+		elapse(t, l, j.clock, 1)
+	}
+	j.want(t, "tick@13", "tick@20", "tick@30", "tick@40", "tick@60", "tick@100")
+}
+
+func TestStopInsideEvery(t *testing.T) {
+	foreign := func(f func()) {
+		var over sync.WaitGroup
+		over.Go(f)
+		over.Wait()
+	}
+	for name, from := range map[string]func(func()){"loop": func(f func()) { f() }, "goroutine": foreign} {
+		t.Run(name, func(t *testing.T) {
+			clock := &fakeClock{}
+			l := newLoop(t, clock.option)
+			calls := 0
+			var timer reactor.Timer
+			timer = l.Every(1, func() {
+				if calls++; calls == 3 {
+					from(func() {
+						if !timer.Pending() || !timer.Stop() || timer.Pending() {
+							t.Error("Stop inside prevents the next calls")
+						}
+					})
+				}
+			})
+			elapse(t, l, clock, 10)
+			if calls != 3 || len(reactor.TimerHeap(l)) != 0 {
+				t.Errorf("%d calls, %d timers left", calls, len(reactor.TimerHeap(l)))
+			}
+		})
+	}
+}
+
+func TestResetOfEveryMovesAllThatFollow(t *testing.T) {
+	fromEverywhere(t, func(t *testing.T, l *reactor.Loop, j *journal, do func(func())) {
+		var timer reactor.Timer
+		inside := false
+		do(func() {
+			timer = l.Every(10, func() {
+				j.note("tick")()
+				if inside {
+					inside = false
+					timer.Reset(0)
+				}
+			})
+		})
+		elapse(t, l, j.clock, 4)
+		do(func() { timer.Reset(3) })
+		elapse(t, l, j.clock, 20)
+		j.want(t, "tick@7", "tick@17")
+		inside = true
+		elapse(t, l, j.clock, 14)
+		j.want(t, "tick@27", "tick@28", "tick@37") // at once means in a later turn, and 27 is the time that the next ones count from
+		timer.Stop()
+	})
+}
+
+func TestEveryGoesOnAfterAPanicAndAGoexit(t *testing.T) {
+	var x exceptions
+	l := started(t, x.option())
+	calls := make(chan int)
+	n := 0
+	timer := l.Every(10*time.Microsecond, func() {
+		n++
+		switch n {
+		case 1:
+			panic("in a callback")
+		case 2:
+			runtime.Goexit()
+		}
+		calls <- n
+	})
+	if got := <-calls; got != 3 {
+		t.Errorf("call %d came after the two that failed", got)
+	}
+	for stopped := false; !stopped; {
+		select {
+		case <-calls:
+		default:
+			stopped = timer.Stop()
+		}
+	}
+	go func() {
+		for range calls { // one that was under way
+		}
+	}()
+	inLoop(t, l, func() {})
+	close(calls)
+	if ops := x.ops(); len(ops) == 0 || ops[0] != "timer" {
+		t.Errorf("reported: %v", ops)
+	}
+}
+
+func TestEveryOfNothingPanics(t *testing.T) {
+	l := newLoop(t)
+	for d, want := range map[time.Duration]string{
+		0:  "reactor: Every(0s): give a positive time between two calls",
+		-1: "reactor: Every(-1ns): give a positive time between two calls",
+	} {
+		if v := panicOf(func() { l.Every(d, func() {}) }); v != want {
+			t.Errorf("panic %v, want %v", v, want)
+		}
+	}
+}
+
+func TestEveryOnAClosedLoopAndTheLongestInterval(t *testing.T) {
+	clock := &fakeClock{now: time.Hour}
+	l := newLoop(t, clock.option)
+	timer := l.Every(math.MaxInt64, func() { t.Error("it came") })
+	turns(t, l, 2)
+	l.Close()
+	if timer.Pending() || timer.Stop() {
+		t.Error("pending on a closed loop")
+	}
+	if l.Every(1, func() {}) != (reactor.Timer{}) {
+		t.Error("a closed loop made a timer")
+	}
+}
+
+// After a Stop from outside, and the end of a call that was under way, none comes.
+func TestStopOfEveryRacesWithTheLoop(t *testing.T) {
+	l := started(t)
+	for range 200 {
+		var stopped atomic.Bool
+		timer := l.Every(time.Duration(1+rand.IntN(3))*time.Microsecond, func() {
+			if stopped.Load() {
+				t.Error("a call came after Stop")
+			}
+		})
+		for range rand.IntN(100) {
+			runtime.Gosched()
+		}
+		timer.Reset(time.Microsecond)
+		running := make(chan struct{})
+		timer.Stop()
+		must0(l.CallSoon(func() { close(running) })) // a call that was under way is over
+		<-running
+		stopped.Store(true)
+	}
+	inLoop(t, l, func() {
+		if n := len(reactor.TimerHeap(l)); n != 0 {
+			t.Errorf("%d timers are left", n)
+		}
+	})
+}

@@ -1,0 +1,366 @@
+//go:build linux
+
+package reactor_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/reactor"
+)
+
+// everywhere is where a callback may be called from: arm makes fn be called there, once or, where that is the nature of it, until it returns. What
+// a panic or a Goexit does in the first of them is in exception_test.go and goexit_test.go.
+var everywhere = append(places[:len(places):len(places)], []struct {
+	name string
+	arm  func(l *reactor.Loop, fn func())
+}{
+	{"reader", func(l *reactor.Loop, fn func()) {
+		watched(l, (*reactor.Loop).AddReader, (*reactor.Loop).RemoveReader, fn)
+	}},
+	{"writer", func(l *reactor.Loop, fn func()) {
+		watched(l, (*reactor.Loop).AddWriter, (*reactor.Loop).RemoveWriter, fn)
+	}},
+	{"ready handler", func(l *reactor.Loop, fn func()) {
+		a, b := pair2()
+		var s reactor.Source
+		must0(s.Attach(l, a.fd, handler(func(reactor.Events) {
+			must0(s.Detach())
+			a.close()
+			b.close()
+			fn()
+		})))
+	}},
+	{"done of offloaded work", func(l *reactor.Loop, fn func()) { must(l.Offload(func() {}, fn)) }},
+	{"offloaded work", func(l *reactor.Loop, fn func()) { must(l.Offload(fn, func() {})) }},
+	{"task", func(l *reactor.Loop, fn func()) { start(l, fn) }},
+}...)
+
+// watched makes fn be called for a descriptor that is readable and writable.
+func watched(l *reactor.Loop, add func(*reactor.Loop, int, func()) error, remove func(*reactor.Loop, int) bool, fn func()) {
+	a, b := pair2()
+	b.write("x")
+	must0(add(l, a.fd, func() {
+		remove(l, a.fd)
+		a.close()
+		b.close()
+		fn()
+	}))
+}
+
+// Whatever happens in whatever place of one callback, the others of its kind run, and the loop can be closed.
+func TestALoopSurvivesWhatACallbackDoes(t *testing.T) {
+	deeds := []struct {
+		name  string
+		do    func(l *reactor.Loop)
+		ends  bool // the loop
+		stops bool // it, to be started again
+	}{
+		{"panics", func(*reactor.Loop) { panic(func() {}) }, false, false},
+		{"panics with nil", func(*reactor.Loop) { panic(nil) }, false, false},
+		{"panics, and so does the exception handler", func(*reactor.Loop) { panic(whereItPanics) }, false, false},
+		{"calls Goexit", func(*reactor.Loop) { runtime.Goexit() }, false, false},
+		{"stops the loop", func(l *reactor.Loop) { l.Stop() }, false, true},
+		{"closes the loop", func(l *reactor.Loop) { must0(l.Close()) }, true, false},
+		{"closes the loop, and panics", func(l *reactor.Loop) { must0(l.Close()); panic(func() {}) }, true, false},
+		{"closes the loop, and calls Goexit", func(l *reactor.Loop) { must0(l.Close()); runtime.Goexit() }, true, false},
+	}
+	quiet := reactor.WithExceptionHandler(func(_ *reactor.Loop, e reactor.Exception) {
+		var p *reactor.PanicError
+		if errors.As(e.Err, &p) {
+			if fn, ok := p.Value.(func()); ok {
+				fn()
+			}
+		}
+	})
+	for _, place := range everywhere {
+		for _, deed := range deeds {
+			if place.name == "offloaded work" && deed.ends {
+				continue // Close waits for it: TestCloseWaitsForOffloadedWork
+			}
+			t.Run(fmt.Sprint(deed.name, " in a ", place.name), func(t *testing.T) {
+				l := newLoop(t, quiet, asEnvironment)
+				var ran atomic.Int32
+				for range 3 {
+					l.CallSoon(func() {
+						place.arm(l, func() { ran.Add(1); deed.do(l) })
+						place.arm(l, func() { ran.Add(1) })
+					})
+				}
+				must0(l.Start())
+				if deed.ends {
+					<-l.Done()
+					return
+				}
+				for ran.Load() < 6 {
+					if deed.stops {
+						panicOf(func() { l.Start() }) // unless it runs
+					}
+					runtime.Gosched()
+				}
+				if n := ran.Load(); n != 6 {
+					t.Errorf("%d calls of 6", n)
+				}
+			})
+		}
+	}
+}
+
+// A descriptor that is closed behind the loop's back is silent, or is told of as broken. It costs nothing, and disturbs nobody.
+func TestADescriptorClosedBehindTheLoopsBack(t *testing.T) {
+	watches := map[string]func(l *reactor.Loop, fd int) (undo func()){
+		"AddReader": func(l *reactor.Loop, fd int) func() {
+			must0(l.AddReader(fd, func() {}))
+			return func() { l.RemoveReader(fd) }
+		},
+		"AddWriter": func(l *reactor.Loop, fd int) func() {
+			must0(l.AddWriter(fd, func() {}))
+			return func() { l.RemoveWriter(fd) }
+		},
+		"Attach": func(l *reactor.Loop, fd int) func() {
+			s := must(l.Attach(fd, handler(func(reactor.Events) {})))
+			return func() {
+				if err := s.Detach(); err != nil && !errors.Is(err, unix.EBADF) && !errors.Is(err, unix.ENOENT) {
+					panic(err)
+				}
+			}
+		},
+	}
+	for _, kind := range poll.Kinds() {
+		for name, watch := range watches {
+			t.Run(fmt.Sprint(kind, " ", name), func(t *testing.T) {
+				l := newLoop(t, reactor.WithPoller(kind))
+				a, b := pair(t)
+				c, d := pair(t)
+				undo := watch(l, a.fd)
+				got := ""
+				must0(l.AddReader(c.fd, func() { got += c.read(1) }))
+				turns(t, l, 3)
+				a.close()
+				turns(t, l, 3)
+				before := l.Stats().Events
+				turns(t, l, 10)
+				if n := l.Stats().Events - before; n != 0 {
+					t.Errorf("%d events in 10 turns", n)
+				}
+				d.write("xy")
+				turns(t, l, 2)
+				undo()
+				d.write("z")
+				turns(t, l, 1)
+				if got != "xyz" {
+					t.Errorf("the other got %q", got)
+				}
+				l.RemoveReader(c.fd)
+				b.close()
+				l.Close() // before the descriptors
+			})
+		}
+	}
+}
+
+// With a duplicate open, epoll goes on to report what nobody can remove any more. The loop reports it, and does not spin.
+func TestADuplicateOfAClosedDescriptorDoesNotMakeTheLoopSpin(t *testing.T) {
+	var x exceptions
+	var waits atomic.Int64
+	l := newLoop(t, x.option(), wrapping(func(p poll.Poller, into []poll.Event, d time.Duration) (int, error) {
+		waits.Add(1)
+		return p.Wait(into, d)
+	}))
+	a, b := pair(t)
+	c, d := pair(t)
+	duplicate := &end{fd: must(unix.Dup(a.fd))}
+	t.Cleanup(duplicate.close)
+	must0(l.AddReader(a.fd, func() { t.Error("the reader was called") }))
+	a.close()
+	l.RemoveReader(a.fd)
+	b.write("x")
+	got := ""
+	must0(l.AddReader(c.fd, func() { got += c.read(1) }))
+	const span = 300 * time.Millisecond
+	l.CallLater(span, l.Stop)
+	must0(l.Run(context.Background()))
+	// A loop that spins makes a hundred thousand. A loop that naps makes fewer than one in a millisecond, however slow the machine.
+	if n := waits.Load(); n > 64+span.Milliseconds() {
+		t.Errorf("%d waits in %v", n, span)
+	}
+	if ops := x.ops(); !slices.Equal(ops, []string{"poll"}) {
+		t.Errorf("reported: %v", x.all)
+	}
+	d.write("yz")
+	turns(t, l, 4)
+	if got != "yz" {
+		t.Errorf("the other got %q", got)
+	}
+	duplicate.close()
+	l.RemoveReader(c.fd)
+}
+
+// refusing is a poller that takes nothing while errno is set.
+type refusing struct {
+	poll.Poller
+	errno syscall.Errno
+}
+
+func (p *refusing) Add(fd int, tag uint64, want poll.Events, mode poll.Mode) error {
+	if p.errno != 0 {
+		return p.errno
+	}
+	return p.Poller.Add(fd, tag, want, mode)
+}
+
+func (p *refusing) Modify(fd int, tag uint64, want poll.Events, mode poll.Mode) error {
+	if p.errno != 0 {
+		return p.errno
+	}
+	return p.Poller.Modify(fd, tag, want, mode)
+}
+
+// A refused registration changes nothing: what there was stays, and a later one is as if it were the first.
+func TestARegistrationThatIsRefusedChangesNothing(t *testing.T) {
+	for _, errno := range []syscall.Errno{unix.ENOSPC, unix.ENOMEM, unix.EPERM} {
+		p := &refusing{}
+		l := newLoop(t, func(c *seam.Config) {
+			c.Poller = func() (_ poll.Poller, err error) {
+				p.Poller, err = poll.New(poll.Auto)
+				return p, err
+			}
+		})
+		a, b := pair(t)
+		c, _ := pair(t)
+		got := ""
+		note := func(s string) func() { return func() { got += s } }
+		must0(l.AddReader(a.fd, note("r")))
+		b.write("x")
+		p.errno = errno
+		for name, err := range map[string]error{
+			"AddWriter beside a reader": l.AddWriter(a.fd, note("w")),
+			"AddReader":                 l.AddReader(c.fd, note("R")),
+			"AddWriter":                 l.AddWriter(c.fd, note("W")),
+			"Attach":                    (&reactor.Source{}).Attach(l, c.fd, handler(func(reactor.Events) { got += "a" })),
+		} {
+			if !errors.Is(err, errno) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if l.RemoveWriter(a.fd) || l.RemoveReader(c.fd) || l.RemoveWriter(c.fd) {
+			t.Error("what was refused is there")
+		}
+		turns(t, l, 2)
+		p.errno = 0
+		must0(l.AddWriter(a.fd, note("w")))
+		must0(l.AddWriter(c.fd, note("W")))
+		turns(t, l, 1)
+		if got != "rrrwW" && got != "rrWrw" {
+			t.Errorf("%v: got %s", errno, got)
+		}
+		l.Close() // before the descriptors
+	}
+}
+
+// A wait that is interrupted, or fails, loses nothing that does not need the poller, and is reported once.
+func TestALoopWhoseWaitsFailGoesOn(t *testing.T) {
+	for _, failure := range []error{nil, unix.ENOMEM} { // nil: interrupted
+		var x exceptions
+		n := 0
+		l := newLoop(t, x.option(), wrapping(func(p poll.Poller, into []poll.Event, d time.Duration) (int, error) {
+			if n++; n%4 != 0 {
+				return 0, failure
+			}
+			return p.Wait(into, d)
+		}))
+		a, b := pair(t)
+		got := ""
+		must0(l.AddReader(a.fd, func() { got += a.read(1) }))
+		fired := 0
+		for i := range 5 {
+			l.CallLater(time.Duration(i)*time.Millisecond, func() { fired++; b.write("x") })
+		}
+		for fired < 5 || len(got) < 5 {
+			must0(l.Turn(time.Millisecond))
+		}
+		for i, e := range x.all {
+			if failure == nil || e.Op != "poll" || e.Err != failure || i >= n/4+1 {
+				t.Errorf("%v: after %d waits, reported %v", failure, n, e)
+			}
+		}
+		l.RemoveReader(a.fd)
+	}
+}
+
+// A poller that is broken for good ends the loop, which says why, and unwinds as ever.
+func TestALoopWithoutAPollerCloses(t *testing.T) {
+	for _, errno := range []syscall.Errno{unix.EBADF, unix.EINVAL} {
+		t.Run(errno.Error(), func(t *testing.T) {
+			guard(t)
+			var x exceptions
+			var waits atomic.Int64
+			clock := &fakeClock{step: 50 * time.Millisecond}
+			l := must(reactor.New(x.option(), noFaults, clock.option, wrapping(func(poll.Poller, []poll.Event, time.Duration) (int, error) {
+				waits.Add(1)
+				return 0, errno
+			})))
+			unwound := false
+			l.CallSoon(func() { start(l, func() { await(l.Context()); unwound = true }) })
+			if err := l.Run(context.Background()); err != reactor.ErrClosed {
+				t.Errorf("Run: %v", err)
+			}
+			if err := l.Close(); !errors.Is(err, errno) {
+				t.Errorf("Close: %v", err)
+			}
+			if ops := x.ops(); !slices.Equal(ops, []string{"poll", "poll"}) || !errors.Is(x.all[1].Err, errno) {
+				t.Errorf("reported: %v", x.all)
+			}
+			if n := waits.Load(); !unwound || n > 1000 {
+				t.Errorf("%d waits; the task has unwound: %v", n, unwound)
+			}
+		})
+	}
+}
+
+// Close waits for the callback that runs, whoever calls it, and whatever that callback does then.
+func TestCloseFromAGoroutineWhileACallbackRuns(t *testing.T) {
+	for _, place := range everywhere {
+		if place.name == "offloaded work" {
+			continue // runs outside the loop
+		}
+		t.Run(place.name, func(t *testing.T) {
+			l := newLoop(t, handling, asEnvironment)
+			closed, ran := make(chan struct{}), false
+			l.CallSoon(func() {
+				place.arm(l, func() {
+					go func() { defer close(closed); l.Close() }()
+					for l.AddReader(-1, func() {}) != reactor.ErrClosed { // until Close has begun
+						runtime.Gosched()
+					}
+					ran = true
+				})
+			})
+			must0(l.Start())
+			<-closed
+			if !ran || !isDone(l) {
+				t.Errorf("the callback has ended: %v; the loop: %v", ran, isDone(l))
+			}
+		})
+	}
+}
+
+func TestNewRefusesFaultsThatMakeNoSense(t *testing.T) {
+	guard(t)
+	t.Setenv(seam.FaultsVariable, "eagain=lots")
+	if l, err := reactor.New(); l != nil || err == nil || !strings.Contains(err.Error(), "COROBRIDGE_FAULTS") || !strings.Contains(err.Error(), "eagain") {
+		t.Errorf("%v, %v", l, err)
+	}
+}

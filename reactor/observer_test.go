@@ -1,0 +1,137 @@
+//go:build unix || windows
+
+package reactor_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/corobridge/corobridge/reactor"
+)
+
+func TestAnObserverIsToldOfTurnsAndLag(t *testing.T) {
+	type turn struct {
+		ran, events int
+		busy        time.Duration
+	}
+	var all []turn
+	var lags []time.Duration
+	var clock fakeClock
+	l := newLoop(t, clock.option, reactor.WithObserver(&reactor.Observer{
+		Turn: func(ran, events int, busy time.Duration) { all = append(all, turn{ran, events, busy}) },
+		Lag:  func(d time.Duration) { lags = append(lags, d) },
+	}))
+	a, b := pair(t)
+	must0(l.AddReader(a.fd, func() { a.read(1); clock.advance(4 * time.Second) }))
+	l.CallSoon(func() {
+		l.CallLater(time.Second, func() {})
+		l.CallSoon(func() {})
+		l.CallSoon(func() { clock.advance(time.Second); b.write("x") })
+		clock.advance(3 * time.Second)
+	})
+	turns(t, l, 3)
+	l.RemoveReader(a.fd)
+	if want := []turn{{1, 0, 3 * time.Second}, {3, 0, time.Second}, {0, 1, 4 * time.Second}}; !slices.Equal(all, want) {
+		t.Errorf("turns: %v, want %v", all, want)
+	}
+	if want := []time.Duration{3 * time.Second, 2 * time.Second, time.Second, 4 * time.Second}; !slices.Equal(lags, want) {
+		t.Errorf("lags: %v, want %v", lags, want)
+	}
+	if s := l.Stats(); s.Busy != 8*time.Second {
+		t.Errorf("busy for %v", s.Busy)
+	}
+}
+
+func TestAnObserverIsToldOfABackoff(t *testing.T) {
+	var told []string
+	l := newLoop(t, reactor.WithObserver(&reactor.Observer{Backoff: func(op string, err error, d time.Duration) {
+		if !errors.Is(err, errMine) || d != time.Second {
+			t.Errorf("told of %v, %v", err, d)
+		}
+		told = append(told, op)
+	}}))
+	l.Backoff("accept", errMine, time.Second)
+	if s := l.Stats(); s.AcceptBackoffs != 1 || !slices.Equal(told, []string{"accept"}) {
+		t.Errorf("told of %v, counted %d", told, s.AcceptBackoffs)
+	}
+	other := newLoop(t)
+	other.Backoff("accept", errMine, time.Second)
+	if s := other.Stats(); s.AcceptBackoffs != 1 {
+		t.Errorf("without an observer %d were counted", s.AcceptBackoffs)
+	}
+}
+
+// An observer is the program's, and must not end the loop.
+func TestAnObserverThatPanicsIsReported(t *testing.T) {
+	var x exceptions
+	var alarm fakeAlarm
+	l := started(t, alarm.option, x.option(), reactor.WithObserver(&reactor.Observer{
+		Turn:    func(int, int, time.Duration) { panic("turn") },
+		Lag:     func(time.Duration) { panic("lag") },
+		Slow:    func(string, time.Duration, []byte) { panic("slow") },
+		Stalled: func(string, time.Duration, []byte) { panic("stalled") },
+		Backoff: func(string, error, time.Duration) { panic("backoff") },
+	}))
+	began, release := make(chan bool), make(chan bool)
+	l.CallSoon(func() { whereItBlocks(began, release) })
+	<-began
+	alarm.pass(time.Second)
+	close(release)
+	l.Backoff("test", nil, 0)
+	inLoop(t, l, func() {})
+	must0(l.Close())
+	told := map[any]bool{}
+	for _, e := range x.all {
+		var p *reactor.PanicError
+		if e.Op != "observer" || !errors.As(e.Err, &p) {
+			t.Errorf("reported %v", e)
+			continue
+		}
+		told[p.Value] = true
+	}
+	if len(told) != 5 {
+		t.Errorf("reported: %v", told)
+	}
+}
+
+// The loop has a copy of its observer: to change it later changes nothing, and races with nobody.
+func TestAnObserverIsCopied(t *testing.T) {
+	told := 0
+	o := &reactor.Observer{Turn: func(int, int, time.Duration) { told++ }}
+	l := newLoop(t, reactor.WithObserver(o))
+	o.Turn = nil
+	turns(t, l, 1)
+	if told != 1 || l.Observer().Turn == nil {
+		t.Errorf("told of %d turns", told)
+	}
+}
+
+// BenchmarkObserver shows what it costs when somebody looks: nothing for an observer without hooks.
+func BenchmarkObserver(b *testing.B) {
+	observers := map[string]*reactor.Observer{
+		"none":     nil,
+		"no hooks": {},
+		"turns":    {Turn: func(int, int, time.Duration) {}, Lag: func(time.Duration) {}},
+		"slow":     {Slow: func(string, time.Duration, []byte) {}},
+	}
+	for name, o := range observers {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			l := newLoop(b, reactor.WithObserver(o))
+			left := b.N
+			var fn func()
+			fn = func() {
+				if left--; left > 0 {
+					l.CallSoon(fn)
+				} else {
+					l.Stop()
+				}
+			}
+			l.CallSoon(fn)
+			b.ResetTimer()
+			l.Run(b.Context())
+		})
+	}
+}

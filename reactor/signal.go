@@ -1,0 +1,224 @@
+package reactor
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"reflect"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+)
+
+// AddSignal calls fn on the loop each time the process gets sig, until remove is called or the loop is closed: asyncio's
+// add_signal_handler. Several functions may be added for one signal, on one loop or on many; each is called, in the order of adding. As
+// with POSIX, a signal that comes again before fn has run may be told once. As long as a signal has handlers its usual effect does
+// not take place; when the last one is removed, it does again.
+//
+// Both functions may be called from any goroutine. On the loop, remove means that fn is not called any more; outside, a call may be
+// under way. Close removes what is left when all tasks have ended, so that unwinding still sees signals. The error is ErrClosed once
+// Close has begun, or matches syscall.EINVAL if there is no such signal or a process can't catch it, as SIGKILL and SIGSTOP. Nil
+// arguments panic.
+func (l *Loop) AddSignal(sig os.Signal, fn func(os.Signal)) (remove func(), err error) {
+	return l.addSignal(&signalHandler{loop: l, fn: fn, sig: sig}, sig)
+}
+
+// NextSignal calls fn on the loop when the process gets one of sigs for the first time, and only then. It is AddSignal that removes
+// itself, from all of sigs, when the signal comes and not when the loop gets to it: so the next signal has its usual effect also while a
+// callback stalls the loop. This is for ends that are graceful at first.
+func (l *Loop) NextSignal(fn func(os.Signal), sigs ...os.Signal) (remove func(), err error) {
+	return l.addSignal(&signalHandler{loop: l, fn: fn, once: true}, sigs...)
+}
+
+func (l *Loop) addSignal(h *signalHandler, sigs ...os.Signal) (remove func(), err error) {
+	if h.fn == nil {
+		panic("reactor: AddSignal and NextSignal need a function")
+	}
+	for _, sig := range sigs {
+		if err := checkSignal(sig); err != nil {
+			return nil, err
+		}
+	}
+	s := l.Local(signalsKey{}, func() any { return newSignals(l) }).(*signals)
+	if !s.add(h, sigs) {
+		return nil, ErrClosed
+	}
+	return func() { s.remove(h) }, nil
+}
+
+// checkSignal refuses what package signal would silently never deliver.
+func checkSignal(sig os.Signal) error {
+	if sig == nil {
+		panic("reactor: AddSignal and NextSignal need signals that are not nil")
+	}
+	const most = 64 // more than any platform has, and as many as package signal knows
+	if n, ok := sig.(syscall.Signal); !ok || n < 1 || n > most || !isDelivered(n) {
+		return fmt.Errorf("reactor: signal %v can't be caught: %w", sig, syscall.EINVAL)
+	}
+	return nil
+}
+
+type signalsKey struct{}
+
+// signals brings the signals of the process to the loop. Package signal sends them to channels, drops what does not fit, and can take
+// a channel off all of its signals only. So each signal has a channel of its own, with one place, and a goroutine waits for all
+// of them.
+type signals struct {
+	loop    *Loop
+	changed chan struct{} // one place: tells the goroutine to look at sources again
+	ended   chan struct{} // closed when the goroutine has ended
+
+	mu      sync.Mutex
+	sources []*signalSource
+	started bool // the goroutine is
+	closed  bool
+}
+
+type signalSource struct {
+	sig      os.Signal
+	came     chan os.Signal
+	handlers []*signalHandler
+}
+
+func newSignals(l *Loop) *signals {
+	return &signals{loop: l, changed: make(chan struct{}, 1), ended: make(chan struct{})}
+}
+
+// signalHandler is an entry of the ready queue, queued once at most.
+type signalHandler struct {
+	loop   *Loop
+	fn     func(os.Signal)
+	sig    os.Signal // with once: written before it is queued
+	once   bool
+	queued atomic.Bool
+	gone   atomic.Bool
+}
+
+// Run calls the handler, unless it has been removed since the signal came.
+func (h *signalHandler) Run() {
+	h.queued.Store(false)
+	if !h.gone.Load() {
+		h.loop.guarded("signal", func() { h.fn(h.sig) })
+	}
+}
+
+// add reports whether Close has not begun. Then it is to find h: it comes here later, since the loop keeps s already.
+func (s *signals) add(h *signalHandler, sigs []os.Signal) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.loop.closing.Load() {
+		return false
+	}
+	for _, sig := range sigs {
+		src := s.source(sig)
+		src.handlers = append(src.handlers, h)
+	}
+	if !s.started {
+		s.started = true
+		go s.watch()
+	}
+	return true
+}
+
+// source returns the one of sig, which it makes if need be.
+func (s *signals) source(sig os.Signal) *signalSource {
+	for _, src := range s.sources {
+		if src.sig == sig {
+			return src
+		}
+	}
+	src := &signalSource{sig: sig, came: make(chan os.Signal, 1)}
+	s.sources = append(s.sources, src)
+	signal.Notify(src.came, sig)
+	s.nudge()
+	return src
+}
+
+func (s *signals) remove(h *signalHandler) {
+	h.gone.Store(true)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.drop(h)
+}
+
+// drop takes h off its signals. Those that have no handler left get their usual effect back.
+func (s *signals) drop(h *signalHandler) {
+	s.sources = slices.DeleteFunc(s.sources, func(src *signalSource) bool {
+		src.handlers = slices.DeleteFunc(src.handlers, func(k *signalHandler) bool { return k == h })
+		if len(src.handlers) > 0 {
+			return false
+		}
+		signal.Stop(src.came)
+		s.nudge()
+		return true
+	})
+}
+
+// nudge makes the goroutine look at sources again.
+func (s *signals) nudge() {
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+}
+
+// watch hands on what comes, until the loop is closed.
+func (s *signals) watch() {
+	defer close(s.ended)
+	for {
+		sources, cases := s.cases()
+		if cases == nil {
+			return
+		}
+		if i, _, _ := reflect.Select(cases); i > 0 {
+			s.deliver(sources[i-1])
+		}
+	}
+}
+
+// cases returns what to wait for: changes, and each source. It returns nil when there is nothing to wait for any more.
+func (s *signals) cases() ([]*signalSource, []reflect.SelectCase) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, nil
+	}
+	cases := []reflect.SelectCase{{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(s.changed)}}
+	for _, src := range s.sources {
+		cases = append(cases, reflect.SelectCase{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(src.came)})
+	}
+	return slices.Clone(s.sources), cases
+}
+
+// deliver queues the handlers of a signal. Those for the next signal only are taken off before the loop hears of this one.
+func (s *signals) deliver(src *signalSource) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, h := range slices.Clone(src.handlers) {
+		if h.once {
+			s.drop(h)
+			h.sig = src.sig
+		}
+		if h.queued.CompareAndSwap(false, true) {
+			s.loop.Post(h)
+		}
+	}
+}
+
+// Close gives all signals their usual effect back, and waits for the goroutine.
+func (s *signals) Close() error {
+	s.mu.Lock()
+	for _, src := range s.sources {
+		signal.Stop(src.came)
+		src.handlers = nil
+	}
+	s.sources, s.closed = nil, true
+	s.nudge()
+	started := s.started
+	s.mu.Unlock()
+	if started {
+		<-s.ended
+	}
+	return nil
+}

@@ -1,0 +1,337 @@
+//go:build linux
+
+package reactor_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/reactor"
+)
+
+// raise sends this process a signal.
+func raise(sig syscall.Signal) { must0(syscall.Kill(os.Getpid(), sig)) }
+
+// told is a signal handler that hands on what it is called with.
+func told() (fn func(os.Signal), calls chan os.Signal) {
+	calls = make(chan os.Signal, 100)
+	return func(s os.Signal) { calls <- s }, calls
+}
+
+func TestSignalWakesALoopThatIsBlocked(t *testing.T) {
+	asleep := make(chan struct{}, 1)
+	l := newLoop(t, wrapping(func(p poll.Poller, into []poll.Event, d time.Duration) (int, error) {
+		if d < 0 {
+			select {
+			case asleep <- struct{}{}:
+			default:
+			}
+		}
+		return p.Wait(into, d)
+	}))
+	fn, calls := told()
+	must(l.AddSignal(syscall.SIGUSR1, func(s os.Signal) {
+		if !l.InLoop() {
+			t.Error("called outside the loop")
+		}
+		fn(s)
+	}))
+	must0(l.Start())
+	for range 3 { // it stays registered
+		<-asleep
+		raise(syscall.SIGUSR1)
+		if s := <-calls; s != syscall.SIGUSR1 {
+			t.Errorf("told of %v", s)
+		}
+	}
+}
+
+func TestEachHandlerOfASignalIsCalledInOrder(t *testing.T) {
+	l := newLoop(t)
+	other := started(t)
+	fn, elsewhere := told()
+	must(other.AddSignal(syscall.SIGUSR1, fn))
+	var got []string
+	over := make(chan struct{})
+	add := func(name string, then func()) (remove func()) {
+		return must(l.AddSignal(syscall.SIGUSR1, func(os.Signal) { got = append(got, name); then() }))
+	}
+	var removeC func()
+	add("a", func() { removeC() })
+	add("b", func() { add("new", func() {}) })
+	removeC = add("c", func() {})
+	add("d", func() { close(over) })
+	must(l.AddSignal(syscall.SIGUSR2, func(os.Signal) { t.Error("called for another signal") }))
+	must0(l.Start())
+	raise(syscall.SIGUSR1)
+	<-over
+	<-elsewhere
+	inLoop(t, l, func() {
+		if s := strings.Join(got, " "); s != "a b d" {
+			t.Errorf("called: %s", s)
+		}
+	})
+}
+
+// A handler may end in any way, and the others are called all the same.
+func TestSignalHandlerMayPanicOrCallGoexit(t *testing.T) {
+	var x exceptions
+	l := started(t, x.option())
+	fn, calls := told()
+	must(l.AddSignal(syscall.SIGUSR1, func(os.Signal) { panic("here") }))
+	must(l.AddSignal(syscall.SIGUSR1, func(os.Signal) { runtime.Goexit() }))
+	must(l.AddSignal(syscall.SIGUSR1, fn))
+	for range 3 {
+		raise(syscall.SIGUSR1)
+		<-calls
+	}
+	if got := x.ops(); !slices.Equal(got, []string{"signal", "signal", "signal"}) {
+		t.Errorf("reported: %v", got)
+	}
+}
+
+func TestSignalsThatCannotBeCaughtAreRefused(t *testing.T) {
+	l := newLoop(t)
+	for _, sig := range []os.Signal{syscall.SIGKILL, syscall.SIGSTOP, syscall.Signal(0), syscall.Signal(-1), syscall.Signal(1000), notASignal{}} {
+		if _, err := l.AddSignal(sig, func(os.Signal) {}); !errors.Is(err, syscall.EINVAL) {
+			t.Errorf("AddSignal(%v): %v", sig, err)
+		}
+		if _, err := l.NextSignal(func(os.Signal) {}, syscall.SIGUSR1, sig); !errors.Is(err, syscall.EINVAL) {
+			t.Errorf("NextSignal(%v): %v", sig, err)
+		}
+	}
+	for name, f := range map[string]func(){
+		"AddSignal without a function":  func() { l.AddSignal(syscall.SIGUSR1, nil) },
+		"NextSignal without a function": func() { l.NextSignal(nil, syscall.SIGUSR1) },
+		"AddSignal without a signal":    func() { l.AddSignal(nil, func(os.Signal) {}) },
+	} {
+		if s, ok := panicOf(f).(string); !ok || !strings.HasPrefix(s, "reactor: ") {
+			t.Errorf("%s: panics with %q", name, s)
+		}
+	}
+}
+
+type notASignal struct{}
+
+func (notASignal) Signal()        {}
+func (notASignal) String() string { return "no signal" }
+
+// One goroutine serves all handlers of a loop, and Close ends it.
+func TestSignalsTakeOneGoroutineForALoop(t *testing.T) {
+	l := started(t)
+	inLoop(t, l, func() {})
+	own, _ := told()
+	channel := make(chan os.Signal, 1)
+	signal.Notify(channel, syscall.SIGUSR1) // package signal has a goroutine of its own from now on
+	defer signal.Stop(channel)
+	before := runtime.NumGoroutine()
+	for range 20 {
+		for _, sig := range []os.Signal{syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGHUP, syscall.SIGWINCH} {
+			must(l.AddSignal(sig, own))
+		}
+	}
+	if n := runtime.NumGoroutine() - before; n != 1 {
+		t.Errorf("%d goroutines more", n)
+	}
+	l.Close()
+	// The loop's own goroutine ends too.
+	for runtime.NumGoroutine() >= before {
+		runtime.Gosched()
+	}
+}
+
+// The signal comes while handlers are added and removed, and while loops are closed.
+func TestSignalHandlersComeAndGoFromAnyGoroutine(t *testing.T) {
+	guard(t)
+	keep := make(chan os.Signal, 1)
+	signal.Notify(keep, syscall.SIGUSR1)
+	defer signal.Stop(keep)
+	for range 20 {
+		l := started(t)
+		var helpers sync.WaitGroup
+		for i := range 4 {
+			helpers.Go(func() {
+				for j := range 300 {
+					add := l.AddSignal
+					if j%2 == 0 {
+						add = func(sig os.Signal, fn func(os.Signal)) (func(), error) { return l.NextSignal(fn, sig, syscall.SIGUSR2) }
+					}
+					remove, err := add(syscall.SIGUSR1, func(os.Signal) {})
+					if err != nil {
+						if err != reactor.ErrClosed {
+							t.Error(err)
+						}
+						return
+					}
+					if i%2 == 0 {
+						raise(syscall.SIGUSR1)
+					}
+					if j%3 != 0 || j > 30 { // a few are left to Close
+						remove()
+					}
+				}
+			})
+		}
+		fn, calls := told()
+		must(l.AddSignal(syscall.SIGUSR1, func(s os.Signal) {
+			if len(calls) == 0 {
+				fn(s)
+			}
+		}))
+		raise(syscall.SIGUSR1) // the helpers may have ended by now
+		<-calls
+		l.Close()
+		helpers.Wait()
+	}
+}
+
+// What follows runs in a process of its own: this test binary again, with a scene named in the environment.
+
+func TestSignalEffectsInAProcessOfItsOwn(t *testing.T) {
+	for name, tt := range map[string]struct {
+		out   string
+		ended syscall.Signal // 0: it exits by itself
+	}{
+		"signals: the usual effect is back when the last handler is gone": {"one is left: terminated\n", syscall.SIGTERM},
+		"signals: the usual effect is back when the loop is closed":       {"while it closes: terminated\n", syscall.SIGTERM},
+		"signals: the next one only":                                      {"next: interrupt\n", syscall.SIGTERM},
+		"signals: the next one only, and the loop stalls":                 {"", syscall.SIGTERM},
+		"signals: each that is not refused comes":                         {"all came, refused: 12\n", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			guard(t)
+			p := play(t, name, "")
+			out, state := p.end(), must(p.Wait())
+			status := state.Sys().(syscall.WaitStatus)
+			if tt.ended == 0 && !state.Success() || tt.ended != 0 && (!status.Signaled() || status.Signal() != tt.ended) || out != tt.out {
+				t.Errorf("%v, printed:\n%s", state, out)
+			}
+		})
+	}
+}
+
+var signalScenes = map[string]func(){
+	"signals: the usual effect is back when the last handler is gone": func() {
+		l := must(reactor.New())
+		must0(l.Start())
+		fn, calls := told()
+		first, second := must(l.AddSignal(syscall.SIGTERM, fn)), must(l.AddSignal(syscall.SIGTERM, fn))
+		first()
+		first()
+		raise(syscall.SIGTERM)
+		fmt.Println("one is left:", <-calls)
+		second()
+		raise(syscall.SIGTERM)
+		select {}
+	},
+	"signals: the usual effect is back when the loop is closed": func() {
+		l := must(reactor.New())
+		ctx, cancel := context.WithCancel(context.Background())
+		must(l.AddSignal(syscall.SIGTERM, func(s os.Signal) {
+			fmt.Println("while it closes:", s)
+			cancel()
+		}))
+		start(l, func() {
+			await(l.Context())
+			raise(syscall.SIGTERM)
+			await(ctx)
+		})
+		must0(l.Close())
+		raise(syscall.SIGTERM)
+		select {}
+	},
+	"signals: the next one only": func() {
+		l := must(reactor.New())
+		must0(l.Start())
+		fn, calls := told()
+		must(l.NextSignal(fn, syscall.SIGINT, syscall.SIGTERM))
+		raise(syscall.SIGINT)
+		fmt.Println("next:", <-calls)
+		raise(syscall.SIGTERM)
+		select {}
+	},
+	"signals: the next one only, and the loop stalls": func() {
+		l := must(reactor.New())
+		must(l.NextSignal(func(os.Signal) { fmt.Println("the loop is not stalled") }, syscall.SIGINT, syscall.SIGTERM))
+		l.CallSoon(func() {
+			for { // the first may be told of a little later than it comes
+				raise(syscall.SIGTERM)
+				time.Sleep(time.Millisecond)
+			}
+		})
+		l.Run(context.Background())
+	},
+	"signals: each that is not refused comes": func() {
+		l := must(reactor.New())
+		must0(l.Start())
+		refused := 0
+		for sig := syscall.Signal(1); sig <= 64; sig++ {
+			fn, calls := told()
+			remove, err := l.AddSignal(sig, fn)
+			if err != nil {
+				refused++
+				continue
+			}
+			if sig == 16 {
+				continue // SIGSTKFLT is not defined everywhere, and nobody sends it: the Go runtime does not pass it on
+			}
+			raise(sig)
+			if s := <-calls; s != sig {
+				panic(s)
+			}
+			remove()
+		}
+		fmt.Println("all came, refused:", refused)
+		l.Close()
+	},
+}
+
+// A signal handler is an ordinary callback: it may touch what other callbacks do, without a lock.
+func ExampleLoop_AddSignal() {
+	loop, err := reactor.New()
+	if err != nil {
+		panic(err)
+	}
+	defer loop.Close()
+	reloads := 0
+	remove, err := loop.AddSignal(syscall.SIGHUP, func(sig os.Signal) {
+		reloads++
+		fmt.Println(sig, reloads)
+		loop.Stop()
+	})
+	if err != nil {
+		panic(err)
+	}
+	defer remove()
+	loop.CallSoon(func() { syscall.Kill(os.Getpid(), syscall.SIGHUP) })
+	loop.Run(context.Background())
+	// Output: hangup 1
+}
+
+// The first SIGTERM is answered with care; a second one, that somebody sends who has lost patience, ends the process.
+func ExampleLoop_NextSignal() {
+	loop, err := reactor.New()
+	if err != nil {
+		panic(err)
+	}
+	loop.NextSignal(func(sig os.Signal) {
+		fmt.Println(sig, "- closing")
+		loop.Close() // on the loop it only begins that
+	}, syscall.SIGINT, syscall.SIGTERM)
+	loop.CallSoon(func() { syscall.Kill(os.Getpid(), syscall.SIGTERM) })
+	fmt.Println(loop.Run(context.Background()))
+	// Output:
+	// terminated - closing
+	// reactor: loop is closed
+}

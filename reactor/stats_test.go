@@ -1,0 +1,142 @@
+//go:build unix || windows
+
+package reactor_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/reactor"
+)
+
+func TestStatsTellWhatThereIs(t *testing.T) {
+	l := newLoop(t)
+	a, b := pair(t)
+	must0(l.AddReader(a.fd, func() {}))
+	must0(l.AddReader(b.fd, func() {}))
+	l.CallLater(time.Hour, func() {})
+	l.CallLater(time.Hour, func() {}).Stop()
+	start(l, func() { await(l.Context()) })
+	var inside reactor.Stats
+	l.CallSoon(func() {
+		l.CallSoon(func() {})
+		l.CallSoon(func() {})
+		posted := make(chan bool)
+		go func() {
+			defer close(posted)
+			for range 3 {
+				l.CallSoon(func() {})
+			}
+		}()
+		<-posted
+		inside = l.Stats()
+	})
+	turns(t, l, 1)
+	got := []int{inside.Ready, inside.Door, inside.PendingTimers, inside.Sources, inside.Tasks}
+	if want := []int{2, 3, 1, 2, 1}; !slices.Equal(got, want) {
+		t.Errorf("in a callback: ready, door, timers, sources, tasks are %v, want %v", got, want)
+	}
+	turns(t, l, 3)
+	l.RemoveReader(a.fd)
+	s := l.Stats()
+	got = []int{s.Ready, s.Door, s.PendingTimers, s.Sources, s.Tasks, int(s.ForeignBatches)}
+	if want := []int{0, 0, 1, 1, 1, 2}; !slices.Equal(got, want) {
+		t.Errorf("after it: ready, door, timers, sources, tasks, batches are %v, want %v", got, want)
+	}
+	l.RemoveReader(b.fd)
+}
+
+// timedPolls makes each wait of the loop take d on the clock, and each poll that does not wait nothing.
+func timedPolls(clock *fakeClock, d time.Duration) reactor.Option {
+	return wrapping(func(p poll.Poller, into []poll.Event, wait time.Duration) (int, error) {
+		if wait != 0 {
+			clock.advance(d)
+		}
+		return p.Wait(into, 0)
+	})
+}
+
+func TestStatsTellHowTheTimeIsSpent(t *testing.T) {
+	var clock fakeClock
+	l := newLoop(t, clock.option, timedPolls(&clock, 3*time.Second))
+	work := func(d time.Duration) func() { return func() { clock.advance(d) } }
+	round := func() {
+		l.CallSoon(work(time.Second))
+		turns(t, l, 1) // ran something, so it does not wait
+		if err := l.Turn(-1); err != nil {
+			t.Fatal(err)
+		}
+		clock.advance(time.Hour) // while it does not run
+	}
+	round()
+	if s := l.Stats(); s.Busy != 0 || s.Idle != 0 || s.Lag.Count() != 0 || s.BusyRatio() != 0 {
+		t.Errorf("measured before somebody asked: %v busy, %v idle, lag %v", s.Busy, s.Idle, s.Lag)
+	}
+	round()
+	s := l.Stats()
+	if s.Busy != time.Second || s.Idle != 3*time.Second || s.BusyRatio() != 0.25 {
+		t.Errorf("%v busy, %v idle, ratio %v", s.Busy, s.Idle, s.BusyRatio())
+	}
+	if s.Lag.Count() != 2 || s.Lag.Quantile(0.5) != time.Microsecond || s.Lag.Quantile(1) != 1<<20*time.Microsecond {
+		t.Errorf("the rounds took %v", s.Lag)
+	}
+	for _, late := range []time.Duration{0, 5 * time.Microsecond, time.Hour} {
+		l.CallSoon(func() { l.CallLater(time.Second, func() {}) })
+		turns(t, l, 1)
+		clock.advance(time.Second + late)
+		turns(t, l, 1)
+	}
+	after := l.Stats()
+	for i := range after.Lag {
+		after.Lag[i] -= s.Lag[i]
+	}
+	if want := (reactor.Histogram{0: 1 + 6, 3: 1, 31: 1}); after.Lag != want {
+		t.Errorf("three timers and six rounds: %v, want %v", after.Lag, want)
+	}
+}
+
+// A callback's time belongs to the round, also of a loop that stops then.
+func TestTheLastRoundCounts(t *testing.T) {
+	var clock fakeClock
+	l := newLoop(t, clock.option, reactor.WithDebug(time.Hour))
+	l.CallSoon(func() {
+		l.AtTurnEnd(run(func() { clock.advance(2 * time.Second) }))
+		clock.advance(time.Second)
+		l.Stop()
+	})
+	must0(l.Run(t.Context()))
+	if s := l.Stats(); s.Busy != 3*time.Second {
+		t.Errorf("busy for %v", s.Busy)
+	}
+}
+
+func TestAHistogramsQuantiles(t *testing.T) {
+	for name, c := range map[string]struct {
+		h    reactor.Histogram
+		q    float64
+		want time.Duration
+	}{
+		"of nothing":            {reactor.Histogram{}, 0.5, 0},
+		"the least":             {reactor.Histogram{2: 1, 5: 9}, 0, 4 * time.Microsecond},
+		"one in ten":            {reactor.Histogram{2: 1, 5: 9}, 0.1, 4 * time.Microsecond},
+		"more than one in ten":  {reactor.Histogram{2: 1, 5: 9}, 0.11, 32 * time.Microsecond},
+		"the most":              {reactor.Histogram{0: 99, 10: 1}, 1, 1024 * time.Microsecond},
+		"99 of a hundred":       {reactor.Histogram{0: 99, 10: 1}, 0.99, time.Microsecond},
+		"beyond the last bound": {reactor.Histogram{31: 1}, 0.5, 1 << 31 * time.Microsecond},
+	} {
+		if got := c.h.Quantile(c.q); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+func TestEventsPerPoll(t *testing.T) {
+	if got := (reactor.Stats{Polls: 4, Events: 6}).EventsPerPoll(); got != 1.5 {
+		t.Errorf("got %v", got)
+	}
+	if got := (reactor.Stats{}).EventsPerPoll(); got != 0 {
+		t.Errorf("without a poll: %v", got)
+	}
+}

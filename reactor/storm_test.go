@@ -1,0 +1,164 @@
+//go:build unix || windows
+
+package reactor_test
+
+import (
+	"math"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/corobridge/corobridge/reactor"
+)
+
+const (
+	stormers    = 8
+	stormWindow = 1 << 16 // calls that a goroutine may be ahead of the loop, so that memory is bounded
+)
+
+// posted is a Runnable that is more than a function.
+type posted struct{ fn func() }
+
+func (p *posted) Run() { p.fn() }
+
+// ways are the calls that hand work to a loop from outside.
+var ways = []struct {
+	name  string
+	post  func(l *reactor.Loop, fn func()) error
+	calls int64 // of each goroutine
+	drops bool  // Close drops what has not run
+	late  bool  // it is taken while the loop closes, too
+}{
+	{"CallSoon", (*reactor.Loop).CallSoon, 1_000_000, false, false},
+	{"Post", func(l *reactor.Loop, fn func()) error { return l.Post(&posted{fn}) }, 1_000_000, false, true},
+	{"CallLater", func(l *reactor.Loop, fn func()) error {
+		if l.CallLater(0, fn) == (reactor.Timer{}) {
+			return reactor.ErrClosed
+		}
+		return nil
+	}, 200_000, true, true},
+}
+
+// storm is many goroutines that call a busy loop. Each counts what was taken of it, and the loop what has run, in order.
+type storm struct {
+	loop  *reactor.Loop
+	post  func(l *reactor.Loop, fn func()) error
+	taken [stormers]int64
+	ran   [stormers]atomic.Int64
+	mixed atomic.Int64 // calls that ran out of order
+	all   sync.WaitGroup
+}
+
+// begin makes each goroutine call n times, or until the loop refuses.
+func (s *storm) begin(t *testing.T, n int64) {
+	for p := range stormers {
+		s.all.Go(func() {
+			for i := range n {
+				err := s.post(s.loop, func() {
+					if s.ran[p].Load() != i {
+						s.mixed.Add(1)
+					}
+					s.ran[p].Add(1)
+				})
+				if err != nil {
+					if err != reactor.ErrClosed {
+						t.Error(err)
+					}
+					return
+				}
+				s.taken[p]++
+				for i-s.ran[p].Load() > stormWindow && !isDone(s.loop) {
+					runtime.Gosched()
+				}
+			}
+		})
+	}
+}
+
+func (s *storm) total() (n int64) {
+	for p := range s.ran {
+		n += s.ran[p].Load()
+	}
+	return n
+}
+
+func TestAStormLosesNothingAndKeepsEachGoroutinesOrder(t *testing.T) {
+	for _, way := range ways {
+		t.Run(way.name, func(t *testing.T) {
+			n := way.calls
+			if raceEnabled || testing.Short() {
+				n /= 50
+			}
+			s := storm{loop: busyLoop(t), post: way.post}
+			s.begin(t, n)
+			s.all.Wait()
+			last := make(chan struct{})
+			must0(s.post(s.loop, func() { close(last) }))
+			<-last
+			for p := range stormers {
+				if s.taken[p] != n || s.ran[p].Load() != n {
+					t.Errorf("goroutine %d: of %d calls %d were taken and %d have run", p, n, s.taken[p], s.ran[p].Load())
+				}
+			}
+			if s.mixed.Load() > 0 {
+				t.Errorf("%d calls ran out of order", s.mixed.Load())
+			}
+		})
+	}
+}
+
+// Each call either runs or returns ErrClosed; of timers, those that were taken and are not due yet are dropped.
+func TestAStormOnALoopThatClosesRunsWhatItHasTaken(t *testing.T) {
+	const before, more = 5000, 2000 // calls of all before Close, and of each goroutine at most if the loop takes them while it closes
+	rounds := 10
+	if raceEnabled || testing.Short() {
+		rounds = 3
+	}
+	for _, way := range ways {
+		t.Run(way.name, func(t *testing.T) {
+			for range rounds {
+				n := int64(math.MaxInt64)
+				if way.late {
+					n = more
+				}
+				s := storm{loop: busyLoop(t), post: way.post}
+				s.begin(t, n)
+				for s.total() < before {
+					runtime.Gosched()
+				}
+				must0(s.loop.Close())
+				ran := s.total()
+				s.all.Wait()
+				if s.total() != ran {
+					t.Errorf("%d calls ran after Close", s.total()-ran)
+				}
+				for p := range stormers {
+					if ran := s.ran[p].Load(); ran > s.taken[p] || ran < s.taken[p] && !way.drops {
+						t.Errorf("goroutine %d: %d calls were taken and %d have run", p, s.taken[p], ran)
+					}
+				}
+				if s.mixed.Load() > 0 {
+					t.Errorf("%d calls ran out of order", s.mixed.Load())
+				}
+			}
+		})
+	}
+}
+
+// The last moment at which a goroutine's call is taken is that in which the loop refuses everything else.
+func TestACallThatComesLastIsNotLost(t *testing.T) {
+	l := newLoop(t)
+	var err error
+	ran := false
+	l.Local("last", func() any {
+		return closer(func() error { // all tasks have ended, and nothing was ready
+			elsewhere(func() { err = l.Post(run(func() { ran = true })) })
+			return nil
+		})
+	})
+	must0(l.Close())
+	if err != nil || !ran {
+		t.Errorf("Post: %v; it ran: %v", err, ran)
+	}
+}

@@ -1,0 +1,287 @@
+//go:build unix || windows
+
+package reactor_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/reactor"
+)
+
+// fakeAlarm rings when a test moves the clock, on the test's goroutine.
+type fakeAlarm struct {
+	fakeClock
+	mu      sync.Mutex
+	pending []*fakeRing
+	sets    int
+}
+
+type fakeRing struct {
+	at   time.Duration
+	ring func()
+}
+
+func (a *fakeAlarm) set(d time.Duration, ring func()) (stop func() bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	r := &fakeRing{a.Now() + d, ring}
+	a.pending = append(a.pending, r)
+	a.sets++
+	return func() bool { return a.take(func(p *fakeRing) bool { return p == r }) != nil }
+}
+
+// take removes and returns the first that is which, nil if there is none.
+func (a *fakeAlarm) take(which func(*fakeRing) bool) *fakeRing {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	i := slices.IndexFunc(a.pending, which)
+	if i < 0 {
+		return nil
+	}
+	r := a.pending[i]
+	a.pending = slices.Delete(a.pending, i, i+1)
+	return r
+}
+
+// pass moves the clock, and rings what is due.
+func (a *fakeAlarm) pass(d time.Duration) {
+	a.advance(d)
+	for {
+		r := a.take(func(r *fakeRing) bool { return r.at <= a.Now() })
+		if r == nil {
+			return
+		}
+		r.ring()
+	}
+}
+
+func (a *fakeAlarm) isSet() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.pending) > 0
+}
+
+func (a *fakeAlarm) option(cfg *seam.Config) { cfg.Clock, cfg.Alarm = a, a.set }
+
+// logBook is where a loop logs, and from where a test reads meanwhile.
+type logBook struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *logBook) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *logBook) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+func (b *logBook) option() reactor.Option {
+	return reactor.WithLogger(slog.New(slog.NewTextHandler(b, nil)))
+}
+
+// stall is a call of Observer.Slow or Observer.Stalled.
+type stall struct {
+	what  string
+	d     time.Duration
+	stack string
+}
+
+// stalls collects them.
+type stalls struct {
+	mu            sync.Mutex
+	slow, stalled []stall
+}
+
+func (s *stalls) observer() *reactor.Observer {
+	note := func(into *[]stall) func(string, time.Duration, []byte) {
+		return func(what string, d time.Duration, stack []byte) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			*into = append(*into, stall{what, d, string(stack)})
+		}
+	}
+	return &reactor.Observer{Slow: note(&s.slow), Stalled: note(&s.stalled)}
+}
+
+func (s *stalls) count() (slow, stalled int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.slow), len(s.stalled)
+}
+
+//go:noinline
+func whereItBlocks(began, release chan bool) {
+	began <- true
+	<-release
+}
+
+// Whatever blocks the loop is told while it does, with the stack it has, whatever other coroutines there are.
+func TestAStallIsToldWhileItLasts(t *testing.T) {
+	a, b := pair(t)
+	var alarm *fakeAlarm
+	tests := map[string]struct {
+		what string
+		arm  func(l *reactor.Loop, fn func())
+	}{
+		"callback": {"callback ", func(l *reactor.Loop, fn func()) { l.CallSoon(fn) }},
+		"timer":    {"timer ", func(l *reactor.Loop, fn func()) { l.CallLater(0, fn) }},
+		"every": {"timer ", func(l *reactor.Loop, fn func()) {
+			var k reactor.Timer
+			k = l.Every(time.Nanosecond, func() { k.Stop(); fn() })
+			alarm.advance(1)
+			l.CallSoon(func() {})
+		}},
+		"flush":       {"flush reactor_test.run", func(l *reactor.Loop, fn func()) { l.CallSoon(func() { l.AtBatchEnd(run(fn)) }) }},
+		"end of turn": {"end of turn reactor_test.run", func(l *reactor.Loop, fn func()) { l.CallSoon(func() { l.AtTurnEnd(run(fn)) }) }},
+		"before poll": {"before poll ", func(l *reactor.Loop, fn func()) {
+			l.CallSoon(func() {
+				var remove func()
+				remove = l.BeforePoll(func() { remove(); fn() })
+			})
+		}},
+		"reader": {"ready ", func(l *reactor.Loop, fn func()) {
+			b.write("x")
+			must0(l.AddReader(a.fd, func() { a.read(1); l.RemoveReader(a.fd); fn() }))
+		}},
+		"the first step of a task": {"callback *reactor_test.job", func(l *reactor.Loop, fn func()) { start(l, fn) }},
+		"a later step": {"task", func(l *reactor.Loop, fn func()) {
+			start(l, func() { l.Coroutines().Running().Yield(); fn() })
+		}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			alarm = &fakeAlarm{}
+			var s stalls
+			var log logBook
+			l := started(t, alarm.option, reactor.WithDebug(time.Second), reactor.WithObserver(s.observer()), log.option())
+			ctx, cancel := context.WithCancel(t.Context())
+			inLoop(t, l, func() { start(l, func() { await(ctx) }) })
+			inLoop(t, l, cancel) // the coroutine that was resumed last is none that stalls
+			began, release := make(chan bool), make(chan bool)
+			tt.arm(l, func() { whereItBlocks(began, release) })
+			<-began
+			for _, told := range []int{0, 1, 2, 2, 3} {
+				if slow, n := s.count(); slow != 0 || n != told {
+					t.Errorf("it was told %d times, want %d", n, told)
+				}
+				alarm.pass(time.Second)
+			}
+			close(release)
+			inLoop(t, l, func() {})
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if len(s.slow) != 1 || s.slow[0].d < 5*time.Second {
+				t.Errorf("told that it was slow: %v", s.slow)
+			}
+			for _, told := range append(s.stalled, s.slow...) {
+				if !strings.HasPrefix(told.what, tt.what) || !strings.Contains(told.stack, "whereItBlocks") || strings.Count(told.stack, "\ngoroutine") != 0 {
+					t.Errorf("told %q with the stack\n%s", told.what, told.stack)
+				}
+			}
+			for _, want := range []string{"the loop is stalled", "msg=\"reactor: slow\"", "whereItBlocks"} {
+				if !strings.Contains(log.String(), want) {
+					t.Errorf("%q is missing in %s", want, &log)
+				}
+			}
+		})
+	}
+}
+
+func TestOnlyWhatTakesLongIsSlow(t *testing.T) {
+	for d, want := range map[time.Duration]int{99 * time.Millisecond: 0, 100 * time.Millisecond: 1} {
+		for name, end := range map[string]func(){"returns": func() {}, "panics": func() { panic("x") }} {
+			var x exceptions
+			var s stalls
+			var alarm fakeAlarm
+			l := newLoop(t, alarm.option, reactor.WithObserver(s.observer()), x.option())
+			l.CallSoon(func() { alarm.advance(d); end() })
+			turns(t, l, 1)
+			if slow, stalled := s.count(); slow != want || stalled != 0 {
+				t.Errorf("%v, %s: told %d times that it was slow, and %d times of a stall", d, name, slow, stalled)
+			}
+		}
+	}
+}
+
+func TestAnIdleLoopSetsNoAlarm(t *testing.T) {
+	var alarm fakeAlarm
+	l := newLoop(t, alarm.option, reactor.WithDebug(0))
+	work := func() {
+		for range 3 {
+			l.CallSoon(func() {})
+			turns(t, l, 1)
+		}
+	}
+	for n := 1; n <= 2; n++ {
+		work()
+		if alarm.sets != n || !alarm.isSet() {
+			t.Errorf("while it works the alarm was set %d times, want %d", alarm.sets, n)
+		}
+		if alarm.pass(time.Minute); alarm.isSet() {
+			t.Error("the alarm is set, and nothing runs")
+		}
+	}
+}
+
+func TestWithoutDebugModeThereIsNoAlarm(t *testing.T) {
+	for name, o := range map[string]*reactor.Observer{"no observer": nil, "one without hooks": {}, "other hooks": {Lag: func(time.Duration) {}}} {
+		var alarm fakeAlarm
+		l := newLoop(t, alarm.option, reactor.WithObserver(o))
+		l.CallSoon(func() {})
+		turns(t, l, 1)
+		if alarm.sets != 0 {
+			t.Errorf("%s: the alarm was set", name)
+		}
+	}
+}
+
+func TestCloseEndsTheWatchdog(t *testing.T) {
+	var alarm fakeAlarm
+	told, began, release := make(chan bool), make(chan bool), make(chan bool)
+	over := false
+	l := newLoop(t, alarm.option, reactor.WithObserver(&reactor.Observer{Stalled: func(string, time.Duration, []byte) {
+		told <- true
+		for range 100 {
+			runtime.Gosched() // Close has its chance to come first
+		}
+		over = true
+	}}))
+	must0(l.Start())
+	l.CallSoon(func() { whereItBlocks(began, release) })
+	<-began
+	var rings sync.WaitGroup
+	rings.Go(func() { alarm.pass(time.Second) })
+	<-told
+	close(release)
+	must0(l.Close())
+	if !over {
+		t.Error("Close did not wait for the observer")
+	}
+	rings.Wait()
+	if alarm.isSet() {
+		t.Error("an alarm is left")
+	}
+}
+
+// The system's alarm is what a program has.
+func TestTheWatchdogRingsByItself(t *testing.T) {
+	release := make(chan bool)
+	l := started(t, reactor.WithObserver(&reactor.Observer{Stalled: func(string, time.Duration, []byte) { close(release) }}))
+	l.CallSoon(func() { <-release })
+	inLoop(t, l, func() {})
+}

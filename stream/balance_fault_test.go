@@ -1,0 +1,162 @@
+//go:build linux
+
+package stream_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"runtime"
+	"syscall"
+	"testing"
+
+	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/reactor"
+	"github.com/corobridge/corobridge/stream"
+	"github.com/corobridge/corobridge/task"
+)
+
+// closingPoller begins to close its loop when a descriptor is to be registered.
+type closingPoller struct {
+	poll.Poller
+	close func()
+}
+
+func (p *closingPoller) Add(fd int, tag uint64, want poll.Events, mode poll.Mode) error {
+	if p.close != nil {
+		p.close()
+		return syscall.EBADF
+	}
+	return p.Poller.Add(fd, tag, want, mode)
+}
+
+func TestALoopThatClosesWhileItGetsAConnectionEndsThatOneOnly(t *testing.T) {
+	guard(t)
+	var pollers []*closingPoller
+	g := startGroup(t, 2, func(c *seam.Config) {
+		c.Poller = func() (poll.Poller, error) {
+			p, err := poll.New(poll.Auto)
+			pollers = append(pollers, &closingPoller{Poller: p})
+			return pollers[len(pollers)-1], err
+		}
+	})
+	l := startLoop(t)
+	address, stop := serving(t, l, &stream.Server{Group: g, Handler: where(g)})
+	a := dial(t, address)
+	loopOf(t, a) // on the first
+	victim := g.Loops()[1]
+	onLoop(t, l, func() {
+		pollers[1].close = func() {
+			go victim.Close()
+			until(func() bool { return victim.Context().Err() != nil })
+		}
+	})
+	mustEnd(t, dial(t, address))
+	<-victim.Done()
+	for _, p := range []net.Conn{a, dial(t, address), dial(t, address)} {
+		if loop := loopOf(t, p); loop != 0 {
+			t.Errorf("served by loop %d", loop)
+		}
+	}
+	mustBe(t, "Serve", stop(), nil)
+}
+
+func TestAHandlerThatFailsOnOneLoopEndsItsOwnConnection(t *testing.T) {
+	for name, run := range map[string]func(g *reactor.LoopGroup){
+		"Start": func(g *reactor.LoopGroup) { g.Start() },
+		"Run":   func(g *reactor.LoopGroup) { go g.Run(context.Background()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			guard(t)
+			told := make(chan *reactor.Loop, 10)
+			g, err := reactor.NewGroup(3, reactor.WithExceptionHandler(func(l *reactor.Loop, e reactor.Exception) {
+				if !l.InLoop() || !errors.As(e.Err, new(*task.PanicError)) && !errors.Is(e.Err, task.ErrGoexit) {
+					t.Errorf("reported: %v", e)
+				}
+				told <- l
+			}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			run(g)
+			where := where(g)
+			address, stop := serving(t, startLoop(t), &stream.Server{Group: g, Handler: func(ctx context.Context, c *stream.Conn) error {
+				switch line, _ := c.ReadLine(ctx); line {
+				case "panic":
+					panic("of the handler")
+				case "error":
+					return errors.New("of the handler")
+				case "goexit":
+					runtime.Goexit()
+				}
+				return where(ctx, c)
+			}})
+			send := func(line string) net.Conn {
+				p := dial(t, address)
+				io.WriteString(p, line+"\n")
+				return p
+			}
+			bystanders := []net.Conn{send(""), send(""), send("")}
+			for i, line := range []string{"error", "", "panic", "panic", "", "goexit", "", "error", "goexit"} {
+				p := send(line)
+				if line != "" {
+					mustEnd(t, p)
+				} else if loop := loopOf(t, p); loop != i%3 {
+					t.Errorf("connection %d is served by loop %d", i, loop)
+				}
+			}
+			for i, p := range bystanders {
+				if loop := loopOf(t, p); loop != i {
+					t.Errorf("bystander %d is served by loop %d", i, loop)
+				}
+			}
+			mustBe(t, "Serve", stop(), nil)
+			mustBe(t, "group.Close", g.Close(), nil)
+			close(told)
+			n := map[*reactor.Loop]int{}
+			for l := range told {
+				n[l]++
+			}
+			if n[g.Loops()[0]] != 1 || n[g.Loops()[1]] != 0 || n[g.Loops()[2]] != 3 {
+				t.Errorf("told: %v", n)
+			}
+		})
+	}
+}
+
+func TestOnErrorIsCalledOnTheConnectionsLoop(t *testing.T) {
+	guard(t)
+	g := startGroup(t, 3)
+	told := make(chan *reactor.Loop, 3)
+	address, _ := serving(t, startLoop(t), &stream.Server{
+		Group:   g,
+		Handler: func(context.Context, *stream.Conn) error { return errors.New("failure") },
+		OnError: func(c *stream.Conn, _ error) {
+			if !c.Loop().InLoop() {
+				t.Error("told on another loop")
+			}
+			told <- c.Loop()
+		},
+	})
+	for _, l := range g.Loops() {
+		mustEnd(t, dial(t, address))
+		if got := <-told; got != l {
+			t.Errorf("told by %p, not %p", got, l)
+		}
+	}
+}
+
+func TestAServerOfAGroupOutOfDescriptorsRecovers(t *testing.T) {
+	guard(t)
+	f := newFaulty()
+	g := startGroup(t, 2)
+	address, stop := serving(t, startLoop(t, f.option()), &stream.Server{Group: g, Handler: echo})
+	first := onEach(t, g, address)[1]
+	f.accept(syscall.EMFILE)
+	second := dial(t, address)
+	ask(t, first, "served meanwhile")
+	ask(t, second, "served in the end")
+	mustBe(t, "Serve", stop(), nil)
+}

@@ -1,0 +1,345 @@
+//go:build linux
+
+package stream_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/corobridge/corobridge/reactor"
+	"github.com/corobridge/corobridge/stream"
+	"github.com/corobridge/corobridge/task"
+)
+
+// onEach dials as many connections as the group has loops, one for each.
+func onEach(t testing.TB, g *reactor.LoopGroup, address string) (all []net.Conn) {
+	t.Helper()
+	for range g.Loops() {
+		p := dial(t, address)
+		ask(t, p, "hello\n")
+		all = append(all, p)
+	}
+	return all
+}
+
+func mustEnd(t testing.TB, p net.Conn) {
+	t.Helper()
+	if _, err := p.Read(make([]byte, 1)); err != io.EOF && !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the connection: %v", err)
+	}
+}
+
+// stopsAccepting waits until nobody listens at an address.
+func stopsAccepting(address string) {
+	until(func() bool {
+		p, err := net.Dial("tcp", address)
+		if err == nil {
+			p.Close()
+		}
+		return err != nil
+	})
+}
+
+type valueKey struct{}
+
+func TestTheEndOfAServerReachesHandlersOnEveryLoop(t *testing.T) {
+	for name, grace := range map[string]time.Duration{"at once": 0, "after Grace": time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			guard(t)
+			g := startGroup(t, 4)
+			l := startLoop(t)
+			ln := listen(t, l, "tcp", "127.0.0.1:0")
+			var ended atomic.Int32
+			s := &stream.Server{Group: g, Grace: grace, Handler: func(ctx context.Context, c *stream.Conn) error {
+				c.ReadLine(ctx)
+				c.WriteString(ctx, "hello\n")
+				if ctx.Value(valueKey{}) != "value" {
+					t.Error("the context does not derive from that of Serve")
+				}
+				_, err := c.ReadLine(ctx)
+				mustBe(t, "a handler", err, stream.ErrServerClosed)
+				mustBe(t, "its context", context.Cause(ctx), stream.ErrServerClosed)
+				task.Yield(context.WithoutCancel(ctx))
+				ended.Add(1)
+				return err
+			}}
+			ctx, cancel := context.WithCancel(context.WithValue(l.Context(), valueKey{}, "value"))
+			srv := task.Spawn(ctx, func(ctx context.Context) error {
+				err := s.Serve(ctx, ln)
+				if n := ended.Load(); n != 4 {
+					t.Errorf("%d of 4 handlers had ended when Serve returned", n)
+				}
+				return err
+			})
+			all := onEach(t, g, ln.Addr().String())
+			cancel()
+			_, err := srv.Await(context.Background())
+			mustBe(t, "Serve", err, nil)
+			for _, p := range all {
+				mustEnd(t, p)
+			}
+		})
+	}
+}
+
+func TestGraceLetsHandlersOnEveryLoopFinish(t *testing.T) {
+	guard(t)
+	g := startGroup(t, 3)
+	address, stop := serving(t, g.Loops()[0], &stream.Server{Group: g, Grace: time.Hour, Handler: echo})
+	all := onEach(t, g, address)
+	done := make(chan error, 1)
+	go func() { done <- stop() }()
+	stopsAccepting(address)
+	for _, p := range all {
+		ask(t, p, "after\n")
+		p.Close()
+	}
+	mustBe(t, "Serve", <-done, nil)
+}
+
+// The server ends with the loop of its listener, whoever called Serve.
+func TestTheEndOfTheListenersLoopEndsGraceOnEveryLoop(t *testing.T) {
+	for name, first := range map[string]func(cancel func(), address string){
+		"in the middle of it": func(cancel func(), address string) { cancel(); stopsAccepting(address) },
+		"before it":           func(func(), string) {},
+	} {
+		for _, who := range callers[:2] {
+			t.Run(name+"/"+who.name, func(t *testing.T) {
+				guard(t)
+				g := startGroup(t, 3)
+				l := newLoop(t)
+				ln := listen(t, l, "tcp", "127.0.0.1:0")
+				ctx, cancel := context.WithCancel(context.Background())
+				defer cancel()
+				served := in(t, func() {
+					who.run(t, l, func(context.Context) {
+						(&stream.Server{Group: g, Grace: time.Hour, Handler: echo}).Serve(ctx, ln)
+					})
+				})
+				all := onEach(t, g, ln.Addr().String())
+				first(cancel, ln.Addr().String())
+				mustBe(t, "loop.Close", l.Close(), nil)
+				served()
+				for _, p := range all {
+					mustEnd(t, p)
+				}
+			})
+		}
+	}
+}
+
+func TestCloseOfAGroupEndsItsServer(t *testing.T) {
+	guard(t)
+	g, err := reactor.NewGroup(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	over := make(chan error, 1)
+	go func() { over <- g.Run(context.Background()) }()
+	address, stop := serving(t, g.Loops()[1], &stream.Server{Group: g, Grace: time.Hour, Handler: echo})
+	all := append(onEach(t, g, address), onEach(t, g, address)...)
+	mustBe(t, "group.Close", g.Close(), nil)
+	mustBe(t, "Serve", stop(), nil)
+	mustBe(t, "Run", <-over, reactor.ErrClosed)
+	for _, p := range all {
+		mustEnd(t, p)
+	}
+}
+
+// A group whose run is over closes what it has left, though its loops wait for each other then.
+func TestAGroupThatIsStoppedWhileItServesCanBeClosed(t *testing.T) {
+	guard(t)
+	g, err := reactor.NewGroup(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	over := make(chan error, 1)
+	go func() { over <- g.Run(ctx) }()
+	address, stop := serving(t, g.Loops()[0], &stream.Server{Group: g, Handler: echo})
+	all := onEach(t, g, address)
+	cancel()
+	mustBe(t, "Run", <-over, context.Canceled)
+	mustBe(t, "group.Close", g.Close(), nil)
+	mustBe(t, "Serve", stop(), nil)
+	for _, p := range all {
+		mustEnd(t, p)
+	}
+}
+
+func TestLoopsThatAreClosedAloneArePassedOver(t *testing.T) {
+	for _, balance := range []stream.Balance{stream.RoundRobin, stream.LeastConns, stream.SourceHash} {
+		guard(t)
+		g := startGroup(t, 3)
+		l := startLoop(t)
+		ln := listen(t, l, "tcp", "127.0.0.1:0")
+		srv := task.Spawn(l.Context(), func(ctx context.Context) error {
+			return (&stream.Server{Group: g, Balance: balance, Handler: where(g)}).Serve(ctx, ln)
+		})
+		served := map[int]net.Conn{}
+		for i := 0; len(served) < 3; i++ {
+			p := dialFrom(t, "127.0.2."+strconv.Itoa(i), ln.Addr().String())
+			served[loopOf(t, p)] = p
+		}
+		for gone := range 3 {
+			mustBe(t, "Close", g.Loops()[gone].Close(), nil)
+			mustEnd(t, served[gone])
+			for i := range 10 {
+				p := dialFrom(t, "127.0.2."+strconv.Itoa(i), ln.Addr().String())
+				if gone == 2 {
+					mustEnd(t, p)
+					break
+				}
+				if loop := loopOf(t, p); loop <= gone {
+					t.Errorf("balance %d: a connection goes to loop %d, which is closed", balance, loop)
+				}
+			}
+		}
+		_, err := srv.Await(context.Background())
+		mustBe(t, "Serve without a loop", err, reactor.ErrClosed)
+	}
+}
+
+func TestListenAndServeWithAGroupNeedsNoLoopInItsContext(t *testing.T) {
+	guard(t)
+	g := startGroup(t, 2)
+	ctx, cancel := context.WithCancel(context.Background())
+	address := reservePort(t)
+	done := make(chan error, 1)
+	go func() {
+		done <- (&stream.Server{Group: g, Handler: where(g)}).ListenAndServe(ctx, "tcp", address, stream.ReusePort())
+	}()
+	for i := range 4 {
+		p := dialWhenServed(t, address)
+		if loop := loopOf(t, p); loop != i%2 {
+			t.Errorf("connection %d is served by loop %d", i, loop)
+		}
+	}
+	cancel()
+	mustBe(t, "ListenAndServe", <-done, nil)
+}
+
+// reservePort returns an address that listeners with ReusePort can share. A socket that does not listen holds it until the end of the test.
+func reservePort(t testing.TB) string {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1) // as the listeners
+	unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	name, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", name.(*unix.SockaddrInet4).Port)
+}
+
+// dialWhenServed dials again and again until somebody listens.
+func dialWhenServed(t testing.TB, address string) (p net.Conn) {
+	t.Helper()
+	until(func() (ok bool) {
+		var err error
+		p, err = net.Dial("tcp", address)
+		return err == nil
+	})
+	t.Cleanup(func() { p.Close() })
+	return p
+}
+
+// Instead of a Group, each loop can have a server of its own, with a listener of its own, and the kernel spreads the connections.
+func TestAListenerForEachLoopSharesThePort(t *testing.T) {
+	guard(t)
+	g := startGroup(t, 3)
+	address := reservePort(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	var listening atomic.Int32
+	go func() {
+		_, err := task.OnEach(ctx, g, func(ctx context.Context, l *reactor.Loop) (struct{}, error) {
+			ln, err := stream.Listen(ctx, "tcp", address, stream.ReusePort())
+			if err != nil {
+				return struct{}{}, err
+			}
+			listening.Add(1)
+			return struct{}{}, stream.Serve(ctx, ln, where(g))
+		})
+		done <- err
+	}()
+	until(func() bool { return listening.Load() == 3 || len(done) > 0 })
+	for range 60 {
+		loopOf(t, dial(t, address))
+	}
+	var sum uint64
+	for i, n := range accepted(g) {
+		if sum += n; n == 0 {
+			t.Errorf("loop %d has got none of 60 connections", i)
+		}
+	}
+	if sum != 60 {
+		t.Errorf("%d connections of 60", sum)
+	}
+	mustBe(t, "Close of one loop", g.Loops()[1].Close(), nil)
+	for range 10 {
+		if loop := loopOf(t, dial(t, address)); loop == 1 {
+			t.Error("served by a loop that is closed")
+		}
+	}
+	cancel()
+	mustBe(t, "OnEach", <-done, nil)
+}
+
+func TestClientsOfManyGoroutinesAreServedOnManyLoops(t *testing.T) {
+	const clients, each, rounds = 8, 20, 5
+	for _, balance := range []stream.Balance{stream.RoundRobin, stream.LeastConns, stream.SourceHash} {
+		guard(t)
+		g := startGroup(t, 4)
+		address, stop := serving(t, g.Loops()[0], &stream.Server{Group: g, Balance: balance, Handler: echo})
+		var all sync.WaitGroup
+		for i := range clients {
+			all.Go(func() {
+				d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 3, byte(i))}}
+				for range each {
+					p, err := d.Dial("tcp", address)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					for range rounds {
+						ask(t, p, "hello\n")
+					}
+					p.Close()
+				}
+			})
+		}
+		all.Wait()
+		mustBe(t, "Serve", stop(), nil)
+		var sum uint64
+		for _, n := range accepted(g) {
+			sum += n
+		}
+		if sum != clients*each {
+			t.Errorf("balance %d: %d connections of %d", balance, sum, clients*each)
+		}
+		for i, n := range open(g) {
+			if n != 0 {
+				t.Errorf("balance %d: %d connections are open on loop %d", balance, n, i)
+			}
+		}
+	}
+}

@@ -1,0 +1,35 @@
+package stream
+
+import (
+	"fmt"
+	"runtime"
+
+	"github.com/corobridge/corobridge/reactor"
+)
+
+// watchHandle makes the loop report it when c, a new handle to e, is collected while it could still be closed. It is for debug mode:
+// the loop has the endpoint, and what lies in that is never collected, so such a handle is one of its own.
+func watchHandle(c *Conn, e *endpoint) {
+	runtime.AddCleanup(c, (*abandoned).tell, &abandoned{e, c.epoch, e.loop().Site()})
+}
+
+// abandoned is a handle that nobody has any more.
+type abandoned struct {
+	e     *endpoint
+	epoch uint32
+	site  string // where it was made
+}
+
+// tell runs on a goroutine of the runtime's, which must not wait.
+func (a *abandoned) tell() {
+	e := a.e
+	e.lock()
+	gone := e.usable(a.epoch) != nil
+	e.unlock()
+	if !gone {
+		e.loop().Post(callback(func() {
+			err := fmt.Errorf("stream: the connection to %v was collected without Close", e.remote())
+			e.loop().Report(reactor.Exception{Op: "connection", Err: err, Site: a.site})
+		}))
+	}
+}

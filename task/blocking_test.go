@@ -1,0 +1,122 @@
+package task_test
+
+import (
+	"context"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/corobridge/corobridge/reactor"
+	"github.com/corobridge/corobridge/task"
+)
+
+// busy starts a task whose Blocking takes the loop's only worker until free is called, which ends the task.
+func busy(ctx context.Context) (free func()) {
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	t := task.Spawn(ctx, func(ctx context.Context) error {
+		_, err := task.Blocking(ctx, func(context.Context) (int, error) { close(begun); <-goOn; return 0, nil })
+		return err
+	})
+	task.Yield(ctx)
+	<-begun
+	return func() { close(goOn); t.Await(ctx) }
+}
+
+// Who cancels a Blocking that waits for a worker finds that it never runs.
+func TestBlockingThatHasNotBegunNeverRuns(t *testing.T) {
+	cancels := map[string]func(t *task.Task[int]){
+		"by its task":   func(tk *task.Task[int]) { tk.Cancel(errTest) },
+		"by a deadline": func(*task.Task[int]) {},
+	}
+	for name, cancel := range cancels {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(ctx context.Context) error {
+				loop, _ := reactor.FromContext(ctx)
+				free := busy(ctx)
+				var inner context.Context
+				tk := task.Go(ctx, func(ctx context.Context) (int, error) {
+					if name == "by a deadline" {
+						short, cancel := task.WithTimeout(ctx, time.Millisecond)
+						defer cancel()
+						ctx = short
+					}
+					inner = ctx
+					return task.Blocking(ctx, func(context.Context) (int, error) { t.Error("it ran"); return 0, nil })
+				})
+				task.Yield(ctx)
+				if r, q := loop.Offloaded(); r != 1 || q != 1 {
+					t.Errorf("%d run, %d are queued", r, q)
+				}
+				cancel(tk)
+				_, err := tk.Await(ctx)
+				wantErr(t, err, context.Cause(inner))
+				if _, q := loop.Offloaded(); q != 0 {
+					t.Errorf("%d are queued", q)
+				}
+				free()
+				_, err = task.Blocking(ctx, func(context.Context) (int, error) { return 0, nil }) // the worker goes on
+				return err
+			}, reactor.WithWorkers(1))
+		})
+	}
+}
+
+// Close cancels tasks, and so drops what they have queued; it waits for what runs.
+func TestCloseDropsBlockingThatHasNotBegun(t *testing.T) {
+	loop := background(t, reactor.WithWorkers(1))
+	begun, goOn, ended := make(chan struct{}), make(chan struct{}), false
+	task.Spawn(loop.Context(), func(ctx context.Context) error {
+		_, err := task.Blocking(ctx, func(context.Context) (int, error) { close(begun); <-goOn; ended = true; return 0, nil })
+		return err
+	})
+	<-begun
+	var queued []*task.Task[int]
+	onLoop(t, loop, func() {
+		for range 10 {
+			queued = append(queued, task.Go(loop.Context(), func(ctx context.Context) (int, error) {
+				return task.Blocking(ctx, func(context.Context) (int, error) { t.Error("it ran"); return 0, nil })
+			}))
+		}
+	})
+	onLoop(t, loop, func() {})
+	closed := make(chan struct{})
+	go func() { defer close(closed); loop.Close() }()
+	for _, tk := range queued {
+		_, err := tk.Await(context.Background())
+		wantErr(t, err, reactor.ErrClosed)
+	}
+	close(goOn)
+	<-closed
+	if !ended {
+		t.Error("Close did not wait for what ran")
+	}
+}
+
+// A Blocking that the context's end meets in its very beginning either runs to its end or does not run.
+func TestBlockingRunsWholeOrNotAtAll(t *testing.T) {
+	run(t, func(ctx context.Context) error {
+		loop, _ := reactor.FromContext(ctx)
+		begun, ended := make(chan int, 1000), make(chan int, 1000)
+		for i := range rounds(1000) {
+			tk := task.Spawn(ctx, func(ctx context.Context) error {
+				_, err := task.Blocking(ctx, func(ctx context.Context) (int, error) {
+					begun <- i
+					runtime.Gosched()
+					ended <- i
+					return 0, nil
+				})
+				return err
+			})
+			task.Yield(ctx)
+			tk.Cancel(errTest)
+			if _, err := tk.Await(ctx); err != nil {
+				wantErr(t, err, errTest)
+			}
+		}
+		eventually(ctx, func() bool { r, q := loop.Offloaded(); return r+q == 0 })
+		if len(begun) != len(ended) {
+			t.Errorf("%d have begun, %d have ended", len(begun), len(ended))
+		}
+		return nil
+	}, reactor.WithWorkers(1))
+}

@@ -1,0 +1,135 @@
+package task
+
+import (
+	"context"
+	"fmt"
+	"runtime/pprof"
+	"runtime/trace"
+	"time"
+
+	"github.com/corobridge/corobridge/internal/coro"
+	"github.com/corobridge/corobridge/reactor"
+)
+
+// inspection is what the loop's tasks do for those who look inside: nil for a loop that nobody looks at.
+type inspection struct {
+	labels bool
+	done   func(name string, err error, age time.Duration)
+}
+
+func newInspection(l *reactor.Loop) *inspection {
+	i := &inspection{labels: l.NamesTasks(), done: l.Observer().TaskDone}
+	if !i.labels && i.done == nil && !l.Debug() {
+		return nil
+	}
+	return i
+}
+
+// note remembers where and when a task was started. It is called before the loop knows of it.
+func (s *scope) note() {
+	x := s.more()
+	x.site, x.born = s.sched.loop.Site(), s.sched.loop.Clock().Now()
+}
+
+// TaskName is part of reactor.Named. A task without a name has that of the place where it was started, in debug mode.
+func (b *body[T]) TaskName() string { return b.scope.title() }
+
+// TaskSite is part of reactor.Named.
+func (b *body[T]) TaskSite() string { return b.scope.site() }
+
+func (s *scope) title() string {
+	if name := s.name(); name != "" || s.site() == "" {
+		return name
+	}
+	return "started at " + s.site()
+}
+
+// site is where a task was started, "" unless in debug mode.
+func (s *scope) site() string {
+	if s.extra == nil {
+		return ""
+	}
+	return s.extra.site
+}
+
+// doSeen is Do while somebody looks.
+func (b *body[T]) doSeen() {
+	defer b.scope.show()()
+	v, err := b.fn(&b.scope)
+	b.end(v, err)
+}
+
+// show tells the profiler and the tracer which task the coroutine runs, until hide is called. Both go through the context too, so
+// that what the task starts, or measures with it, is told apart as part of the task.
+func (s *scope) show() (hide func()) {
+	labelled := s.sched.inspection != nil && s.sched.labels
+	title, above := s.title(), &parent{s.values}
+	own := context.Context(above)
+	if labelled {
+		if title != "" {
+			own = pprof.WithLabels(own, pprof.Labels("task", title))
+		}
+		pprof.SetGoroutineLabels(own)
+	}
+	end := func() {}
+	if trace.IsEnabled() {
+		if title == "" {
+			title = "task"
+		}
+		var t *trace.Task
+		own, t = trace.NewTask(own, title)
+		r := trace.StartRegion(own, "run")
+		end = func() { r.End(); t.End() }
+	}
+	s.values = shown(s.values, own)
+	above.Context = context.Background()
+	return func() {
+		end()
+		if labelled { // they stick to the coroutine, which the next task has
+			pprof.SetGoroutineLabels(context.Background())
+		}
+	}
+}
+
+// shownContext is the values of a task that is shown: below are those that it has anyway, and own the labels and the task of the
+// trace. Those of the task above are replaced, not hidden: or a chain of tasks that each start the next one would keep them all.
+type shownContext struct {
+	context.Context
+	own context.Context
+}
+
+func shown(below, own context.Context) context.Context {
+	if s, ok := below.(*shownContext); ok {
+		below = s.Context
+	}
+	return &shownContext{below, own}
+}
+
+func (s *shownContext) Value(key any) any {
+	if v := s.own.Value(key); v != nil {
+		return v
+	}
+	return s.Context.Value(key)
+}
+
+// String describes the context, as contexts do.
+func (s *shownContext) String() string { return fmt.Sprintf("%v shown with %v", s.Context, s.own) }
+
+// parent is what labels and a trace's task are derived from: the values of the task above, until that is done.
+type parent struct{ context.Context }
+
+func (p *parent) String() string { return fmt.Sprint(p.Context) }
+
+// tellDone tells the observer that a task has ended.
+func (s *scope) tellDone(err error) {
+	i := s.sched.inspection
+	if i == nil || i.done == nil {
+		return
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			s.sched.loop.Report(reactor.Exception{Op: "observer", Err: coro.Recovered(v)})
+		}
+	}()
+	i.done(s.title(), err, s.sched.loop.Clock().Now()-s.extra.born)
+}
