@@ -181,7 +181,7 @@ type report struct {
 
 // eventsAtOnce is how many events one poll brings at most: enough that the poll's own cost does not count, and few enough that
 // what the kernel has touched for the first is not gone when the last is handled.
-const eventsAtOnce = 64
+const eventsAtOnce = 32
 
 // collect asks the poller, keeps what it found for deliver, and returns how much that is.
 func (l *Loop) collect(wait time.Duration) int {
