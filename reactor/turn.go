@@ -112,17 +112,14 @@ func (l *Loop) runBatch() {
 func (l *Loop) runItems() {
 	defer l.caught("callback")
 	q := &l.ready
-	spare := crowd - l.coros.Live() // below zero, an item takes more than to run it: asked with one instruction
-	if l.watchdog != nil {
-		spare = -1
-	}
+	more := l.watchdog != nil || l.coros.Live() > crowd // than to run each item
 	for {
 		for q.head != q.end {
 			if l.chooser != nil {
 				q.advance(uint(l.chooser.Choose(int(q.end - q.head))))
 			}
 			r := q.pop()
-			if spare < 0 {
+			if more {
 				if c, ok := q.upcoming().(*coro.Coro); ok {
 					c.Prefetch() // while r runs
 				}
