@@ -222,8 +222,6 @@ func TestChildThatIsRemovedDoesNotWakeTheLoop(t *testing.T) {
 func TestGoroutineThatWaitsForAChildKeepsNobodyWaiting(t *testing.T) {
 	l := started(t)
 	removed, left := play(t, "child: exits with 4 when its input ends", ""), play(t, "child: exits with 4 when its input ends", "")
-	inLoop(t, l, func() {})
-	before := runtime.NumGoroutine()
 	remove := must(l.AddChildWithoutPidfd(removed.Process, func(*os.ProcessState, error) { t.Error("called") }))
 	must(l.AddChildWithoutPidfd(left.Process, func(*os.ProcessState, error) { t.Error("called") }))
 	if !remove() || remove() {
@@ -232,8 +230,8 @@ func TestGoroutineThatWaitsForAChildKeepsNobodyWaiting(t *testing.T) {
 	must0(l.Close())
 	removed.end()
 	left.end()
-	for runtime.NumGoroutine() >= before { // the loop's has ended, and those that wait end now
-		runtime.Gosched()
+	for stacks := make([]byte, 1<<20); strings.Contains(string(stacks[:runtime.Stack(stacks, true)]), "reactor.(*Loop).addChild"); {
+		runtime.Gosched() // until the goroutines that it has made have ended
 	}
 	mustBeReaped(t, removed.Pid)
 	mustBeReaped(t, left.Pid)
@@ -316,9 +314,11 @@ func TestChildrenComeAndGoWhileTheLoopCloses(t *testing.T) {
 		for range 3 {
 			begun.Add(1)
 			helpers.Go(func() {
+				started := sync.OnceFunc(begun.Done)
+				defer started() // also if AddChild fails
 				for i := range 300 {
 					if i == 10 {
-						begun.Done()
+						started()
 					}
 					remove, err := l.AddChild(child.Process, func(*os.ProcessState, error) { t.Error("called") })
 					if err != nil {

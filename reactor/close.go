@@ -3,38 +3,40 @@ package reactor
 import (
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/corobridge/corobridge/internal/coro"
 )
 
 // Close ends the loop. It cancels the loop's context, every task, and what AtClose has registered, goes on running the
-// loop until all of it has ended and every Hold is released, closes what is left open, and then refuses everything. Each
-// second it logs how many tasks, and which Holds, it waits for. What is still queued for a later time is dropped.
+// loop until all of it has ended, every Hold is released and nothing is ready to run, closes what is left open, and then refuses
+// everything. Each second it logs how many tasks, and which Holds, it waits for, or which callback queues itself again and again by
+// Post, which works until the end. What is still queued for a later time is dropped.
 //
-// On the loop itself it only begins that and returns nil; Done tells the end. Anywhere else it returns when all
-// is done, so work that was given to Offload, or that has a Hold, must not wait for it; a task of another loop calls it
+// On the loop itself, and in an Observer's Stalled, it only begins that and returns nil; Done tells the end. Anywhere else it returns
+// when all is done, so work that was given to Offload, or that has a Hold, must not wait for it; a task of another loop calls it
 // through task.Blocking. If nobody runs the loop, Close does so on the calling goroutine, as Run would. A second Close waits for
 // the first. The error joins those of closing what was left open.
 func (l *Loop) Close() error {
-	alone := l.beginClosing()
-	if l.InLoop() {
-		return nil
-	}
+	alone, within := l.beginClosing(), l.within()
 	switch {
-	case alone && coro.CurrentPool() == nil:
-		l.closeAlone()
-	case alone:
+	case alone && (within || coro.CurrentPool() != nil):
 		go l.closeAlone() // on a loop's goroutine no other loop can run
+	case alone:
+		l.closeAlone()
+	}
+	if within {
+		return nil
 	}
 	<-l.done
 	return l.loc.err
 }
+
+// within reports whether the end of the loop waits for its caller.
+func (l *Loop) within() bool { return l.InLoop() || l.watchdog.tells() }
 
 // Done is closed when Close has finished.
 func (l *Loop) Done() <-chan struct{} { return l.done }
@@ -63,7 +65,7 @@ func (l *Loop) shutdown() {
 	}
 	l.ending = true
 	l.beginClosing()
-	l.root.cancel(ErrClosed)
+	l.root.cancel(l.cause)
 	for {
 		l.unwind()
 		l.loc.closeAll(l)
@@ -100,11 +102,11 @@ func (l *Loop) unwind() {
 	const every = time.Second
 	warn := l.clock.Now() + every
 	for {
-		l.cancelAll()
+		cancelled := l.cancelAll()
 		l.stop.Store(false)
 		limit := every
 		if !l.held() {
-			if l.idle() {
+			if cancelled && l.idle() {
 				return
 			}
 			limit = 0
@@ -112,18 +114,25 @@ func (l *Loop) unwind() {
 		l.turn(limit)
 		if now := l.clock.Now(); now >= warn {
 			warn = now + every
-			if l.held() {
-				l.logger.Warn("reactor: Close is waiting", "for", l.holders())
+			if who := l.holders(); who != "" {
+				l.logger.Warn("reactor: Close is waiting", "for", who)
 			}
 		}
 	}
 }
 
-// cancelAll calls what AtClose has registered, the latest first.
-func (l *Loop) cancelAll() {
-	for fn := l.takeCancel(); fn != nil; fn = l.takeCancel() {
+// cancelAll calls what AtClose has registered, the latest first, and reports whether that is all. It is not when something registers
+// itself again and again.
+func (l *Loop) cancelAll() bool {
+	const atOnce = 1 << 10
+	for range atOnce {
+		fn := l.takeCancel()
+		if fn == nil {
+			return true
+		}
 		l.guarded("at close", *fn)
 	}
+	return false
 }
 
 func (l *Loop) takeCancel() *func() {
@@ -145,7 +154,7 @@ func (l *Loop) held() bool {
 	return l.coros.Live() > 0 || len(l.holds) > 0
 }
 
-// holders names whom Close waits for.
+// holders names whom Close waits for, "" if that is nobody.
 func (l *Loop) holders() string {
 	l.life.Lock()
 	defer l.life.Unlock()
@@ -156,11 +165,28 @@ func (l *Loop) holders() string {
 	for h := range l.holds {
 		count[h.name]++
 	}
+	if len(count) == 0 {
+		return l.restless()
+	}
 	var who []string
 	for _, name := range slices.Sorted(maps.Keys(count)) {
 		who = append(who, fmt.Sprintf("%d × %s", count[name], name))
 	}
 	return strings.Join(who, ", ")
+}
+
+// restless names what keeps a loop that nobody holds from coming to rest, "" if nothing does. It is called with life locked.
+func (l *Loop) restless() string {
+	switch {
+	case len(l.cancels) > 0:
+		return "AtClose, registered again and again"
+	case l.idle():
+		return ""
+	case l.ready.empty() || l.scheduler != nil:
+		return "callbacks, queued again and again"
+	}
+	r := l.ready.first()
+	return describe("callback", nameOf(r), r) + ", queued again and again"
 }
 
 // idle reports whether a turn would find nothing to do at once.
@@ -210,7 +236,9 @@ func (l *Loop) Hold(name string) (release func(), err error) {
 func (l *Loop) AtClose(fn func()) (remove func()) {
 	h := &fn
 	l.life.Lock()
-	l.cancels = append(l.cancels, h)
+	if !l.closed {
+		l.cancels = append(l.cancels, h)
+	}
 	l.life.Unlock()
 	if l.closing.Load() {
 		l.Post(callback(func() {})) // it is looked at again
@@ -220,55 +248,4 @@ func (l *Loop) AtClose(fn func()) (remove func()) {
 		defer l.life.Unlock()
 		l.cancels = slices.DeleteFunc(l.cancels, func(k *func()) bool { return k == h })
 	}
-}
-
-// locals are the values that packages keep for a loop.
-type locals struct {
-	mu     sync.Mutex
-	values map[any]any
-	open   []io.Closer
-	err    error // of closing them; written before Done is closed
-}
-
-// Local returns the loop's value for key, which init makes at the first call. A value that is an io.Closer is closed, on
-// the loop, by Close, after all tasks have ended and before the loop refuses everything; the latest made first. A value made on a
-// closed loop is not closed. init must not call Local.
-func (l *Loop) Local(key any, init func() any) any {
-	l.loc.mu.Lock()
-	defer l.loc.mu.Unlock()
-	v, ok := l.loc.values[key]
-	if !ok {
-		v = init()
-		if l.loc.values == nil {
-			l.loc.values = map[any]any{}
-		}
-		l.loc.values[key] = v
-		if c, ok := v.(io.Closer); ok {
-			l.loc.open = append(l.loc.open, c)
-		}
-	}
-	return v
-}
-
-func (s *locals) closeAll(l *Loop) {
-	for c := s.take(); c != nil; c = s.take() {
-		l.guarded("close", func() {
-			if err := c.Close(); err != nil {
-				s.err = errors.Join(s.err, err)
-			}
-		})
-	}
-}
-
-// take removes the latest that is open, nil if there is none.
-func (s *locals) take() io.Closer {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := len(s.open)
-	if n == 0 {
-		return nil
-	}
-	c := s.open[n-1]
-	s.open = slices.Delete(s.open, n-1, n)
-	return c
 }

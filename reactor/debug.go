@@ -104,7 +104,7 @@ func place(function, file string, line int) string {
 }
 
 // placeOf is the place where a function is.
-func placeOf(fn func()) string {
+func placeOf(fn any) string {
 	f := runtime.FuncForPC(reflect.ValueOf(fn).Pointer())
 	file, line := f.FileLine(f.Entry())
 	if name, method := strings.CutSuffix(f.Name(), "-fm"); method {
@@ -158,6 +158,8 @@ func describe(op, task string, v any) string {
 		return op + " " + placeOf(v)
 	case *ticker:
 		return op + " " + placeOf(v.fn)
+	case *signalHandler:
+		return "signal " + placeOf(v.fn)
 	case *lapse:
 		return describe(op, task, v.run)
 	case *coro.Coro, Named:

@@ -15,7 +15,7 @@ func (l *Loop) Every(d time.Duration, fn func()) Timer {
 	if d <= 0 {
 		panic(fmt.Sprintf("reactor: Every(%v): give a positive time between two calls", d))
 	}
-	k := &ticker{every: d, fn: fn}
+	k := &ticker{every: d, fn: needed(fn)}
 	k.timer = timer{loop: l, run: k, when: after(l.clock.Now(), d), index: -1}
 	return l.begun(&k.timer)
 }

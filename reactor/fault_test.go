@@ -314,8 +314,10 @@ func TestALoopWithoutAPollerCloses(t *testing.T) {
 			})))
 			unwound := false
 			l.CallSoon(func() { start(l, func() { await(l.Context()); unwound = true }) })
-			if err := l.Run(context.Background()); err != reactor.ErrClosed {
-				t.Errorf("Run: %v", err)
+			for what, err := range map[string]error{"Run": l.Run(context.Background()), "the context's cause": context.Cause(l.Context())} {
+				if !errors.Is(err, reactor.ErrClosed) || !errors.Is(err, errno) {
+					t.Errorf("%s: %v", what, err)
+				}
 			}
 			if err := l.Close(); !errors.Is(err, errno) {
 				t.Errorf("Close: %v", err)

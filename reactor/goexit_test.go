@@ -45,7 +45,6 @@ func TestGoexitInACallbackOfAStartedLoopLosesNothing(t *testing.T) {
 		t.Run(place.name, func(t *testing.T) {
 			l := newLoop(t, handling)
 			var got []int
-			over := make(chan struct{})
 			l.CallSoon(func() {
 				for i := range 10 {
 					place.arm(l, func() {
@@ -60,8 +59,10 @@ func TestGoexitInACallbackOfAStartedLoopLosesNothing(t *testing.T) {
 				}
 			})
 			must0(l.Start())
-			l.CallLater(5*time.Millisecond, func() { close(over) })
-			<-over
+			for n := 0; n < 40; {
+				inLoop(t, l, func() { n = len(got) })
+			}
+			l.Close()
 			slices.Sort(got)
 			for i := range 10 {
 				if n := count(got, i); n != 4 {

@@ -75,9 +75,10 @@ type Loop struct {
 	found   []report // of the last poll …
 	foundAt int      // … and how far they have been delivered
 	trouble pollTrouble
-	goexit  bool // a task called runtime.Goexit
-	ending  bool // shutdown has begun
-	oneTurn bool // Turn was called, not Run
+	cause   error // why the loop is closed: ErrClosed, or what wraps it
+	goexit  bool  // a task called runtime.Goexit
+	ending  bool  // shutdown has begun
+	oneTurn bool  // Turn was called, not Run
 	stats   Stats
 }
 
@@ -89,7 +90,7 @@ func New(opts ...Option) (*Loop, error) {
 	}
 	l := &Loop{
 		clock: cfg.Clock, chooser: cfg.Chooser, scheduler: newScheduler(&cfg), kernel: cfg.Kernel, logger: cfg.Logger,
-		done: make(chan struct{}), holds: map[*hold]struct{}{}, watchers: map[int]*watcher{}, events: make([]poll.Event, eventsAtOnce),
+		cause: ErrClosed, done: make(chan struct{}), holds: map[*hold]struct{}{}, watchers: map[int]*watcher{}, events: make([]poll.Event, eventsAtOnce),
 	}
 	if l.clock == nil {
 		l.clock = seam.SystemClock()
@@ -138,7 +139,8 @@ func (l *Loop) CallSoon(fn func()) error {
 }
 
 // Post is CallSoon for a value that is queued often and would need a closure each time. While the loop is closing it
-// still takes what unwinding tasks need; it returns ErrClosed once the loop is closed.
+// still takes what unwinding tasks need, and Close waits for all of it: what posts itself again and again has to end with the loop's
+// Context. It returns ErrClosed once the loop is closed.
 func (l *Loop) Post(r Runnable) error {
 	if !l.coros.Inside() {
 		return l.postForeign(r)
@@ -162,7 +164,8 @@ func (l *Loop) Now() time.Time {
 	return l.clock.Wall().Add(l.now - l.clock.Now())
 }
 
-// Context returns the loop's root context: it carries the loop, and is cancelled with ErrClosed by Close.
+// Context returns the loop's root context: it carries the loop, and is cancelled with ErrClosed by Close. If the loop closes by
+// itself, its poller having failed for good, the cause matches ErrClosed and wraps that error.
 func (l *Loop) Context() context.Context { return l.root }
 
 // Coroutines returns the loop's coroutine pool. It is for the packages of this module.

@@ -75,7 +75,7 @@ func (g *LoopGroup) Run(ctx context.Context) error {
 	err := g.loops[here].Run(ctx)
 	others.Wait()
 	returned = true
-	if err == ErrClosed && !g.isClosed() { // that one only
+	if errors.Is(err, ErrClosed) && !g.isClosed() { // that one only
 		err = nil
 		if ctx.Err() != nil {
 			err = coro.Cause(ctx)
@@ -110,7 +110,7 @@ func (g *LoopGroup) Stop() {
 // Close closes the loops, as Loop.Close does: all begin to close at once, and go on running until each has ended, so that the tasks of one may
 // still wait for those of another. The error joins those of the loops.
 //
-// On one of the loops it only begins that, and returns nil. On the loop of somebody else it is called through task.Blocking. Of the
+// On one of the loops, and in Stalled of an Observer of one, it only begins that, and returns nil. On the loop of somebody else it is called through task.Blocking. Of the
 // loops that nobody runs the first is closed on the calling goroutine.
 func (g *LoopGroup) Close() error {
 	var idle []*Loop
@@ -119,10 +119,10 @@ func (g *LoopGroup) Close() error {
 		if l.beginClosing() {
 			idle = append(idle, l)
 		}
-		within = within || l.InLoop()
+		within = within || l.within()
 	}
 	var here *Loop
-	if len(idle) > 0 && coro.CurrentPool() == nil {
+	if len(idle) > 0 && !within && coro.CurrentPool() == nil {
 		here, idle = idle[0], idle[1:]
 	}
 	for _, l := range idle {

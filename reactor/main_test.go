@@ -5,13 +5,10 @@ package reactor_test
 import (
 	"context"
 	"errors"
-	"runtime"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 
 	"github.com/corobridge/corobridge/internal/coro"
 	"github.com/corobridge/corobridge/internal/poll"
@@ -21,10 +18,7 @@ import (
 	"github.com/corobridge/corobridge/reactor"
 )
 
-func TestMain(m *testing.M) {
-	descriptors() // the first use of package os opens the runtime's own poller
-	goleak.VerifyTestMain(m)
-}
+func TestMain(m *testing.M) { seamtest.Main(m) }
 
 // descriptors returns what is open.
 func descriptors() map[string]string { return seamtest.Open() }
@@ -32,19 +26,7 @@ func descriptors() map[string]string { return seamtest.Open() }
 // guard fails the test if it leaves a descriptor open, and ends the process if it hangs.
 func guard(t testing.TB) {
 	t.Helper()
-	dog := time.AfterFunc(time.Minute, func() {
-		buf := make([]byte, 1<<20)
-		panic(t.Name() + " hangs\n" + string(buf[:runtime.Stack(buf, true)]))
-	})
-	before := descriptors()
-	t.Cleanup(func() {
-		dog.Stop()
-		for fd, target := range descriptors() {
-			if before[fd] != target {
-				t.Errorf("descriptor %s (%s) is left", fd, target)
-			}
-		}
-	})
+	seamtest.Guard(t)
 }
 
 // newLoop makes a loop that is closed at the end of the test, and that fails the test if there is an exception, unless opts

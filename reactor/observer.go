@@ -8,7 +8,8 @@ import (
 )
 
 // Observer is a set of functions that are told what a loop does. Each may be nil, and costs nothing then. They must not block; a panic
-// of one goes to the exception handler. Those that are called outside the loop must not wait for it, as Loop.Close would.
+// of one goes to the exception handler. Those that are called outside the loop must not wait for what it does, nor for its end: Close waits for
+// Stalled. Close may be called in each of them.
 type Observer struct {
 	// Turn is called on the loop before each visit to the poller: once in a turn, or in 64 entries of the ready queue while
 	// there are more. ran is how many of those and of timers were run since the last visit, events how many readiness events were
@@ -20,7 +21,7 @@ type Observer struct {
 	// names it, and the task. stack is that of the callback or task while it ran, if the watchdog came by; else nil.
 	Slow func(what string, d time.Duration, stack []byte)
 	// Stalled is called outside the loop, while a callback or a step of a task runs that has taken that long already; again when that
-	// has doubled. stack is where it is now.
+	// has doubled. stack is where it is now. A program that gives the loop up then calls Close, which only begins that here.
 	Stalled func(what string, since time.Duration, stack []byte)
 	// Backoff is called when the loop's user stops trying something for d, because of err: a server that can't accept. It
 	// may be called outside the loop, and must not use what it is told of.
@@ -64,7 +65,9 @@ func (l *Loop) tellOutside(fn func()) {
 	defer func() {
 		if v := recover(); v != nil {
 			e := Exception{Op: "observer", Err: coro.Recovered(v)}
-			l.Post(callback(func() { l.Report(e) }))
+			if l.Post(callback(func() { l.Report(e) })) != nil {
+				logException(l, e) // a closed loop calls no handler
+			}
 		}
 	}()
 	fn()

@@ -4,7 +4,9 @@ package reactor_test
 
 import (
 	"errors"
+	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -133,5 +135,33 @@ func BenchmarkObserver(b *testing.B) {
 			b.ResetTimer()
 			l.Run(b.Context())
 		})
+	}
+}
+
+func TestAnObserverThatPanicsOnAClosedLoopIsLogged(t *testing.T) {
+	var log logBook
+	l := newLoop(t, log.option(), reactor.WithObserver(&reactor.Observer{Backoff: func(string, error, time.Duration) { panic(errMine) }}))
+	must0(l.Close())
+	l.Backoff("accept", errMine, time.Second)
+	if !strings.Contains(log.String(), "op=observer") || !strings.Contains(log.String(), "mine") {
+		t.Errorf("logged: %s", &log)
+	}
+}
+
+func TestAnObserverThatCallsGoexitLosesNoTimer(t *testing.T) {
+	var clock fakeClock
+	l := newLoop(t, clock.option, reactor.WithObserver(&reactor.Observer{Lag: func(d time.Duration) {
+		if d == time.Hour {
+			runtime.Goexit()
+		}
+	}}))
+	fired := 0
+	for range 3 {
+		l.CallLater(time.Second, func() { fired++ })
+	}
+	clock.advance(time.Second + time.Hour)
+	must0(l.Start())
+	for n := 0; n < 3; {
+		inLoop(t, l, func() { n = fired })
 	}
 }

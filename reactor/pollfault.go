@@ -10,7 +10,7 @@ import (
 //
 // A wait that fails does so at once, and would again: the loop would spin. So it naps instead, goes on with timers, tasks and what
 // other goroutines post, and tries again. If that has not helped for giveUpAfter, the loop closes: it is deaf, and those
-// who wait for their connections would do so for ever.
+// who wait for their connections would do so for ever. Run, Close and the context of the loop tell that.
 //
 // The same nap comes when a poll brings nothing, again and again, but events of a descriptor that nobody watches any more. Closing a descriptor
 // does not end its registration while a duplicate is open, in a child process perhaps, and after that nothing can: it takes the
@@ -45,12 +45,17 @@ func (l *Loop) pollFailed(err error, wait time.Duration) {
 		t.failing, t.since = true, now
 		l.Report(Exception{Op: "poll", Err: err})
 	case now-t.since >= giveUpAfter && !l.closing.Load():
-		err = fmt.Errorf("%w: %w", errDeaf, err)
-		l.loc.err = errors.Join(l.loc.err, err)
-		l.Report(Exception{Op: "poll", Err: err})
-		l.beginClosing()
+		l.closeBecause(fmt.Errorf("%w: %w", errDeaf, err))
 	}
 	l.nap(wait)
+}
+
+// closeBecause begins to close the loop for a reason of its own.
+func (l *Loop) closeBecause(err error) {
+	l.cause = fmt.Errorf("%w: %w", ErrClosed, err)
+	l.loc.err = errors.Join(l.loc.err, err)
+	l.beginClosing()
+	l.Report(Exception{Op: "poll", Err: err})
 }
 
 // stranger makes the best of a poll that has brought nothing but events of a descriptor that nobody watches.

@@ -49,8 +49,11 @@ func (q *readyQueue) upcoming() Runnable {
 	if q.head == q.end {
 		return nil
 	}
-	return q.ring[q.head&uint(len(q.ring)-1)]
+	return q.first()
 }
+
+// first returns the first of a queue that is not empty, without taking it out.
+func (q *readyQueue) first() Runnable { return q.ring[q.head&uint(len(q.ring)-1)] }
 
 // advance makes the k-th of the batch the first.
 func (q *readyQueue) advance(k uint) {

@@ -9,7 +9,9 @@ import (
 )
 
 // Run runs the loop on the calling goroutine until Stop (it returns nil), Close (ErrClosed), or the end of ctx (its
-// cause). What is queued then stays queued for the next Run. On a loop that is closed, or closing, it returns ErrClosed at once.
+// cause). What is queued then stays queued for the next Run. On a loop that is closed, or closing, it returns ErrClosed at once. If the
+// loop closes by itself, its poller having failed for a second, the error matches ErrClosed and wraps the poller's, which Close returns
+// too.
 //
 // A task or a callback that calls runtime.Goexit, as testing's FailNow does, ends the loop: every task is cancelled and awaited,
 // the loop is closed, and Run itself calls runtime.Goexit.
@@ -21,11 +23,13 @@ func (l *Loop) Run(ctx context.Context) error {
 		return err
 	}
 	unwatch := l.stopWith(ctx)
-	l.drive(l.serve)
-	unwatch()
+	l.drive(func() {
+		defer unwatch() // before somebody else can run the loop
+		l.serve()
+	})
 	switch {
 	case l.isClosed():
-		return ErrClosed
+		return l.cause
 	case ctx.Err() != nil:
 		return coro.Cause(ctx)
 	default:
@@ -148,7 +152,7 @@ func (l *Loop) background(then func()) {
 
 // Turn runs exactly one turn on the calling goroutine. If nothing is there to be done at once it waits, at most timeout
 // (negative: no bound), for something to do; what a call from another goroutine brings then runs in the next turn.
-// It panics as Run does, returns ErrClosed on a closed loop, and treats runtime.Goexit as Run does.
+// It panics as Run does, returns its error on a closed loop, and treats runtime.Goexit as Run does.
 func (l *Loop) Turn(timeout time.Duration) error {
 	coro.MustNotNest()
 	if err := l.begin(); err != nil {
@@ -168,7 +172,7 @@ func (l *Loop) Turn(timeout time.Duration) error {
 		l.rest()
 	})
 	if l.isClosed() {
-		return ErrClosed
+		return l.cause
 	}
 	return nil
 }

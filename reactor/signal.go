@@ -16,22 +16,29 @@ import (
 // with POSIX, a signal that comes again before fn has run may be told once. As long as a signal has handlers its usual effect does
 // not take place; when the last one is removed, it does again.
 //
-// Both functions may be called from any goroutine. On the loop, remove means that fn is not called any more; outside, a call may be
-// under way. Close removes what is left when all tasks have ended, so that unwinding still sees signals. The error is ErrClosed once
-// Close has begun, or matches syscall.EINVAL if there is no such signal or a process can't catch it, as SIGKILL and SIGSTOP. Nil
-// arguments panic.
-func (l *Loop) AddSignal(sig os.Signal, fn func(os.Signal)) (remove func(), err error) {
+// Both functions may be called from any goroutine. remove reports whether there was something to remove: false the second time, and
+// when the loop is closed. On the loop, it means that fn is not called any more; outside, a call may be under way. Close removes what
+// is left when all tasks have ended, so that unwinding still sees signals.
+//
+// The error is ErrClosed once Close has begun, or matches syscall.EINVAL if there is no such signal, or the process is never told of it:
+// SIGKILL and SIGSTOP, those that the Go runtime keeps (of the processor's faults, and SIGPROF), and on Windows all but SIGINT and
+// SIGTERM. SIGURG also comes from the Go runtime, which uses it. Nil arguments panic.
+func (l *Loop) AddSignal(sig os.Signal, fn func(os.Signal)) (remove func() bool, err error) {
 	return l.addSignal(&signalHandler{loop: l, fn: fn, sig: sig}, sig)
 }
 
 // NextSignal calls fn on the loop when the process gets one of sigs for the first time, and only then. It is AddSignal that removes
 // itself, from all of sigs, when the signal comes and not when the loop gets to it: so the next signal has its usual effect also while a
-// callback stalls the loop. This is for ends that are graceful at first.
-func (l *Loop) NextSignal(fn func(os.Signal), sigs ...os.Signal) (remove func(), err error) {
+// callback stalls the loop. This is for ends that are graceful at first. remove reports whether it prevented the call. Without signals
+// NextSignal panics.
+func (l *Loop) NextSignal(fn func(os.Signal), sigs ...os.Signal) (remove func() bool, err error) {
+	if len(sigs) == 0 {
+		panic("reactor: NextSignal needs the signals to wait for")
+	}
 	return l.addSignal(&signalHandler{loop: l, fn: fn, once: true}, sigs...)
 }
 
-func (l *Loop) addSignal(h *signalHandler, sigs ...os.Signal) (remove func(), err error) {
+func (l *Loop) addSignal(h *signalHandler, sigs ...os.Signal) (remove func() bool, err error) {
 	if h.fn == nil {
 		panic("reactor: AddSignal and NextSignal need a function")
 	}
@@ -44,7 +51,7 @@ func (l *Loop) addSignal(h *signalHandler, sigs ...os.Signal) (remove func(), er
 	if !s.add(h, sigs) {
 		return nil, ErrClosed
 	}
-	return func() { s.remove(h) }, nil
+	return func() bool { return s.remove(h) }, nil
 }
 
 // checkSignal refuses what package signal would silently never deliver.
@@ -54,7 +61,7 @@ func checkSignal(sig os.Signal) error {
 	}
 	const most = 64 // more than any platform has, and as many as package signal knows
 	if n, ok := sig.(syscall.Signal); !ok || n < 1 || n > most || !isDelivered(n) {
-		return fmt.Errorf("reactor: signal %v can't be caught: %w", sig, syscall.EINVAL)
+		return fmt.Errorf("reactor: signal %v is not one that a Go program is told of: %w", sig, syscall.EINVAL)
 	}
 	return nil
 }
@@ -92,15 +99,17 @@ type signalHandler struct {
 	sig    os.Signal // with once: written before it is queued
 	once   bool
 	queued atomic.Bool
-	gone   atomic.Bool
+	gone   atomic.Bool // removed, or with once: called
 }
 
 // Run calls the handler, unless it has been removed since the signal came.
 func (h *signalHandler) Run() {
 	h.queued.Store(false)
-	if !h.gone.Load() {
-		h.loop.guarded("signal", func() { h.fn(h.sig) })
+	if h.gone.Load() || h.once && !h.gone.CompareAndSwap(false, true) {
+		return
 	}
+	defer h.loop.caught("signal")
+	h.fn(h.sig)
 }
 
 // add reports whether Close has not begun. Then it is to find h: it comes here later, since the loop keeps s already.
@@ -111,8 +120,9 @@ func (s *signals) add(h *signalHandler, sigs []os.Signal) bool {
 		return false
 	}
 	for _, sig := range sigs {
-		src := s.source(sig)
-		src.handlers = append(src.handlers, h)
+		if src := s.source(sig); !slices.Contains(src.handlers, h) { // NextSignal may be given a signal twice
+			src.handlers = append(src.handlers, h)
+		}
 	}
 	if !s.started {
 		s.started = true
@@ -135,11 +145,14 @@ func (s *signals) source(sig os.Signal) *signalSource {
 	return src
 }
 
-func (s *signals) remove(h *signalHandler) {
-	h.gone.Store(true)
+func (s *signals) remove(h *signalHandler) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !h.gone.CompareAndSwap(false, true) {
+		return false
+	}
 	s.drop(h)
+	return !s.closed
 }
 
 // drop takes h off its signals. Those that have no handler left get their usual effect back.

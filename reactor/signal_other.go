@@ -2,7 +2,13 @@
 
 package reactor
 
-import "syscall"
+import (
+	"runtime"
+	"syscall"
+)
 
-// isDelivered reports whether a process can catch a signal.
-func isDelivered(sig syscall.Signal) bool { return sig != syscall.SIGKILL }
+// isDelivered reports whether a program is told of a signal. On Windows SIGINT stands for Ctrl-C and Ctrl-Break, and SIGTERM for the
+// end of the session or the window; there are no others.
+func isDelivered(sig syscall.Signal) bool {
+	return runtime.GOOS != "windows" || sig == syscall.SIGINT || sig == syscall.SIGTERM
+}

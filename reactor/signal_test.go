@@ -64,10 +64,10 @@ func TestEachHandlerOfASignalIsCalledInOrder(t *testing.T) {
 	must(other.AddSignal(syscall.SIGUSR1, fn))
 	var got []string
 	over := make(chan struct{})
-	add := func(name string, then func()) (remove func()) {
+	add := func(name string, then func()) (remove func() bool) {
 		return must(l.AddSignal(syscall.SIGUSR1, func(os.Signal) { got = append(got, name); then() }))
 	}
-	var removeC func()
+	var removeC func() bool
 	add("a", func() { removeC() })
 	add("b", func() { add("new", func() {}) })
 	removeC = add("c", func() {})
@@ -103,7 +103,7 @@ func TestSignalHandlerMayPanicOrCallGoexit(t *testing.T) {
 
 func TestSignalsThatCannotBeCaughtAreRefused(t *testing.T) {
 	l := newLoop(t)
-	for _, sig := range []os.Signal{syscall.SIGKILL, syscall.SIGSTOP, syscall.Signal(0), syscall.Signal(-1), syscall.Signal(1000), notASignal{}} {
+	for _, sig := range []os.Signal{syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGSEGV, syscall.Signal(34), syscall.Signal(0), syscall.Signal(-1), syscall.Signal(1000), notASignal{}} {
 		if _, err := l.AddSignal(sig, func(os.Signal) {}); !errors.Is(err, syscall.EINVAL) {
 			t.Errorf("AddSignal(%v): %v", sig, err)
 		}
@@ -115,6 +115,7 @@ func TestSignalsThatCannotBeCaughtAreRefused(t *testing.T) {
 		"AddSignal without a function":  func() { l.AddSignal(syscall.SIGUSR1, nil) },
 		"NextSignal without a function": func() { l.NextSignal(nil, syscall.SIGUSR1) },
 		"AddSignal without a signal":    func() { l.AddSignal(nil, func(os.Signal) {}) },
+		"NextSignal without signals":    func() { l.NextSignal(func(os.Signal) {}) },
 	} {
 		if s, ok := panicOf(f).(string); !ok || !strings.HasPrefix(s, "reactor: ") {
 			t.Errorf("%s: panics with %q", name, s)
@@ -127,28 +128,107 @@ type notASignal struct{}
 func (notASignal) Signal()        {}
 func (notASignal) String() string { return "no signal" }
 
+func TestRemoveTellsWhetherASignalHadThatHandler(t *testing.T) {
+	keep := make(chan os.Signal, 1)
+	signal.Notify(keep, syscall.SIGUSR1, syscall.SIGUSR2)
+	defer signal.Stop(keep)
+	l := started(t)
+	fn, calls := told()
+	next := must(l.NextSignal(fn, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGUSR1))
+	always := must(l.AddSignal(syscall.SIGUSR1, fn))
+	prevented := must(l.NextSignal(func(os.Signal) { t.Error("a removed handler is called") }, syscall.SIGUSR1))
+	left := must(l.AddSignal(syscall.SIGUSR2, fn))
+	last := make(chan bool)
+	must(l.AddSignal(syscall.SIGUSR1, func(os.Signal) { last <- true }))
+	if !prevented() || prevented() {
+		t.Error("the next signal: removed before it comes")
+	}
+	for range 2 {
+		raise(syscall.SIGUSR1)
+		<-last
+	}
+	if n := len(calls); n != 3 {
+		t.Errorf("%d calls; want two, and one of the first signal only", n)
+	}
+	if next() {
+		t.Error("the next signal: removed after it has come")
+	}
+	if !always() || always() {
+		t.Error("each signal: one remove of two succeeds")
+	}
+	l.Close()
+	if left() {
+		t.Error("removed from a closed loop")
+	}
+}
+
+// A handler that is slow is told of once, by its own name.
+func TestASlowSignalHandlerIsNamed(t *testing.T) {
+	var alarm fakeAlarm
+	var s stalls
+	l := newLoop(t, alarm.option, reactor.WithObserver(s.observer()))
+	over := false
+	must(l.AddSignal(syscall.SIGUSR1, func(os.Signal) { alarm.advance(time.Second); over = true }))
+	raise(syscall.SIGUSR1)
+	for !over {
+		must0(l.Turn(-1))
+	}
+	if len(s.slow) != 1 || !strings.HasPrefix(s.slow[0].what, "signal ") || !strings.Contains(s.slow[0].what, "signal_test.go:") {
+		t.Errorf("told of %v", s.slow)
+	}
+}
+
+// Until the loop gets to it, the call for a signal that has come can be prevented.
+func TestSignalThatHasComeCanBeRemoved(t *testing.T) {
+	keep := make(chan os.Signal, 1)
+	signal.Notify(keep, syscall.SIGUSR1)
+	defer signal.Stop(keep)
+	for _, next := range []bool{false, true} {
+		l := newLoop(t)
+		fn := func(os.Signal) { t.Errorf("called; the next signal only: %v", next) }
+		var remove func() bool
+		if next {
+			remove = must(l.NextSignal(fn, syscall.SIGUSR1))
+		} else {
+			remove = must(l.AddSignal(syscall.SIGUSR1, fn))
+		}
+		raise(syscall.SIGUSR1)
+		for l.Stats().Door == 0 { // until it is queued
+			runtime.Gosched()
+		}
+		if !remove() || remove() {
+			t.Error("one remove of two succeeds")
+		}
+		turns(t, l, 2)
+	}
+}
+
 // One goroutine serves all handlers of a loop, and Close ends it.
 func TestSignalsTakeOneGoroutineForALoop(t *testing.T) {
 	l := started(t)
-	inLoop(t, l, func() {})
 	own, _ := told()
-	channel := make(chan os.Signal, 1)
-	signal.Notify(channel, syscall.SIGUSR1) // package signal has a goroutine of its own from now on
-	defer signal.Stop(channel)
-	before := runtime.NumGoroutine()
+	for signalGoroutines() > 0 { // of the tests before: see below
+		runtime.Gosched()
+	}
 	for range 20 {
 		for _, sig := range []os.Signal{syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGHUP, syscall.SIGWINCH} {
 			must(l.AddSignal(sig, own))
 		}
 	}
-	if n := runtime.NumGoroutine() - before; n != 1 {
-		t.Errorf("%d goroutines more", n)
+	if n := signalGoroutines(); n != 1 {
+		t.Errorf("%d goroutines", n)
 	}
 	l.Close()
-	// The loop's own goroutine ends too.
-	for runtime.NumGoroutine() >= before {
+	for signalGoroutines() > 0 { // its last deferred call tells Close, and then it ends
 		runtime.Gosched()
 	}
+}
+
+// signalGoroutines counts the goroutines that wait for signals, of all loops.
+func signalGoroutines() int {
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	return strings.Count(string(stacks), "created by github.com/corobridge/corobridge/reactor.(*signals).add")
 }
 
 // The signal comes while handlers are added and removed, and while loops are closed.
@@ -165,7 +245,9 @@ func TestSignalHandlersComeAndGoFromAnyGoroutine(t *testing.T) {
 				for j := range 300 {
 					add := l.AddSignal
 					if j%2 == 0 {
-						add = func(sig os.Signal, fn func(os.Signal)) (func(), error) { return l.NextSignal(fn, sig, syscall.SIGUSR2) }
+						add = func(sig os.Signal, fn func(os.Signal)) (func() bool, error) {
+							return l.NextSignal(fn, sig, syscall.SIGUSR2)
+						}
 					}
 					remove, err := add(syscall.SIGUSR1, func(os.Signal) {})
 					if err != nil {
@@ -207,7 +289,7 @@ func TestSignalEffectsInAProcessOfItsOwn(t *testing.T) {
 		"signals: the usual effect is back when the loop is closed":       {"while it closes: terminated\n", syscall.SIGTERM},
 		"signals: the next one only":                                      {"next: interrupt\n", syscall.SIGTERM},
 		"signals: the next one only, and the loop stalls":                 {"", syscall.SIGTERM},
-		"signals: each that is not refused comes":                         {"all came, refused: 12\n", 0},
+		"signals: each that is not refused comes":                         {"all came, refused: 13\n", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			guard(t)
@@ -282,9 +364,6 @@ var signalScenes = map[string]func(){
 			if err != nil {
 				refused++
 				continue
-			}
-			if sig == 16 {
-				continue // SIGSTKFLT is not defined everywhere, and nobody sends it: the Go runtime does not pass it on
 			}
 			raise(sig)
 			if s := <-calls; s != sig {

@@ -5,15 +5,19 @@ package reactor
 import (
 	"runtime"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
-// isDelivered reports whether a process can catch a signal, and the Go runtime passes it on: it keeps those of the processor's faults and of
-// the profiler, and those by which the threads of a C library speak.
+// isDelivered reports whether the Go runtime passes a signal on: it keeps those of the processor's faults and of the profiler, and
+// those by which the threads of a C library speak. A signal without a name is a real-time one on Linux, and elsewhere one that
+// there is not, or that the runtime does not know.
 func isDelivered(sig syscall.Signal) bool {
-	switch sig {
-	case syscall.SIGKILL, syscall.SIGSTOP,
-		syscall.SIGILL, syscall.SIGTRAP, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGSEGV, syscall.SIGSYS, syscall.SIGPROF:
+	switch unix.SignalName(sig) { // not every system has all of these
+	case "SIGKILL", "SIGSTOP", "SIGILL", "SIGTRAP", "SIGEMT", "SIGBUS", "SIGFPE", "SIGSEGV", "SIGSYS", "SIGSTKFLT", "SIGPROF":
 		return false
+	case "":
+		return runtime.GOOS == "linux" && sig > 34
 	}
-	return runtime.GOOS != "linux" || sig < 32 || sig > 34
+	return true
 }

@@ -69,12 +69,13 @@ func (s *Source) FD() int { return s.fd }
 
 func (s *Source) register(want Events, mode poll.Mode) error {
 	if s.loop.closing.Load() {
+		s.gone.Store(true) // nothing to detach
 		return ErrClosed
 	}
 	s.want, s.mode = want, mode
 	s.loop.fds.insert(s)
 	if err := s.loop.poller.Add(s.fd, s.tag, want, mode); err != nil {
-		s.loop.fds.drop(s)
+		s.leave()
 		if s.loop.closing.Load() { // it closed the poller in the meantime
 			return ErrClosed
 		}
@@ -91,7 +92,7 @@ func (s *Source) Blocked(want Events) {
 }
 
 // Detach ends the registration; the descriptor stays open. The handler is not called any more, except that a call
-// may be under way when Detach is called outside the loop. A second Detach does nothing.
+// may be under way when Detach is called outside the loop. A second Detach does nothing, nor does one without an Attach that succeeded.
 func (s *Source) Detach() error {
 	if !s.leave() {
 		return nil
@@ -111,7 +112,7 @@ func (s *Source) Closing() {
 }
 
 func (s *Source) leave() bool {
-	if !s.gone.CompareAndSwap(false, true) {
+	if s.loop == nil || !s.gone.CompareAndSwap(false, true) {
 		return false
 	}
 	s.loop.fds.drop(s)

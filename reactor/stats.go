@@ -78,7 +78,8 @@ func (h Histogram) Quantile(q float64) time.Duration {
 }
 
 // Stats returns a snapshot. Outside the loop it waits until the loop answers, in its next turn or when it ends: so it waits as long as the
-// loop is stalled.
+// loop is stalled. On another loop it would stop that one meanwhile, and two loops that ask each other would wait for ever: call it there
+// through task.Blocking, or ask each loop on itself, as task.OnEach does.
 func (l *Loop) Stats() Stats {
 	if l.InLoop() {
 		return l.snapshot()
@@ -140,7 +141,7 @@ func (s *locals) buffersLent() (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, v := range s.values {
-		if b, ok := v.(interface{ BuffersLent() int }); ok {
+		if b, ok := v.value.(interface{ BuffersLent() int }); ok {
 			n += b.BuffersLent()
 		}
 	}
@@ -177,6 +178,12 @@ func (m *meter) beginRound(l *Loop) {
 	now := l.clock.Now()
 	m.idle += now - m.began
 	m.began = now
+}
+
+// fire runs a timer that fires d after its time. The observer is told of that last: it may call runtime.Goexit, too.
+func (m *meter) fire(l *Loop, run Runnable, d time.Duration) {
+	defer m.late(l, d)
+	run.Run()
 }
 
 // late counts that something came d after its time.

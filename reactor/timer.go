@@ -34,11 +34,19 @@ type timer struct {
 //
 // Timers go by the loop's monotonic clock: to set the time of day moves none of them. If the clock jumps, as it may where it counts
 // the time that the machine was suspended, what is due by then fires at once, each once, in the order of the times.
-func (l *Loop) CallLater(d time.Duration, fn func()) Timer { return l.callIn(d, callback(fn)) }
+func (l *Loop) CallLater(d time.Duration, fn func()) Timer { return l.callIn(d, needed(fn)) }
 
 // CallAt runs fn on the loop at t, or soon if t has passed. The time that remains is measured once, on the monotonic clock.
 func (l *Loop) CallAt(t time.Time, fn func()) Timer {
-	return l.callIn(t.Sub(l.clock.Wall()), callback(fn))
+	return l.callIn(t.Sub(l.clock.Wall()), needed(fn))
+}
+
+// needed panics here for a function that is nil, since later nobody would know who has given it.
+func needed(fn func()) callback {
+	if fn == nil {
+		panic("reactor: CallLater, CallAt and Every need a function")
+	}
+	return fn
 }
 
 // PostLater is CallLater for a Runnable.
@@ -190,13 +198,14 @@ func (l *Loop) fireTimers(last uint64) {
 		due := h.a[0].when
 		if run := h.take(); run != nil {
 			l.stats.Timers++
-			if l.meter != nil {
-				l.meter.late(l, l.now-due)
-			}
 			if l.watchdog != nil {
 				run = l.watchdog.watch("timer", run)
 			}
-			run.Run()
+			if l.meter != nil {
+				l.meter.fire(l, run, l.now-due)
+			} else {
+				run.Run()
+			}
 		}
 	}
 }

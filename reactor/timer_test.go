@@ -304,3 +304,16 @@ func TestNow(t *testing.T) {
 }
 
 var _ seam.Clock = (*fakeClock)(nil)
+
+func TestTimersOfNothingPanicWhereTheyAreMade(t *testing.T) {
+	l := newLoop(t)
+	for name, f := range map[string]func(){
+		"CallLater": func() { l.CallLater(0, nil) },
+		"CallAt":    func() { l.CallAt(time.Now(), nil) },
+		"Every":     func() { l.Every(time.Second, nil) },
+	} {
+		if v := panicOf(f); v != "reactor: CallLater, CallAt and Every need a function" {
+			t.Errorf("%s: panic %v", name, v)
+		}
+	}
+}

@@ -6,8 +6,10 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/corobridge/corobridge/internal/gid"
 	"github.com/corobridge/corobridge/internal/seam"
 )
 
@@ -32,9 +34,11 @@ type watchdog struct {
 	next    time.Duration // how long it has run when that is told next
 	nth     uint64        // counts what has run
 	stack   []byte        // what was seen of it, nil if nothing was
-	stop    func() bool   // of the alarm, nil if none is set
+	stop    func() bool   // of the alarm, nil if none is set and none rings
 	ended   bool
 	rings   sync.WaitGroup // alarms set and not rung
+
+	teller atomic.Uintptr // the goroutine that calls Observer.Stalled, 0 while none does
 }
 
 // subject is something that runs.
@@ -137,21 +141,25 @@ func (w *watchdog) set(d time.Duration) {
 	}
 }
 
-// ring looks at what runs. It is called outside the loop.
+// ring looks at what runs. It is called outside the loop, by one goroutine at a time.
 func (w *watchdog) ring() {
 	defer w.rings.Done()
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.stop = nil
+	defer w.rung()
 	if !w.running {
 		return
 	}
-	took := w.loop.clock.Now() - w.since
-	if took >= w.next {
+	if took := w.loop.clock.Now() - w.since; took >= w.next {
 		w.next = 2 * took
 		w.look(took)
 	}
-	if w.running && w.stop == nil {
+}
+
+// rung sets the next alarm if something runs. It is called locked, and unlocks.
+func (w *watchdog) rung() {
+	defer w.mu.Unlock()
+	w.stop = nil
+	if w.running {
 		w.set(max(w.since+w.next-w.loop.clock.Now(), 0))
 	}
 }
@@ -172,9 +180,14 @@ func (w *watchdog) look(took time.Duration) {
 		l.logger.Warn("reactor: the loop is stalled", slog.String("by", what.String()), slog.Duration("since", took), slog.String("stack", string(stack)))
 	}
 	if o := l.observer; o != nil && o.Stalled != nil {
+		w.teller.Store(uintptr(gid.Self()))
+		defer w.teller.Store(0)
 		l.tellOutside(func() { o.Stalled(what.String(), took, stack) })
 	}
 }
+
+// tells reports whether its caller is called by the watchdog, for whose end Close waits.
+func (w *watchdog) tells() bool { return w != nil && w.teller.Load() == uintptr(gid.Self()) }
 
 // close ends the watch, and waits for an alarm that rings.
 func (w *watchdog) close() {

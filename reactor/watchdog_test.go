@@ -281,7 +281,90 @@ func TestCloseEndsTheWatchdog(t *testing.T) {
 // The system's alarm is what a program has.
 func TestTheWatchdogRingsByItself(t *testing.T) {
 	release := make(chan bool)
-	l := started(t, reactor.WithObserver(&reactor.Observer{Stalled: func(string, time.Duration, []byte) { close(release) }}))
+	told := sync.OnceFunc(func() { close(release) }) // a busy machine stalls more than that callback
+	l := started(t, reactor.WithObserver(&reactor.Observer{Stalled: func(string, time.Duration, []byte) { told() }}))
 	l.CallSoon(func() { <-release })
 	inLoop(t, l, func() {})
+}
+
+// Who gives up a loop that is stalled closes it where it is told: that must not wait for the loop, which waits for it.
+func TestCloseInStalledOnlyBeginsIt(t *testing.T) {
+	closers := map[string]func(g *reactor.LoopGroup) error{
+		"loop":  func(g *reactor.LoopGroup) error { return g.Loops()[0].Close() },
+		"group": func(g *reactor.LoopGroup) error { return g.Close() },
+		"group, of which a loop does not run": func(g *reactor.LoopGroup) error {
+			g.Loops()[1].Stop()
+			for panicOf(func() { g.Loops()[1].SetPoller(reactor.Poll) }) != nil { // until it runs no more
+				runtime.Gosched()
+			}
+			return g.Close()
+		},
+	}
+	for name, closeIt := range closers {
+		t.Run(name, func(t *testing.T) {
+			guard(t)
+			var alarm fakeAlarm
+			var g *reactor.LoopGroup
+			told := 0
+			g = must(reactor.NewGroup(2, alarm.option, reactor.WithObserver(&reactor.Observer{Stalled: func(string, time.Duration, []byte) {
+				told++
+				must0(closeIt(g))
+				if isDone(g.Loops()[0]) {
+					t.Error("the loop was closed while it was stalled")
+				}
+			}})))
+			must0(g.Start())
+			began, release := make(chan bool), make(chan bool)
+			g.Loops()[0].CallSoon(func() { whereItBlocks(began, release) })
+			<-began
+			alarm.pass(time.Second)
+			close(release)
+			<-g.Loops()[0].Done()
+			must0(g.Close())
+			if told != 1 {
+				t.Errorf("told %d times", told)
+			}
+		})
+	}
+}
+
+// While the watchdog looks at one stall no second alarm comes, and one that ends in the meantime is not the last it sees.
+func TestTheWatchdogLooksAtOneStallAtATime(t *testing.T) {
+	var alarm fakeAlarm
+	var s stalls
+	observer := s.observer()
+	note := observer.Stalled
+	first, release := make(chan bool), make(chan bool)
+	observer.Stalled = func(what string, d time.Duration, stack []byte) {
+		note(what, d, stack)
+		if _, n := s.count(); n == 1 {
+			first <- true
+			<-release
+		}
+	}
+	l := newLoop(t, alarm.option, reactor.WithObserver(observer))
+	must0(l.Start())
+	block := func() (began, release chan bool) {
+		began, release = make(chan bool), make(chan bool)
+		l.CallSoon(func() { whereItBlocks(began, release) })
+		<-began
+		return began, release
+	}
+	_, goOn := block()
+	var rings sync.WaitGroup
+	rings.Go(func() { alarm.pass(time.Second) })
+	<-first
+	close(goOn)
+	_, goOn = block() // another one begins, while the watchdog is told of the first
+	if alarm.isSet() {
+		t.Error("an alarm is set while one rings")
+	}
+	close(release)
+	rings.Wait()
+	alarm.pass(time.Second)
+	close(goOn)
+	inLoop(t, l, func() {})
+	if _, n := s.count(); n != 2 {
+		t.Errorf("told of %d stalls of 2", n)
+	}
 }

@@ -5,6 +5,7 @@ package reactor_test
 import (
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -376,4 +377,63 @@ func TestDetachFromGoroutines(t *testing.T) {
 		})
 	}
 	helpers.Wait()
+}
+
+// The poller may have noticed by then that the number was closed.
+func TestANumberThatWasFoundClosedIsWatchedAfresh(t *testing.T) {
+	eachPoller(t, func(t *testing.T, l *reactor.Loop) {
+		a, _ := pair(t)
+		number, calls := a.fd, 0
+		must0(l.AddReader(number, func() {}))
+		a.close()
+		turns(t, l, 3)
+		c, d := pair(t)
+		if c.fd != number {
+			t.Skip("the number was not reused")
+		}
+		must0(l.AddReader(number, func() { calls++ }))
+		d.write("x")
+		turns(t, l, 3)
+		if calls != 3 {
+			t.Errorf("%d calls in 3 turns", calls)
+		}
+	})
+}
+
+// What was never attached, or refused, has nothing to detach: not the slot of another.
+func TestDetachWithoutAnAttachDoesNothing(t *testing.T) {
+	l := newLoop(t)
+	a, b := pair(t)
+	other := newLoop(t)
+	must0(other.Close())
+	var never, refused, late reactor.Source
+	calls := 0
+	must(l.Attach(a.fd, handler(func(reactor.Events) { calls++ })))
+	if err := refused.Attach(l, a.fd, handler(func(reactor.Events) { t.Error("called") })); !errors.Is(err, unix.EEXIST) {
+		t.Errorf("a second Attach: %v", err)
+	}
+	if err := late.Attach(other, a.fd, handler(func(reactor.Events) { t.Error("called") })); err != reactor.ErrClosed {
+		t.Errorf("Attach to a closed loop: %v", err)
+	}
+	for range 2 {
+		for _, s := range []*reactor.Source{&never, &refused, &late} {
+			must0(s.Detach())
+			s.Closing()
+		}
+	}
+	c, d := pair(t)
+	more := 0
+	for _, end := range []*end{c, d} {
+		must(l.Attach(end.fd, handler(func(reactor.Events) { more++ })))
+	}
+	turns(t, l, 1)
+	b.write("x")
+	c.write("x")
+	d.write("x")
+	before := []int{calls, more}
+	turns(t, l, 1)
+	if n := []int{calls - before[0], more - before[1], l.Stats().Sources}; !slices.Equal(n, []int{1, 2, 3}) {
+		t.Errorf("events, events of the others, sources: %v", n)
+	}
+	l.Close() // before the descriptors
 }

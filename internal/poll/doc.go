@@ -25,7 +25,8 @@
 // and a half-close make a descriptor readable, an error both. Where another facility lacks a word is said where it is made.
 //
 // A descriptor that is closed while it is registered is forgotten by a poller whose ForgetsClosed is true. The others report Error
-// for it, once; until they have noticed, or Remove is called, its number can't be added again.
+// for it, once; until they have noticed, or Remove is called, its number can't be added again. Modify of one that is forgotten fails with
+// ENOENT.
 //
 // Add, Modify, Remove and Rearm may be called from any goroutine, also while Wait blocks, and then take effect in that
 // Wait. An event that had been collected before Remove may still be returned once; the tag's generation catches it.

@@ -7,43 +7,15 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
 	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/seam/seamtest"
 )
 
-func TestMain(m *testing.M) {
-	descriptors() // the first use of package os opens the runtime's own poller
-	goleak.VerifyTestMain(m)
-}
+func TestMain(m *testing.M) { seamtest.Main(m) }
 
-// descriptors returns what is open, by number and by what tells files apart.
-func descriptors() map[int]string {
-	open := map[int]string{}
-	for fd := range 512 {
-		var s unix.Stat_t
-		if unix.Fstat(fd, &s) == nil {
-			open[fd] = fmt.Sprintf("mode %o, device %d, inode %d", s.Mode, s.Dev, s.Ino)
-		}
-	}
-	return open
-}
-
-// guard fails the test if it leaves a descriptor open, and ends the process if it hangs.
-func guard(t *testing.T) {
-	t.Helper()
-	dog := time.AfterFunc(time.Minute, func() { panic(t.Name() + " hangs") })
-	before := descriptors()
-	t.Cleanup(func() {
-		dog.Stop()
-		for fd, what := range descriptors() {
-			if before[fd] != what {
-				t.Errorf("descriptor %d (%s) is left", fd, what)
-			}
-		}
-	})
-}
+func guard(t *testing.T) { t.Helper(); seamtest.Guard(t) }
 
 // must is for calls that prepare a test.
 func must[T any](v T, err error) T {

@@ -3,24 +3,23 @@ package poll_test
 import (
 	"errors"
 	"net/netip"
-	"runtime"
 	"syscall"
 	"testing"
 	"time"
 	"unsafe"
 
-	"go.uber.org/goleak"
 	"golang.org/x/sys/windows"
 
 	"github.com/corobridge/corobridge/internal/poll"
 	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/seam/seamtest"
 )
 
 var k seam.Kernel
 
 func TestMain(m *testing.M) {
 	k = must(seam.System())
-	goleak.VerifyTestMain(m)
+	seamtest.Main(m)
 }
 
 // handles counts what is open in the process, files, threads and the runtime's events included.
@@ -36,13 +35,9 @@ func handles(t *testing.T) (n uint32) {
 // newPoller makes the poller of a test, which ends the process if it hangs.
 func newPoller(t *testing.T) poll.Poller {
 	t.Helper()
-	dog := time.AfterFunc(time.Minute, func() {
-		buf := make([]byte, 1<<20)
-		panic(t.Name() + " hangs\n" + string(buf[:runtime.Stack(buf, true)]))
-	})
+	seamtest.Watch(t)
 	p := must(poll.New(poll.Auto))
 	t.Cleanup(func() {
-		dog.Stop()
 		if err := p.Close(); err != nil && !errors.Is(err, syscall.EBADF) {
 			t.Error(err)
 		}

@@ -18,7 +18,8 @@ const longestSelect = 100_000_000 * time.Second
 
 // NewSelect makes a poller on select(2). It watches descriptors below FD_SETSIZE only, 1024 nearly everywhere; the error for
 // another one, and for a poller whose own descriptor would be one, says so and matches syscall.EINVAL. Out-of-band data is
-// an exceptional condition to it, and it has no word for a hang-up and an error: those make a descriptor readable and writable.
+// an exceptional condition to it, and it has no word for a hang-up and an error: those make a descriptor readable and writable. So of
+// an edge registration whose directions have all been told it says nothing, not even that, until Rearm.
 func NewSelect() (Poller, error) {
 	p, err := newTable(&selectScan{})
 	if err != nil {

@@ -103,6 +103,10 @@ func (p *table) Modify(fd int, tag uint64, want Events, mode Mode) error {
 	if err != nil {
 		return err
 	}
+	if r.gone { // its number is another file's by now
+		p.forget(r)
+		return syscall.ENOENT
+	}
 	r.tag, r.mode, r.want, r.armed, r.muted = tag, mode, want, want, false
 	return p.changed()
 }

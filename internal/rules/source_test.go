@@ -68,7 +68,7 @@ func TestLayersImportDownwardOnly(t *testing.T) {
 		"internal/poll":           {},
 		"internal/seam":           {"internal/poll"},
 		"internal/rules":          {},
-		"reactor":                 {"internal/coro", "internal/poll", "internal/prefetch", "internal/seam"},
+		"reactor":                 {"internal/coro", "internal/gid", "internal/poll", "internal/prefetch", "internal/seam"},
 		"future":                  {"internal/coro"},
 		"task":                    {"future", "reactor", "internal/coro"},
 		"stream":                  {"task", "future", "reactor", "internal/coro", "internal/seam"},

@@ -1,0 +1,97 @@
+//go:build unix || windows
+
+package reactor_test
+
+import (
+	"errors"
+	"runtime"
+	"slices"
+	"testing"
+
+	"github.com/corobridge/corobridge/reactor"
+)
+
+func TestLocal(t *testing.T) {
+	l := newLoop(t)
+	made := 0
+	for range 3 {
+		if v := l.Local("key", func() any { made++; return made }); v != 1 {
+			t.Errorf("got %v", v)
+		}
+	}
+	if v := l.Local("other key", func() any { return nil }); v != nil {
+		t.Errorf("got %v", v)
+	}
+}
+
+func TestLocalsAreClosedTheLatestFirst(t *testing.T) {
+	guard(t)
+	l := must(reactor.New())
+	var got []string
+	add := func(name string, err error) {
+		l.Local(name, func() any {
+			return closer(func() error {
+				if !l.InLoop() {
+					t.Errorf("%s is closed outside the loop", name)
+				}
+				if l.Post(run(func() { got = append(got, "posted by "+name) })) != nil {
+					t.Errorf("the loop refuses what closing %s needs", name)
+				}
+				got = append(got, name)
+				return err
+			})
+		})
+	}
+	other := errors.New("other")
+	add("a", errMine)
+	add("b", nil)
+	l.Local("not a closer", func() any { return 1 })
+	add("c", other)
+	task := false
+	ctx := l.Context()
+	start(l, func() { await(ctx); task = true; got = append(got, "task") })
+	turns(t, l, 1)
+	err := l.Close()
+	if !errors.Is(err, errMine) || !errors.Is(err, other) || err.Error() != l.Close().Error() {
+		t.Errorf("Close: %v", err)
+	}
+	want := []string{"task", "c", "b", "a", "posted by c", "posted by b", "posted by a"}
+	if !slices.Equal(got, want) || !task {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestALocalMadeWhileClosingIsClosed(t *testing.T) {
+	l := newLoop(t)
+	closed := 0
+	l.Local(1, func() any {
+		return closer(func() error {
+			closed++
+			l.Post(run(func() { l.Local(2, func() any { return closer(func() error { closed++; return nil }) }) }))
+			return nil
+		})
+	})
+	l.Close()
+	if closed != 2 {
+		t.Errorf("%d of 2 were closed", closed)
+	}
+}
+
+// What makes a value may call the loop, as by AtClose, while others ask for its statistics, which looks at the values.
+func TestALocalIsMadeWhileOthersAskForStats(t *testing.T) {
+	for name, newOne := range map[string]func(t testing.TB, opts ...reactor.Option) *reactor.Loop{"runs": started, "does not run": newLoop} {
+		t.Run(name, func(t *testing.T) {
+			l := newOne(t)
+			asked := make(chan struct{})
+			l.Local("key", func() any {
+				go func() { defer close(asked); l.Stats() }()
+				for range 1000 { // it has its chance to come first
+					runtime.Gosched()
+				}
+				l.AtClose(func() {})()
+				return 1
+			})
+			<-asked
+		})
+	}
+}
