@@ -3,7 +3,7 @@ package compat_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/corobridge/corobridge/internal/seam/seamtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { seamtest.Main(m) }

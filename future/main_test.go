@@ -3,26 +3,16 @@ package future_test
 import (
 	"context"
 	"errors"
-	"runtime/debug"
 	"testing"
-	"time"
-
-	"go.uber.org/goleak"
 
 	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/seam/seamtest"
 	"github.com/corobridge/corobridge/task"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { seamtest.Main(m) }
 
-// watchdog ends the test binary, with all stacks, when the test does not end.
-func watchdog(t testing.TB) {
-	timer := time.AfterFunc(20*time.Second, func() {
-		debug.SetTraceback("all")
-		panic("watchdog: " + t.Name() + " hangs")
-	})
-	t.Cleanup(func() { timer.Stop() })
-}
+func watchdog(t testing.TB) { t.Helper(); seamtest.Watch(t) }
 
 // everywhere runs fn in a plain goroutine and in a task.
 func everywhere(t *testing.T, fn func(t *testing.T, ctx context.Context)) {

@@ -19,8 +19,9 @@ import (
 const (
 	acceptPause  = 100 * time.Millisecond
 	lasting      = time.Second
-	turnAwayOnce = 256         // connections, so that the loop's other work has its turn
-	warnEvery    = time.Minute // where connections come and go, a lack does so too
+	overAfter    = 3 * acceptPause // without a try that failed: while something lacks there are more
+	turnAwayOnce = 256             // connections, so that the loop's other work has its turn
+	warnEvery    = time.Minute     // where connections come and go, a lack does so too
 )
 
 // backoff is a listener's pause, guarded by the listener's mutex.
@@ -85,7 +86,7 @@ func (l *Listener) pause(err error) error {
 // begin begins a pause, and reports whether there is to be a warning.
 func (b *backoff) begin(now time.Duration) (warn bool) {
 	b.paused = true
-	if !b.lacking || now-b.last >= lasting { // nothing lacked in between, or it would have been noticed
+	if !b.lacking || now-b.last >= overAfter {
 		b.lacking, b.since = true, now
 	}
 	b.last = now
@@ -98,13 +99,36 @@ func (b *backoff) begin(now time.Duration) (warn bool) {
 
 func (b *backoff) lastsTooLong(now time.Duration) bool { return now-b.since >= lasting }
 
+// enough notes that an accept has gone well. It is called locked.
+func (l *Listener) enough() {
+	b := &l.backoff
+	if !b.lacking {
+		return
+	}
+	b.lacking = false
+	if b.reserve < 0 { // when it was given up, somebody else got it
+		b.keepReserve(l.kernel)
+	}
+}
+
 // pauseForATurn lets others have their turn when connections keep coming that have gone again. It is called locked.
 func (l *Listener) pauseForATurn() {
 	l.backoff.paused = true
 	l.loop.Post(callback(l.resume)) // a closed loop closes its listeners
 }
 
-// resume ends a pause. Of the timer and the connections that are closed, all but the first find nothing to do.
+// resumeSoon brings the resume forward, since a connection has been closed. It moves the one that is scheduled: a second would end the
+// next pause as soon as it has begun.
+func (l *Listener) resumeSoon() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.backoff.timer.Stop() {
+		l.backoff.timer = reactor.Timer{}
+		l.loop.Post(callback(l.resume))
+	}
+}
+
+// resume ends a pause.
 func (l *Listener) resume() {
 	l.mu.Lock()
 	if l.closed || !l.backoff.paused {

@@ -4,13 +4,14 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
+	"sync/atomic"
 
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
 
 // Balance is how a Server with a Group picks the loop for a new connection: one of the constants below. A connection stays where it is.
-// Loops that are closed are passed over.
+// Loops that are closed are passed over; one that is stopped is not, since it may be run again.
 type Balance int
 
 const (
@@ -45,6 +46,9 @@ type places struct {
 	by     Balance
 	next   int
 	picked *place
+
+	waits     atomic.Int32 // for the handlers of which loop
+	cancelled atomic.Bool
 }
 
 // places returns the loops of the server's Group, or without one just that of ctx.
@@ -109,6 +113,7 @@ func (ps *places) open() bool {
 }
 
 func (ps *places) cancel(cause error) {
+	ps.cancelled.Store(true)
 	for i := range ps.all {
 		ps.all[i].handlers.Cancel(cause)
 	}
@@ -116,6 +121,14 @@ func (ps *places) cancel(cause error) {
 
 func (ps *places) wait() {
 	for i := range ps.all {
+		ps.waits.Store(int32(i))
 		ps.all[i].handlers.Wait()
+	}
+}
+
+// warn logs whom wait waits for, once that should be over: handlers that mind no context, or whose loop was stopped.
+func (ps *places) warn(loop *reactor.Loop) {
+	if ps.cancelled.Load() {
+		loop.Logger().Warn("stream: Serve is waiting for handlers whose contexts have ended", "loop", ps.waits.Load(), "loops", len(ps.all))
 	}
 }

@@ -4,14 +4,12 @@ package stream_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
+	"log/slog"
 	"net"
 	"strconv"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -31,13 +29,6 @@ func onEach(t testing.TB, g *reactor.LoopGroup, address string) (all []net.Conn)
 		all = append(all, p)
 	}
 	return all
-}
-
-func mustEnd(t testing.TB, p net.Conn) {
-	t.Helper()
-	if _, err := p.Read(make([]byte, 1)); err != io.EOF && !errors.Is(err, syscall.ECONNRESET) {
-		t.Errorf("the connection: %v", err)
-	}
 }
 
 // stopsAccepting waits until nobody listens at an address.
@@ -176,6 +167,48 @@ func TestAGroupThatIsStoppedWhileItServesCanBeClosed(t *testing.T) {
 	for _, p := range all {
 		mustEnd(t, p)
 	}
+}
+
+// A loop that was stopped may be run again, so its handlers are waited for, and the log says so.
+func TestAServerSaysThatItWaitsForALoopThatWasStopped(t *testing.T) {
+	guard(t)
+	log := &lines{}
+	clock := &stopped{}
+	g, err := reactor.NewGroup(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	over := make(chan error, 1)
+	for i, l := range g.Loops() {
+		if i == 1 {
+			go func() { over <- l.Run(context.Background()) }()
+		} else {
+			mustBe(t, "Start", l.Start(), nil)
+		}
+	}
+	l := startLoop(t, clock.option(), reactor.WithLogger(slog.New(slog.NewTextHandler(log, nil))))
+	address, stop := serving(t, l, &stream.Server{Group: g, Handler: echo})
+	all := onEach(t, g, address)
+	g.Loops()[1].Stop()
+	mustBe(t, "Run", <-over, nil)
+	done := make(chan error, 1)
+	go func() { done <- stop() }()
+	for _, i := range []int{0, 2} {
+		mustEnd(t, all[i])
+	}
+	for log.count("loop=1 loops=3") < 2 {
+		before := log.count("Serve is waiting for handlers")
+		onLoop(t, l, func() {}) // and the timer is set again
+		clock.move(l, time.Second)
+		until(func() bool { return log.count("Serve is waiting for handlers") > before })
+	}
+	if len(done) != 0 {
+		t.Error("Serve has returned")
+	}
+	mustBe(t, "Start", g.Loops()[1].Start(), nil)
+	mustBe(t, "Serve", <-done, nil)
+	mustEnd(t, all[1])
 }
 
 func TestLoopsThatAreClosedAloneArePassedOver(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/corobridge/corobridge/internal/poll"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
 	"github.com/corobridge/corobridge/task"
@@ -102,7 +103,7 @@ var handlers = map[string]stream.Handler{
 
 // A request is one read and one write, however many requests come in one piece.
 func TestSystemCallsPerRequest(t *testing.T) {
-	for _, kind := range []reactor.PollerKind{reactor.Epoll, reactor.Poll} {
+	for _, kind := range poll.Kinds() {
 		for name, handler := range handlers {
 			t.Run(fmt.Sprintf("%v/%s", kind, name), func(t *testing.T) {
 				guard(t)

@@ -80,6 +80,7 @@ type rarities struct {
 	closed    []*coro.Waiter    // wait for that
 	readErr   error
 	writeErr  error
+	lost      bool // for want of memory, and of that neither the peer nor a read learns
 	closeErr  error
 	lineLimit int
 	low, high int
@@ -296,7 +297,7 @@ func (s *streams) remove(e *endpoint) {
 	e.next, e.prev = nil, nil
 	s.mu.Unlock()
 	for _, l := range paused {
-		l.loop.Post(callback(l.resume)) // there is a descriptor now
+		l.resumeSoon() // there is a descriptor now
 	}
 }
 

@@ -84,6 +84,28 @@ func AcceptWaits(l *Listener) int {
 	return len(l.waiters)
 }
 
+// LoopOf returns the listener's loop.
+func LoopOf(l *Listener) *reactor.Loop { return l.loop }
+
+// TryAcceptFor is TryAccept of a connection for another loop.
+func TryAcceptFor(l *Listener, loop *reactor.Loop) (*Conn, error) {
+	return l.tryAccept(func(addr) *reactor.Loop { return loop })
+}
+
+// BecomesAcceptable makes the listener believe that somebody waits to be accepted. It tells nobody.
+func BecomesAcceptable(l *Listener) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ready = true
+}
+
+// Pauses reports whether the listener pauses.
+func Pauses(l *Listener) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.backoff.paused
+}
+
 // FD returns the connection's descriptor, -1 if it has none.
 func FD(c *Conn) int {
 	switch t := c.e.Load().transport.(type) {

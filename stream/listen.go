@@ -75,7 +75,7 @@ func listen(loop *reactor.Loop, t target, o options) (*Listener, error) {
 	defer l.mu.Unlock()
 	var err error
 	if l.source, err = loop.Attach(fd, l); err != nil {
-		l.removePath()
+		removePath(l.own)
 		l.backoff.dropReserve(k)
 		k.Close(fd)
 		return nil, err
@@ -96,7 +96,11 @@ func bind(k seam.Kernel, fd int, t target, o options) error {
 	if errno := k.Bind(fd, t.addr); errno != 0 {
 		return sysError("bind", errno)
 	}
-	return sysError("listen", k.Listen(fd, o.backlog))
+	errno := k.Listen(fd, o.backlog)
+	if errno != 0 {
+		removePath(t.addr)
+	}
+	return sysError("listen", errno)
 }
 
 // SetBacklog changes how many connections may wait to be accepted.
@@ -248,7 +252,7 @@ func (l *Listener) acceptOne() (int, addr, error) {
 		switch {
 		case errno == 0:
 			l.accepts++
-			l.backoff.lacking = false
+			l.enough()
 			return fd, peer, nil
 		case errno == syscall.EAGAIN:
 			l.ready = false
@@ -281,7 +285,7 @@ func (l *Listener) Close() error {
 	l.closed = true
 	l.unhook()
 	l.source.Closing()
-	l.removePath() // before somebody else can listen there
+	removePath(l.own) // before somebody else can listen there
 	errno := l.kernel.Close(l.fd)
 	l.endPause()
 	l.backoff.dropReserve(l.kernel)
@@ -293,8 +297,8 @@ func (l *Listener) Close() error {
 }
 
 // removePath removes the file that listening at a path has made. An abstract address has none.
-func (l *Listener) removePath() {
-	if p := l.own.Path; p != "" && !strings.HasPrefix(p, "@") {
+func removePath(own addr) {
+	if p := own.Path; p != "" && !strings.HasPrefix(p, "@") {
 		os.Remove(p)
 	}
 }

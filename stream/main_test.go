@@ -14,40 +14,17 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
+	"github.com/corobridge/corobridge/internal/poll"
 	"github.com/corobridge/corobridge/internal/seam/seamtest"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
 	"github.com/corobridge/corobridge/task"
 )
 
-func TestMain(m *testing.M) {
-	if l, err := net.Listen("tcp", "127.0.0.1:0"); err == nil { // the runtime's poller opens its own descriptors now
-		l.Close()
-	}
-	goleak.VerifyTestMain(m)
-}
+func TestMain(m *testing.M) { seamtest.Main(m) }
 
-// patience is how long a test may take before it counts as hung.
-const patience = 30 * time.Second
-
-// guard makes a hang of the test fail with the stacks of all goroutines, and asserts that the test leaves no descriptor open.
-// It is called before anything is opened.
-func guard(t testing.TB) {
-	t.Helper()
-	before := descriptors(t)
-	dog := time.AfterFunc(patience, func() {
-		buf := make([]byte, 1<<20)
-		panic(fmt.Sprintf("%s hangs\n%s", t.Name(), buf[:runtime.Stack(buf, true)]))
-	})
-	t.Cleanup(func() {
-		dog.Stop()
-		if after := descriptors(t); after > before {
-			t.Errorf("%d descriptors before, %d after", before, after)
-		}
-	})
-}
+// guard is called before anything is opened.
+func guard(t testing.TB) { t.Helper(); seamtest.Guard(t) }
 
 func descriptors(testing.TB) int { return len(seamtest.Open()) }
 
@@ -202,10 +179,10 @@ type way struct {
 
 // eachWay runs f for every combination.
 func eachWay(t *testing.T, f func(t *testing.T, w way)) {
-	for _, poller := range []reactor.PollerKind{reactor.Auto, reactor.Poll} {
+	for _, poller := range poll.Kinds() {
 		for _, k := range carriers {
-			if poller == reactor.Poll && k.name == overPipe.name {
-				continue // nothing to poll
+			if poller != poll.Kinds()[0] && k.name == overPipe.name {
+				continue // nothing to poll: once is enough
 			}
 			for _, who := range callers {
 				t.Run(fmt.Sprintf("%v/%s/%s", poller, k.name, who.name), func(t *testing.T) {

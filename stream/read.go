@@ -77,15 +77,18 @@ func (e *endpoint) takeInput(p []byte) (int, error) {
 }
 
 // mayReceive says why there is no use in asking the transport. ErrWouldBlock means that there is nothing and the reader has to
-// wait, or that there may be more but others have to have their turn first.
+// wait, or that there may be more but others have to have their turn first. When bytes were lost on their way out, nobody waits for an answer.
 func (e *endpoint) mayReceive() error {
 	if err := e.readErr(); err != nil {
 		return err
 	}
-	if !e.readable || e.reads >= budget {
-		return ErrWouldBlock
+	switch {
+	case e.readable && e.reads < budget:
+		return nil
+	case !e.readable && e.more != nil && e.more.lost:
+		return e.more.writeErr
 	}
-	return nil
+	return ErrWouldBlock
 }
 
 // receive reads from the transport.
@@ -97,7 +100,7 @@ func (e *endpoint) receive(p []byte) (int, error) {
 	switch {
 	case errno == syscall.EAGAIN:
 		e.mustWaitToRead()
-		return 0, ErrWouldBlock
+		return 0, e.mayReceive()
 	case errno != 0:
 		e.rare().readErr = sysError("read", errno)
 		return 0, e.more.readErr

@@ -50,7 +50,7 @@ func (s *Server) ListenAndServe(ctx context.Context, network, address string, op
 
 // Serve accepts connections from l and serves each in a task of its own, until ctx is done or l fails. Then it closes l, gives the
 // handlers Grace to finish, cancels their contexts, and returns when all have returned: nil after the end of ctx, else l's
-// error. A failing handler ends its own connection only. Serve is called in a task, or in a plain goroutine with a context that carries a
+// error. While it waits for those whose contexts have ended it logs that, each second. A failing handler ends its own connection only. Serve is called in a task, or in a plain goroutine with a context that carries a
 // loop; it panics if ctx carries none, or Handler is not set. With a Group, ctx need not carry a loop, and Serve returns reactor.ErrClosed when
 // a connection comes and all loops of the Group are closed.
 func (s *Server) Serve(ctx context.Context, l *Listener) error {
@@ -90,8 +90,11 @@ func (s *Server) accept(ctx context.Context, at *places, l *Listener) error {
 
 // finish ends the handlers: by themselves, within Grace, or cancelled.
 func (s *Server) finish(ctx context.Context, at *places) {
+	loop := loopOf(ctx, "Serve")
+	if loop.Context().Err() == nil { // else Close logs whom it waits for
+		defer loop.Every(time.Second, func() { at.warn(loop) }).Stop()
+	}
 	if s.Grace > 0 {
-		loop := loopOf(ctx, "Serve")
 		t := loop.CallLater(s.Grace, func() { at.cancel(ErrServerClosed) })
 		defer t.Stop()
 		defer loop.AtClose(func() { at.cancel(reactor.ErrClosed) })()

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/corobridge/corobridge/internal/poll"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
 	"github.com/corobridge/corobridge/task"
@@ -46,6 +47,14 @@ func echo(ctx context.Context, c *stream.Conn) error {
 	return err
 }
 
+// mustEnd checks that the server closes the connection.
+func mustEnd(t testing.TB, p net.Conn) {
+	t.Helper()
+	if _, err := p.Read(make([]byte, 1)); err != io.EOF && !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the connection: %v", err)
+	}
+}
+
 func dial(t testing.TB, address string) *net.TCPConn {
 	t.Helper()
 	p, err := net.Dial("tcp", address)
@@ -67,7 +76,7 @@ func ask(t testing.TB, p net.Conn, line string) {
 }
 
 func TestServer(t *testing.T) {
-	for _, poller := range []reactor.PollerKind{reactor.Auto, reactor.Poll} {
+	for _, poller := range poll.Kinds() {
 		guard(t)
 		l := startLoop(t, reactor.WithPoller(poller))
 		address, stop := serving(t, l, &stream.Server{Handler: echo})

@@ -30,6 +30,7 @@ const (
 	soakWarmUp    = 10_000  // cycles after which nothing grows any more
 	soakHeap      = 1 << 20 // bytes that the heap may differ by: one for each cycle would be seen
 	soakIdle      = 2 * 64  // coroutines that the two loops may keep
+	soakPatience  = 30 * time.Second
 )
 
 // Connections that end in every way, a million of them, leave the descriptors, the goroutines and the heap that there were before.
@@ -108,7 +109,7 @@ type soaking struct {
 
 func newSoak(t *testing.T) *soaking {
 	s := &soaking{t: t, server: soakLoop(t), clients: soakLoop(t)}
-	s.dog = time.AfterFunc(patience, func() {
+	s.dog = time.AfterFunc(soakPatience, func() {
 		buf := make([]byte, 1<<20)
 		panic(fmt.Sprintf("the soak hangs\n%s", buf[:runtime.Stack(buf, true)]))
 	})
@@ -180,7 +181,7 @@ func (s *soaking) run(n int64) {
 
 // progress tells the watchdog, and now and then who looks on.
 func (s *soaking) progress(i, n int64) {
-	s.dog.Reset(patience)
+	s.dog.Reset(soakPatience)
 	if every := max(n/20, 1); i%every == 0 {
 		s.t.Logf("%d of %d cycles", i, n)
 	}

@@ -24,6 +24,9 @@ const writePiece = 4 * seam.MaxTransfer
 // Write copies p into the outbound buffer, from where the loop sends it when the batch of callbacks ends. It waits only while
 // the buffer is over its high-water mark. After an error, or a cancellation, the first n bytes have been taken and the rest has not.
 //
+// What was taken and can't be sent is dropped. The next call that writes, and Flush, tell why; so does a read that would wait, if it was for want of
+// memory (ENOBUFS, ENOMEM), since the connection stands then and nothing else would end the wait for an answer.
+//
 // A task that computes for long after a Write calls Flush, or task.Yield, first. Called outside the connection's loop, Write tries to send at once.
 func (c *Conn) Write(ctx context.Context, p []byte) (n int, err error) {
 	const op = "stream: write"
@@ -165,6 +168,14 @@ func (e *endpoint) failWrite(err error) {
 	}
 	e.out.drop(e.lender())
 	wake(&e.writer)
+	if outOfResources(err) && !e.closed {
+		e.rare().lost = true
+		e.readable = true // what is there already comes first
+		wake(&e.reader)
+		if e.notify != nil {
+			e.loop().Post(callback(e.notify))
+		}
+	}
 }
 
 // WriteString is Write for a string.

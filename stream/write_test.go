@@ -15,7 +15,6 @@ import (
 	"testing"
 
 	"github.com/corobridge/corobridge/stream"
-	"github.com/corobridge/corobridge/task"
 )
 
 // numbers is a stream of bytes in which each place is known by what is there.
@@ -315,78 +314,6 @@ func TestWriteThenAwaitSomethingElse(t *testing.T) {
 	})
 }
 
-// A writer whose peer takes everything at once still lets others have their turn.
-func TestABusyWriterIsFair(t *testing.T) {
-	for _, k := range []carrier{overTCP, overUnix} {
-		t.Run(k.name, func(t *testing.T) {
-			guard(t)
-			l := startLoop(t)
-			c, p := k.open(t, l)
-			drained := in(t, func() { io.Copy(io.Discard, p) })
-			inTask(t, l, func(ctx context.Context) {
-				var steps int
-				stop := false
-				other := task.Spawn(ctx, func(ctx context.Context) error {
-					for ; !stop; steps++ {
-						task.Yield(ctx)
-					}
-					return nil
-				})
-				b := make([]byte, 20_000)
-				for range 500 {
-					if _, err := c.Write(ctx, b); err != nil {
-						t.Error(err)
-					}
-				}
-				if steps < 500/16-1 {
-					t.Errorf("the other task had %d steps", steps)
-				}
-				stop = true
-				other.Await(ctx)
-				mustBe(t, "CloseWrite", c.CloseWrite(ctx), nil)
-			})
-			drained()
-		})
-	}
-}
-
-// The same for a reader whose peer is always ahead, also within one call.
-func TestABusyReaderIsFair(t *testing.T) {
-	for _, k := range []carrier{overTCP, overUnix} {
-		t.Run(k.name, func(t *testing.T) {
-			guard(t)
-			l := startLoop(t)
-			c, p := k.open(t, l)
-			const size = 64 << 20
-			sent := in(t, func() {
-				b := make([]byte, 1<<20)
-				for range size / len(b) {
-					p.Write(b)
-				}
-			})
-			inTask(t, l, func(ctx context.Context) {
-				var steps int
-				stop := false
-				other := task.Spawn(ctx, func(ctx context.Context) error {
-					for ; !stop; steps++ {
-						task.Yield(ctx)
-					}
-					return nil
-				})
-				if n, err := c.Discard(ctx, size); n != size || err != nil {
-					t.Errorf("Discard: %d, %v", n, err)
-				}
-				if least := size / (16 << 10) / 16 / 2; steps < least {
-					t.Errorf("the other task had %d steps, fewer than %d", steps, least)
-				}
-				stop = true
-				other.Await(ctx)
-			})
-			sent()
-		})
-	}
-}
-
 // To wait in a callback panics with a sentence that says so, and leaves the connection as it was.
 func TestWaitingInACallbackPanics(t *testing.T) {
 	for _, k := range carriers {
@@ -462,74 +389,4 @@ func TestMisuseOfWritingPanics(t *testing.T) {
 			a.SetWaterMarks(marks[0], marks[1])
 		}()
 	}
-}
-
-func TestCopyKeepsWhatIsNotWritten(t *testing.T) {
-	eachWay(t, func(t *testing.T, w way) {
-		src, from := w.open(t, w.loop)
-		dst, to := w.open(t, w.loop)
-		data := pattern(6 << 20)
-		sent := in(t, func() { from.Write(data); from.CloseWrite() })
-		var n int64
-		w.run(func(ctx context.Context) {
-			cctx, cancel := context.WithCancel(ctx)
-			wait := in(t, func() { until(func() bool { return stream.WriterWaits(dst) }); cancel() })
-			var err error
-			n, err = stream.Copy(cctx, dst, src)
-			mustBe(t, "Copy", err, context.Canceled)
-			wait()
-		})
-		got := make([]byte, 0, len(data))
-		received := in(t, func() {
-			b, err := io.ReadAll(to)
-			got = append(got, b...)
-			mustBe(t, "receive", err, nil)
-		})
-		w.run(func(ctx context.Context) {
-			k, err := stream.Copy(ctx, dst, src)
-			if n+k != int64(len(data)) || err != nil {
-				t.Errorf("Copy: %d + %d of %d, %v", n, k, len(data), err)
-			}
-			mustBe(t, "CloseWrite", dst.CloseWrite(ctx), nil)
-		})
-		sent()
-		received()
-		if !bytes.Equal(got, data) {
-			t.Error("the bytes are not those that were sent")
-		}
-	})
-}
-
-// What Copy is writing is not given to another connection when the source is closed meanwhile.
-func TestCopyFromAConnectionThatIsClosed(t *testing.T) {
-	guard(t)
-	l := startLoop(t)
-	inTask(t, l, func(ctx context.Context) {
-		src, from := stream.Pipe(ctx)
-		dst, to := stream.Pipe(ctx)
-		sent := fill(dst)
-		data := pattern(10_000)
-		from.Write(ctx, data)
-		copied := task.Spawn(ctx, func(ctx context.Context) error {
-			n, err := stream.Copy(ctx, dst, src)
-			mustBe(t, "Copy", err, stream.ErrClosed)
-			if n != int64(len(data)) {
-				t.Errorf("copied %d", n)
-			}
-			return nil
-		})
-		for !stream.WriterWaits(dst) {
-			task.Yield(ctx)
-		}
-		src.Close()
-		other, peer := stream.Pipe(ctx)
-		peer.Write(ctx, bytes.Repeat([]byte("!"), 10_000))
-		other.PeekSome(ctx) // lends memory of the same size
-		got := make([]byte, len(sent)+len(data))
-		to.ReadFull(ctx, got)
-		copied.Await(ctx)
-		if !bytes.Equal(got[len(sent):], data) {
-			t.Error("the bytes are not those that were sent")
-		}
-	})
 }

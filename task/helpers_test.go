@@ -5,7 +5,6 @@ import (
 	"errors"
 	"reflect"
 	"runtime"
-	"runtime/debug"
 	"sync"
 	"testing"
 	"time"
@@ -16,14 +15,7 @@ import (
 	"github.com/corobridge/corobridge/task"
 )
 
-// watchdog ends the test binary, with all stacks, when the test does not end.
-func watchdog(t testing.TB) {
-	timer := time.AfterFunc(20*time.Second, func() {
-		debug.SetTraceback("all")
-		panic("watchdog: " + t.Name() + " hangs")
-	})
-	t.Cleanup(func() { timer.Stop() })
-}
+func watchdog(t testing.TB) { t.Helper(); seamtest.Watch(t) }
 
 // run runs fn as the main task of a loop, and fails the test if it returns an error.
 func run(t testing.TB, fn func(ctx context.Context) error, opts ...reactor.Option) {

@@ -4,14 +4,12 @@ import (
 	"context"
 	"sync"
 	"testing"
-	"time"
-
-	"go.uber.org/goleak"
 
 	"github.com/corobridge/corobridge/internal/coro"
+	"github.com/corobridge/corobridge/internal/seam/seamtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { seamtest.Main(m) }
 
 // loop is the least that a pool needs: a queue, and a goroutine that runs it, here the test's own.
 type loop struct {
@@ -46,11 +44,7 @@ func newLoop(t *testing.T) *loop {
 	return l
 }
 
-// watch ends the process if the test hangs.
-func watch(t *testing.T) {
-	dog := time.AfterFunc(time.Minute, func() { panic(t.Name() + " hangs") })
-	t.Cleanup(func() { dog.Stop() })
-}
+func watch(t *testing.T) { t.Helper(); seamtest.Watch(t) }
 
 func (l *loop) post(r coro.Runnable) error {
 	l.mu.Lock()

@@ -16,71 +16,49 @@ func errnoOf(err error) syscall.Errno {
 	if !ok {
 		return syscall.EINVAL // x/sys's own refusal of an argument
 	}
-	switch errno {
-	case windows.WSAEINTR:
-		return syscall.EINTR
-	case windows.WSAEBADF, windows.WSAENOTSOCK, windows.ERROR_INVALID_HANDLE: // nothing but sockets comes here: it was closed
-		return syscall.EBADF
-	case windows.WSAEACCES:
-		return syscall.EACCES
-	case windows.WSAEFAULT:
-		return syscall.EFAULT
-	case windows.WSAEINVAL:
-		return syscall.EINVAL
-	case windows.WSAEMFILE:
-		return syscall.EMFILE
-	case windows.WSAEWOULDBLOCK:
-		return syscall.EAGAIN
-	case windows.WSAEINPROGRESS:
-		return syscall.EINPROGRESS
-	case windows.WSAEALREADY:
-		return syscall.EALREADY
-	case windows.WSAEDESTADDRREQ:
-		return syscall.EDESTADDRREQ
-	case windows.WSAEMSGSIZE:
-		return syscall.EMSGSIZE
-	case windows.WSAEPROTOTYPE:
-		return syscall.EPROTOTYPE
-	case windows.WSAENOPROTOOPT:
-		return syscall.ENOPROTOOPT
-	case windows.WSAEPROTONOSUPPORT:
-		return syscall.EPROTONOSUPPORT
-	case windows.WSAEOPNOTSUPP:
-		return syscall.EOPNOTSUPP
-	case windows.WSAEAFNOSUPPORT:
-		return syscall.EAFNOSUPPORT
-	case windows.WSAEADDRINUSE:
-		return syscall.EADDRINUSE
-	case windows.WSAEADDRNOTAVAIL:
-		return syscall.EADDRNOTAVAIL
-	case windows.WSAENETDOWN:
-		return syscall.ENETDOWN
-	case windows.WSAENETUNREACH:
-		return syscall.ENETUNREACH
-	case windows.WSAENETRESET:
-		return syscall.ENETRESET
-	case windows.WSAECONNABORTED:
-		return syscall.ECONNABORTED
-	case windows.WSAECONNRESET:
-		return syscall.ECONNRESET
-	case windows.WSAENOBUFS:
-		return syscall.ENOBUFS
-	case windows.WSAEISCONN:
-		return syscall.EISCONN
-	case windows.WSAENOTCONN:
-		return syscall.ENOTCONN
-	case windows.WSAESHUTDOWN:
-		return syscall.ESHUTDOWN
-	case windows.WSAETIMEDOUT:
-		return syscall.ETIMEDOUT
-	case windows.WSAECONNREFUSED:
-		return syscall.ECONNREFUSED
-	case windows.WSAEHOSTDOWN:
-		return syscall.EHOSTDOWN
-	case windows.WSAEHOSTUNREACH:
-		return syscall.EHOSTUNREACH
-	case windows.ERROR_NOT_ENOUGH_MEMORY, windows.ERROR_OUTOFMEMORY:
-		return syscall.ENOMEM
+	if name, ok := errnos[errno]; ok {
+		return name
 	}
 	return errno
+}
+
+// errnos is constant in effect.
+var errnos = map[syscall.Errno]syscall.Errno{
+	windows.WSAEINTR: syscall.EINTR,
+	// Nothing but sockets comes here: it was closed.
+	windows.WSAEBADF:             syscall.EBADF,
+	windows.WSAENOTSOCK:          syscall.EBADF,
+	windows.ERROR_INVALID_HANDLE: syscall.EBADF,
+
+	windows.WSAEACCES:               syscall.EACCES,
+	windows.WSAEFAULT:               syscall.EFAULT,
+	windows.WSAEINVAL:               syscall.EINVAL,
+	windows.WSAEMFILE:               syscall.EMFILE,
+	windows.WSAEWOULDBLOCK:          syscall.EAGAIN,
+	windows.WSAEINPROGRESS:          syscall.EINPROGRESS,
+	windows.WSAEALREADY:             syscall.EALREADY,
+	windows.WSAEDESTADDRREQ:         syscall.EDESTADDRREQ,
+	windows.WSAEMSGSIZE:             syscall.EMSGSIZE,
+	windows.WSAEPROTOTYPE:           syscall.EPROTOTYPE,
+	windows.WSAENOPROTOOPT:          syscall.ENOPROTOOPT,
+	windows.WSAEPROTONOSUPPORT:      syscall.EPROTONOSUPPORT,
+	windows.WSAEOPNOTSUPP:           syscall.EOPNOTSUPP,
+	windows.WSAEAFNOSUPPORT:         syscall.EAFNOSUPPORT,
+	windows.WSAEADDRINUSE:           syscall.EADDRINUSE,
+	windows.WSAEADDRNOTAVAIL:        syscall.EADDRNOTAVAIL,
+	windows.WSAENETDOWN:             syscall.ENETDOWN,
+	windows.WSAENETUNREACH:          syscall.ENETUNREACH,
+	windows.WSAENETRESET:            syscall.ENETRESET,
+	windows.WSAECONNABORTED:         syscall.ECONNABORTED,
+	windows.WSAECONNRESET:           syscall.ECONNRESET,
+	windows.WSAENOBUFS:              syscall.ENOBUFS,
+	windows.WSAEISCONN:              syscall.EISCONN,
+	windows.WSAENOTCONN:             syscall.ENOTCONN,
+	windows.WSAESHUTDOWN:            syscall.ESHUTDOWN,
+	windows.WSAETIMEDOUT:            syscall.ETIMEDOUT,
+	windows.WSAECONNREFUSED:         syscall.ECONNREFUSED,
+	windows.WSAEHOSTDOWN:            syscall.EHOSTDOWN,
+	windows.WSAEHOSTUNREACH:         syscall.EHOSTUNREACH,
+	windows.ERROR_NOT_ENOUGH_MEMORY: syscall.ENOMEM,
+	windows.ERROR_OUTOFMEMORY:       syscall.ENOMEM,
 }

@@ -6,9 +6,6 @@ import (
 	"net/netip"
 	"syscall"
 	"testing"
-	"time"
-
-	"go.uber.org/goleak"
 
 	"github.com/corobridge/corobridge/internal/poll"
 	"github.com/corobridge/corobridge/internal/seam"
@@ -22,24 +19,10 @@ func TestMain(m *testing.M) {
 	if k, err = seam.System(); err != nil {
 		panic(err)
 	}
-	seamtest.Open() // the first use of package os opens the runtime's own poller
-	goleak.VerifyTestMain(m)
+	seamtest.Main(m)
 }
 
-// guard fails the test if it leaves a descriptor open, and ends the process if it hangs.
-func guard(t *testing.T) {
-	t.Helper()
-	dog := time.AfterFunc(time.Minute, func() { panic(t.Name() + " hangs") })
-	before := seamtest.Open()
-	t.Cleanup(func() {
-		dog.Stop()
-		for fd, target := range seamtest.Open() {
-			if before[fd] != target {
-				t.Errorf("descriptor %s (%s) is left", fd, target)
-			}
-		}
-	})
-}
+func guard(t *testing.T) { t.Helper(); seamtest.Guard(t) }
 
 // ok fails the test on an errno.
 func ok(t *testing.T, call string, errno syscall.Errno) {

@@ -6,48 +6,20 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime/pprof"
 	"testing"
 	"time"
 
 	"github.com/corobridge/corobridge/compat/asyncore"
 	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/seam/seamtest"
 	"github.com/corobridge/corobridge/stream"
 )
 
 // NoFaults keeps the loops of a test that counts iterations, or the pieces of its input, from what the environment may ask for.
 func NoFaults(t testing.TB) { t.Setenv(seam.FaultsVariable, "") }
 
-// hangAfter is how long a test may take before it counts as hung.
-const hangAfter = 60 * time.Second
-
 // Begin makes the test fail if it hangs, or leaves a descriptor open.
-func Begin(t testing.TB) {
-	t.Helper()
-	warmUp.Close() // the runtime's own poller is open by now
-	before := Descriptors()
-	hung := time.AfterFunc(hangAfter, func() {
-		pprof.Lookup("goroutine").WriteTo(os.Stderr, 2)
-		panic(t.Name() + " hangs")
-	})
-	t.Cleanup(func() {
-		hung.Stop()
-		if after := Descriptors(); after != before {
-			t.Errorf("%d descriptors are open, before the test it was %d", after, before)
-		}
-	})
-}
-
-var warmUp, _ = net.Listen("tcp", "127.0.0.1:0")
-
-// Descriptors returns how many descriptors are open.
-func Descriptors() int {
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		return 0
-	}
-	return len(entries)
-}
+func Begin(t testing.TB) { t.Helper(); seamtest.Guard(t) }
 
 // acceptor is a classic listener that keeps one connection.
 type acceptor struct {

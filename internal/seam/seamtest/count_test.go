@@ -6,13 +6,11 @@ import (
 	"syscall"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/corobridge/corobridge/internal/seam"
 	"github.com/corobridge/corobridge/internal/seam/seamtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { seamtest.Main(m) }
 
 func TestCounterCountsEachCall(t *testing.T) {
 	k, err := seam.System()

@@ -1,0 +1,123 @@
+//go:build unix || windows
+
+package stream_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"sync/atomic"
+	"testing"
+
+	"github.com/corobridge/corobridge/stream"
+)
+
+func TestDetachMovesEverything(t *testing.T) {
+	eachWay(t, func(t *testing.T, w way) {
+		c, p := w.open(t, w.loop)
+		p.Write([]byte("one\ntwo\nthree"))
+		p.CloseWrite()
+		var d *stream.Conn
+		w.run(func(ctx context.Context) {
+			c.SetValue("v")
+			c.SetLineLimit(4)
+			if line, err := c.ReadLine(ctx); line != "one" {
+				t.Errorf("%q, %v", line, err)
+			}
+			lent, err := c.PeekSome(ctx)
+			if err != nil {
+				t.Error(err)
+			}
+			var late atomic.Bool
+			c.OnReady(func() {
+				if late.Load() {
+					t.Error("the old handle is called back")
+				}
+			})
+			d, err = c.Detach()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer d.Close()
+			if !w.loop.InLoop() {
+				onLoop(t, w.loop, func() {}) // a call may have been under way
+			}
+			late.Store(true)
+			c.Close()
+			c.Abort()
+			c.SetValue("other")
+			if c.Value() != nil || c.LocalAddr() != nil || c.RemoteAddr() != nil || c.Loop() != nil {
+				t.Error("the old handle knows something")
+			}
+			inert(t, ctx, c, stream.ErrDetached)
+			mustBe(t, "WaitClosed", c.WaitClosed(ctx), stream.ErrDetached)
+			if d.Value() != "v" || d.Loop() != w.loop {
+				t.Error("the new handle lacks something")
+			}
+			before := string(lent)
+			if line, err := d.ReadLine(ctx); line != "two" {
+				t.Errorf("%q, %v", line, err)
+			}
+			if string(lent) != before {
+				t.Error("what the old handle had lent has changed")
+			}
+			_, err = d.ReadLine(ctx)
+			mustBe(t, "the line limit", err, stream.ErrLineTooLong)
+			d.Unread([]byte("back "))
+			all, err := readAll(ctx, d)
+			if string(all) != "back three" || err != io.EOF {
+				t.Errorf("%q, %v", all, err)
+			}
+			d.WriteString(ctx, "reply")
+		})
+		if got, err := io.ReadAll(p); string(got) != "reply" {
+			t.Errorf("%q, %v", got, err)
+		}
+		if n := stream.StatsOf(w.loop).HandOvers; n != 1 {
+			t.Errorf("%d hand-overs", n)
+		}
+	})
+}
+
+// What Peek has lent is not given to another connection when the new handle reads on.
+func TestWhatADetachedHandleHasLentStays(t *testing.T) {
+	guard(t)
+	l := startLoop(t)
+	inTask(t, l, func(ctx context.Context) {
+		c, p := stream.Pipe(ctx)
+		p.WriteString(ctx, "lent")
+		lent, err := c.PeekSome(ctx)
+		if err != nil {
+			t.Error(err)
+		}
+		d, err := c.Detach()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		d.Discard(ctx, 4)
+		other, from := stream.Pipe(ctx)
+		from.WriteString(ctx, "from elsewhere")
+		other.PeekSome(ctx)
+		if string(lent) != "lent" {
+			t.Errorf("now it is %q", lent)
+		}
+	})
+}
+
+func TestDetachKeepsWhatIsUnsent(t *testing.T) {
+	eachWay(t, func(t *testing.T, w way) {
+		c, p := w.open(t, w.loop)
+		sent := fill(c)
+		d, err := c.Detach()
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Close()
+		unblock(d)
+		got, err := io.ReadAll(p)
+		if !bytes.Equal(got, sent) || err != nil {
+			t.Errorf("%d bytes of %d, %v", len(got), len(sent), err)
+		}
+	})
+}

@@ -1,0 +1,149 @@
+//go:build unix || windows
+
+package stream_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"runtime"
+	"syscall"
+	"testing"
+
+	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/reactor"
+	"github.com/corobridge/corobridge/stream"
+	"github.com/corobridge/corobridge/task"
+)
+
+// The peer that says all it has to say and then closes its side still gets the answer.
+func TestAHalfClosingPeerGetsItsReply(t *testing.T) {
+	eachWay(t, func(t *testing.T, w way) {
+		for _, size := range []int{1, 1000, 3 << 20} {
+			c, p := w.open(t, w.loop)
+			data := pattern(size)
+			wait := in(t, func() {
+				sent := in(t, func() { p.Write(data); p.CloseWrite() })
+				got, err := io.ReadAll(p)
+				if !bytes.Equal(got, data) || err != nil {
+					t.Errorf("%d bytes of %d came back, %v", len(got), len(data), err)
+				}
+				sent()
+			})
+			w.run(func(ctx context.Context) {
+				defer c.Close()
+				if n, err := stream.Copy(ctx, c, c); n != int64(size) || err != nil {
+					t.Errorf("Copy: %d, %v", n, err)
+				}
+			})
+			wait()
+		}
+	})
+}
+
+// All that came before the peer's close can be read, however late, and more than a buffer of it.
+func TestAHangUpWithInputPending(t *testing.T) {
+	eachWay(t, func(t *testing.T, w way) {
+		c, p := w.open(t, w.loop)
+		data := pattern(60_000)
+		p.Write(data)
+		p.Close()
+		w.run(func(ctx context.Context) {
+			got := make([]byte, len(data))
+			if n, err := c.ReadFull(ctx, got[:1]); n != 1 || err != nil {
+				t.Errorf("%d, %v", n, err)
+			}
+			n, err := c.ReadFull(ctx, got[1:])
+			if err != nil || !bytes.Equal(got, data) {
+				t.Errorf("%d bytes, %v", n, err)
+			}
+			_, err = c.Read(ctx, got)
+			mustBe(t, "the end", err, io.EOF)
+			_, err = c.Read(ctx, got)
+			mustBe(t, "the end again", err, io.EOF)
+		})
+	})
+}
+
+func TestBytesThatCameBeforeAResetCanBeRead(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows forgets what came before a reset")
+	}
+	for _, poller := range poll.Kinds() {
+		for _, who := range callers {
+			t.Run(poller.String()+"/"+who.name, func(t *testing.T) {
+				guard(t)
+				l := startLoop(t, reactor.WithPoller(poller))
+				c, p := overTCP.open(t, l)
+				p.Write([]byte("a line\nand a half"))
+				p.(*net.TCPConn).SetLinger(0)
+				p.Close() // sends a reset
+				who.run(t, l, func(ctx context.Context) {
+					line, err := c.ReadLine(ctx)
+					if line != "a line" || err != nil {
+						t.Errorf("%q, %v", line, err)
+					}
+					_, err = c.ReadLine(ctx)
+					mustBe(t, "ReadLine", err, syscall.ECONNRESET)
+					rest, err := readAll(ctx, c)
+					if string(rest) != "and a half" {
+						t.Errorf("%q, %v", rest, err)
+					}
+					mustBe(t, "Read", err, syscall.ECONNRESET)
+					var op interface{ Timeout() bool }
+					if errors.As(err, &op) && op.Timeout() {
+						t.Error("a reset is no timeout")
+					}
+					for err = nil; err == nil; _, err = c.Write(ctx, []byte("x")) {
+						task.Yield(ctx)
+					}
+					mustBe(t, "Write", err, syscall.EPIPE)
+					mustBe(t, "Flush", c.Flush(ctx), syscall.EPIPE)
+					mustBe(t, "CloseWrite", c.CloseWrite(ctx), syscall.EPIPE)
+					c.Close()
+					mustBe(t, "WaitClosed", c.WaitClosed(ctx), syscall.EPIPE)
+				})
+			})
+		}
+	}
+}
+
+func TestWritingToAPeerThatIsGone(t *testing.T) {
+	eachWay(t, func(t *testing.T, w way) {
+		c, p := w.open(t, w.loop)
+		p.Close()
+		w.run(func(ctx context.Context) {
+			var err error
+			for err == nil {
+				_, err = c.Write(ctx, make([]byte, 100))
+				task.Yield(ctx)
+			}
+			if !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("Write: %v", err)
+			}
+			if c.Unsent() != 0 || c.Room() != 0 || stream.HoldsMemory(c) {
+				t.Error("bytes that can't be sent are kept")
+			}
+		})
+	})
+}
+
+// A writer that waits hears of the peer's end.
+func TestAPeerThatGoesAwayEndsAWaitingWrite(t *testing.T) {
+	eachWay(t, func(t *testing.T, w way) {
+		c, p := w.open(t, w.loop)
+		wait := in(t, func() {
+			until(func() bool { return stream.WriterWaits(c) })
+			p.Close()
+		})
+		w.run(func(ctx context.Context) {
+			n, err := c.Write(ctx, make([]byte, 16<<20))
+			if n == 16<<20 || !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("Write: %d, %v", n, err)
+			}
+		})
+		wait()
+	})
+}

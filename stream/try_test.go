@@ -1,0 +1,87 @@
+//go:build unix || windows
+
+package stream_test
+
+import (
+	"context"
+	"io"
+	"testing"
+
+	"github.com/corobridge/corobridge/stream"
+)
+
+func TestTryMethodsInACallback(t *testing.T) {
+	for _, k := range carriers {
+		t.Run(k.name, func(t *testing.T) {
+			guard(t)
+			l := startLoop(t)
+			c, p := k.open(t, l)
+			var got []byte
+			done := make(chan error, 1)
+			onLoop(t, l, func() {
+				if _, err := c.TryPeek(); err != stream.ErrWouldBlock {
+					t.Errorf("TryPeek of nothing: %v", err)
+				}
+				if _, err := c.TryRead(make([]byte, 1)); err != stream.ErrWouldBlock {
+					t.Errorf("TryRead of nothing: %v", err)
+				}
+				if n, err := c.TryDiscard(5); n != 0 || err != nil {
+					t.Errorf("TryDiscard of nothing: %d, %v", n, err)
+				}
+				c.OnReady(func() {
+					for {
+						b, err := c.TryPeek()
+						if err == stream.ErrWouldBlock {
+							return
+						}
+						if err != nil {
+							c.OnReady(nil)
+							done <- err
+							return
+						}
+						got = append(got, b...)
+						c.TryDiscard(len(b))
+						if n, err := c.TryWrite(b); n != len(b) || err != nil {
+							t.Errorf("TryWrite: %d, %v", n, err)
+						}
+					}
+				})
+			})
+			echo := make([]byte, 5)
+			for _, s := range []string{"hello", "world"} {
+				p.Write([]byte(s))
+				if _, err := io.ReadFull(p, echo); string(echo) != s {
+					t.Errorf("echo of %q: %q, %v", s, echo, err)
+				}
+			}
+			p.CloseWrite()
+			if err := <-done; err != io.EOF {
+				t.Errorf("the end: %v", err)
+			}
+			if string(got) != "helloworld" {
+				t.Errorf("got %q", got)
+			}
+		})
+	}
+}
+
+func TestTryMethodsWhileSomebodyHasTheTurn(t *testing.T) {
+	eachWay(t, func(t *testing.T, w way) {
+		c, p := w.open(t, w.loop)
+		wait := in(t, func() {
+			until(func() bool { return stream.ReaderWaits(c) })
+			onLoop(t, w.loop, func() {
+				_, err := c.TryPeek()
+				mustBe(t, "TryPeek", err, stream.ErrBusy)
+				_, err = c.TryRead(make([]byte, 1))
+				mustBe(t, "TryRead", err, stream.ErrBusy)
+				_, err = c.TryDiscard(1)
+				mustBe(t, "TryDiscard", err, stream.ErrBusy)
+				mustBe(t, "Unread", c.Unread([]byte("x")), stream.ErrBusy)
+			})
+			p.Write([]byte("x"))
+		})
+		w.run(func(ctx context.Context) { c.Read(ctx, make([]byte, 1)) })
+		wait()
+	})
+}
