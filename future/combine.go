@@ -2,21 +2,32 @@ package future
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
+
+	"github.com/corobridge/corobridge/internal/coro"
 )
 
+// Awaitable is what combinators take: a *Future[T], or what has one, as a *task.Task[T].
+type Awaitable[T any] interface{ AsFuture() *Future[T] }
+
+// Outcome is how a future has ended.
+type Outcome[T any] struct {
+	Value T
+	Err   error
+}
+
 // All awaits every one of fs and returns their values in the order of the arguments; of none, an empty slice. At the
-// first error, or when ctx ends, it cancels the others, awaits their end, and returns that error: nothing of fs is still
-// running when All returns.
+// first error, or when ctx ends, it cancels the others with that error, awaits their end, and returns it: nothing of fs is still
+// running when All returns. Of several that have failed before, it is the error of the first argument.
 //
-// The arguments are of one type. Tasks and futures of the same result are mixed as futures: All(ctx, t.AsFuture(), f).
+// The arguments are of one type. Tasks and futures of the same result are mixed as futures: All(ctx, t.AsFuture(), f). An
+// argument that is given twice has its value twice.
+//
+// A producer that goes on when it is cancelled is waited for as long as that takes, whatever ctx says. That, and how the others are
+// ended, is the same with all combinators that cancel; Keep prevents it. The errors of those that were cancelled count as retrieved.
 func All[T any, A Awaitable[T]](ctx context.Context, fs ...A) ([]T, error) {
-	left := atomic.Int64{}
-	left.Store(int64(len(fs)))
-	err := decide(ctx, fs, func(_ int, err error) (bool, error) {
-		return err != nil || left.Add(-1) == 0, err
-	})
-	if err != nil {
+	if err := all(ctx, members(fs)); err != nil {
 		return nil, err
 	}
 	vs := make([]T, len(fs))
@@ -26,43 +37,100 @@ func All[T any, A Awaitable[T]](ctx context.Context, fs ...A) ([]T, error) {
 	return vs, nil
 }
 
-// Race returns the outcome of the first of fs to complete, be it a value or an error. It cancels the others and awaits their
-// end. Of none it returns ErrNone.
-func Race[T any, A Awaitable[T]](ctx context.Context, fs ...A) (T, error) {
-	var none T
-	if len(fs) == 0 {
-		return none, ErrNone
+// All2 is All for two results of different types. If there is an error, the values are zero.
+func All2[A, B any](ctx context.Context, a Awaitable[A], b Awaitable[B]) (va A, vb B, err error) {
+	fa, fb := a.AsFuture(), b.AsFuture()
+	if err := all(ctx, []member{fa, fb}); err != nil {
+		return va, vb, err
 	}
-	var winner atomic.Pointer[Future[T]]
-	err := decide(ctx, fs, func(i int, _ error) (bool, error) {
-		return winner.CompareAndSwap(nil, fs[i].AsFuture()), nil
-	})
-	if w := winner.Load(); w != nil {
-		return w.TryResult()
-	}
-	return none, err
+	return fa.val, fb.val, nil
 }
 
-// decide waits until verdict, which is asked at the completion of each of fs, says that the matter is decided, or ctx ends. Then
-// it cancels those still pending and awaits them.
-func decide[T any, A Awaitable[T]](ctx context.Context, fs []A, verdict func(i int, err error) (decided bool, _ error)) error {
-	if len(fs) == 0 {
+// All3 is All for three results of different types. If there is an error, the values are zero.
+func All3[A, B, C any](ctx context.Context, a Awaitable[A], b Awaitable[B], c Awaitable[C]) (va A, vb B, vc C, err error) {
+	fa, fb, fc := a.AsFuture(), b.AsFuture(), c.AsFuture()
+	if err := all(ctx, []member{fa, fb, fc}); err != nil {
+		return va, vb, vc, err
+	}
+	return fa.val, fb.val, fc.val, nil
+}
+
+func all(ctx context.Context, ms []member) error {
+	if allSucceeded(ms) {
+		coro.Spend(ctx)
 		return nil
 	}
-	decision, p := New[struct{}]()
+	var left atomic.Int64
+	left.Store(int64(len(ms)))
+	return decide(ctx, ms, true, func(i int) (bool, error) {
+		err := ms[i].failure()
+		return err != nil || left.Add(-1) == 0, err
+	})
+}
+
+func allSucceeded(ms []member) bool {
+	for _, m := range ms {
+		if !m.Completed() || m.failure() != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// AllSettled awaits the end of every one of fs and returns their outcomes in the order of the arguments; of none, an empty
+// slice. An error of one does not matter to the others. When ctx ends, it cancels those that are pending and awaits them too: so there
+// are all outcomes then as well, beside the error.
+func AllSettled[T any, A Awaitable[T]](ctx context.Context, fs ...A) ([]Outcome[T], error) {
+	var left atomic.Int64
+	left.Store(int64(len(fs)))
+	err := decide(ctx, members(fs), true, func(int) (bool, error) { return left.Add(-1) == 0, nil })
+	all := make([]Outcome[T], len(fs))
 	for i, f := range fs {
-		defer f.AsFuture().OnDone(Inline, func(_ T, err error) {
-			if decided, err := verdict(i, err); decided {
-				p.Complete(struct{}{}, err)
-			}
-		})()
+		all[i].Value, all[i].Err = f.AsFuture().TryResult()
 	}
-	_, err := decision.Await(ctx)
-	for _, f := range fs {
-		f.AsFuture().Cancel(err)
+	return all, err
+}
+
+// Any returns the first value that one of fs completes with, and cancels and awaits the others. If all of them fail, its error joins
+// theirs, by errors.Join, in the order of the arguments. Of none it returns ErrNone. When ctx ends, it cancels and awaits all, and
+// returns the cause.
+func Any[T any, A Awaitable[T]](ctx context.Context, fs ...A) (T, error) {
+	ms := members(fs)
+	var left, winner atomic.Int64
+	left.Store(int64(len(fs)))
+	err := decide(ctx, ms, false, func(i int) (bool, error) {
+		if ms[i].failure() == nil {
+			return winner.CompareAndSwap(0, int64(i)+1), nil
+		}
+		return left.Add(-1) == 0, nil
+	})
+	var none T
+	switch w := winner.Load(); {
+	case len(fs) == 0:
+		return none, ErrNone
+	case w != 0:
+		return fs[w-1].AsFuture().TryResult()
+	case err != nil:
+		return none, err
 	}
-	for _, f := range fs {
-		f.AsFuture().Await(context.WithoutCancel(ctx))
+	errs := make([]error, len(ms))
+	for i, m := range ms {
+		errs[i] = m.failure()
 	}
-	return err
+	return none, errors.Join(errs...)
+}
+
+// Race returns the outcome of the first of fs to complete, be it a value or an error. It cancels the others and awaits their
+// end. Of none it returns ErrNone. When ctx ends, it cancels and awaits all, and returns the cause.
+func Race[T any, A Awaitable[T]](ctx context.Context, fs ...A) (T, error) {
+	var winner atomic.Int64
+	err := decide(ctx, members(fs), false, func(i int) (bool, error) { return winner.CompareAndSwap(0, int64(i)+1), nil })
+	var none T
+	switch w := winner.Load(); {
+	case len(fs) == 0:
+		return none, ErrNone
+	case w != 0:
+		return fs[w-1].AsFuture().TryResult()
+	}
+	return none, err
 }

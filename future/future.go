@@ -16,7 +16,7 @@ type PanicError = coro.PanicError
 var (
 	ErrPending   = errors.New("future: result is not there yet") // TryResult, too early
 	ErrCancelled = errors.New("future: cancelled")               // Cancel without a cause
-	ErrNone      = errors.New("future: nothing to choose from")  // Race of nothing
+	ErrNone      = errors.New("future: nothing to choose from")  // Any or Race of nothing
 	ErrGoexit    = coro.ErrGoexit                                // the producer called runtime.Goexit
 )
 
@@ -24,42 +24,45 @@ var (
 // zero Future is pending for ever: New makes one together with its Promise.
 type Future[T any] struct {
 	done atomic.Bool // val and err may be read
-	seen atomic.Bool // err has been given to somebody
+	seen uint32      // whether err has been given to somebody: see the constants; touched by atomic operations once f is in use
 
 	mu    sync.Mutex
 	val   T
 	err   error
 	first *coro.Waiter // most futures have one
-	more  *crowd       // made on need
+	more  *crowd       // made on need; of a completed future, nil or what has its loss
 }
+
+// The values of seen.
+const (
+	unseen  uint32 = iota
+	watched        // the same, and that is this package's business; that of a task, for instance, is the task's
+	given
+)
 
 // crowd is what few futures have: several waiters, callbacks, a channel, a producer that can be told to stop.
 type crowd struct {
-	waiters   []*coro.Waiter
-	callbacks []*callback
+	waiters   list[*coro.Waiter]
+	callbacks list[coro.Runnable]
+	inline    bool // there is one for Inline among them
 	done      chan struct{}
 	cancel    func(cause error) // OnCancel
 	cause     error             // of a Cancel that has been passed on
+	home      *coro.Pool        // in debug mode, where a producer on a plain goroutine belongs
+	loss      *coro.Loss        // in debug mode, of a future that has failed
+	origin    origin            // of its error, if that was another future's
 }
 
-type callback struct {
-	ex Executor
-	fn func()
+// String tells whether f is pending, failed or has its value.
+func (f *Future[T]) String() string {
+	switch {
+	case !f.done.Load():
+		return "pending future"
+	case f.err != nil:
+		return "failed future"
+	}
+	return "completed future"
 }
-
-// Executor is where a callback runs; a *reactor.Loop is one.
-type Executor interface{ CallSoon(fn func()) error }
-
-// Inline is the Executor that runs a callback right away, in the goroutine that completes the future, with none of the
-// future's locks held. Such a callback must be short and must not wait; if it panics, that reaches who completed the future.
-var Inline Executor = inline{}
-
-type inline struct{}
-
-func (inline) CallSoon(fn func()) error { fn(); return nil }
-
-// Awaitable is what combinators take: a *Future[T], or what has one, as a *task.Task[T].
-type Awaitable[T any] interface{ AsFuture() *Future[T] }
 
 // AsFuture returns f.
 func (f *Future[T]) AsFuture() *Future[T] { return f }
@@ -83,7 +86,7 @@ func (f *Future[T]) Await(ctx context.Context) (T, error) {
 		return none, err
 	}
 	if f.enlist(w) {
-		w.Begin(ctx).Suspend()
+		w.Begin(ctx, f).Suspend()
 		if err := w.End(ctx); err != nil {
 			f.delist(w)
 			w.Release()
@@ -97,9 +100,17 @@ func (f *Future[T]) Await(ctx context.Context) (T, error) {
 // outcome returns the result, which is there.
 func (f *Future[T]) outcome() (T, error) {
 	if f.err != nil {
-		f.seen.Store(true)
+		f.retrieved()
 	}
 	return f.val, f.err
+}
+
+// retrieved notes that somebody is given the error.
+func (f *Future[T]) retrieved() {
+	atomic.StoreUint32(&f.seen, given)
+	if f.more != nil {
+		f.more.retrieved()
+	}
 }
 
 // enlist adds a waiter, unless the result is there.
@@ -109,11 +120,10 @@ func (f *Future[T]) enlist(w *coro.Waiter) bool {
 	switch {
 	case f.done.Load():
 		return false
-	case f.first == nil:
+	case f.first == nil && (f.more == nil || f.more.waiters.len() == 0): // in the order in which they came
 		f.first = w
 	default:
-		c := f.crowd()
-		c.waiters = append(c.waiters, w)
+		f.crowd().waiters.add(w)
 	}
 	return true
 }
@@ -124,7 +134,7 @@ func (f *Future[T]) delist(w *coro.Waiter) {
 	if f.first == w {
 		f.first = nil
 	} else if f.more != nil {
-		f.more.waiters = slices.DeleteFunc(f.more.waiters, func(v *coro.Waiter) bool { return v == w })
+		f.more.waiters.remove(w)
 	}
 }
 
@@ -137,25 +147,38 @@ func (f *Future[T]) crowd() *crowd {
 }
 
 // complete sets the outcome, once, and lets everybody know.
-func (f *Future[T]) complete(v T, err error) bool {
+func (f *Future[T]) complete(v T, err error) bool { return f.completeFrom(v, err, nil) }
+
+// completeFrom is complete with an error that source has had, if that is not nil.
+func (f *Future[T]) completeFrom(v T, err error, source origin) bool {
 	f.mu.Lock()
 	if f.done.Load() {
 		f.mu.Unlock()
 		return false
 	}
-	f.val, f.err = v, err
-	f.done.Store(true)
+	if source != nil && err != nil {
+		f.crowd().origin = source.handOn()
+	}
 	first, more := f.first, f.more
 	f.first, f.more = nil, nil
 	if first != nil && !first.Claim() { // under the mutex: see package coro
 		first = nil
 	}
 	if more != nil {
-		more.waiters = slices.DeleteFunc(more.waiters, func(w *coro.Waiter) bool { return !w.Claim() })
+		more.waiters.all = slices.DeleteFunc(more.waiters.compact(), func(w *coro.Waiter) bool { return !w.Claim() })
 	}
-	if err != nil && (first != nil || more != nil && len(more.waiters) > 0) {
-		f.seen.Store(true) // a claimed waiter takes it
+	if err != nil {
+		if first != nil || more != nil && more.waiters.len() > 0 {
+			atomic.StoreUint32(&f.seen, given) // a claimed waiter takes it
+			if more != nil {
+				more.retrieved()
+			}
+		} else if f.seen == watched {
+			f.more = f.lose(err, more)
+		}
 	}
+	f.val, f.err = v, err
+	f.done.Store(true)
 	f.mu.Unlock()
 
 	if first != nil {
@@ -168,27 +191,13 @@ func (f *Future[T]) complete(v T, err error) bool {
 }
 
 func (c *crowd) tell() {
-	for _, w := range c.waiters {
+	for _, w := range c.waiters.all {
 		w.Wake()
 	}
 	if c.done != nil {
 		close(c.done)
 	}
 	c.call()
-}
-
-// call queues the callbacks, all of them, even if one that runs Inline panics: that then goes on to who completed the future.
-func (c *crowd) call() {
-	defer func() {
-		if len(c.callbacks) > 0 {
-			c.call()
-		}
-	}()
-	for len(c.callbacks) > 0 {
-		cb := c.callbacks[0]
-		c.callbacks = c.callbacks[1:]
-		cb.ex.CallSoon(cb.fn) // a closed loop runs nothing any more
-	}
 }
 
 // Done returns a channel that is closed at completion, for select in plain goroutines.
@@ -223,33 +232,6 @@ func (f *Future[T]) TryResult() (T, error) {
 // Completed reports whether there is an outcome.
 func (f *Future[T]) Completed() bool { return f.done.Load() }
 
-// OnDone queues fn on ex when f completes, or now if it has. Callbacks are queued in the order they were added.
-// A callback for a loop that is closed by then is dropped. remove reports whether it prevented the call from being queued.
-func (f *Future[T]) OnDone(ex Executor, fn func(T, error)) (remove func() bool) {
-	cb := &callback{ex, func() { fn(f.outcome()) }}
-	f.mu.Lock()
-	if f.done.Load() {
-		f.mu.Unlock()
-		ex.CallSoon(cb.fn)
-		return func() bool { return false }
-	}
-	c := f.crowd()
-	c.callbacks = append(c.callbacks, cb)
-	f.mu.Unlock()
-	return func() bool { return f.removeCallback(cb) }
-}
-
-func (f *Future[T]) removeCallback(cb *callback) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.more == nil {
-		return false
-	}
-	n := len(f.more.callbacks)
-	f.more.callbacks = slices.DeleteFunc(f.more.callbacks, func(o *callback) bool { return o == cb })
-	return len(f.more.callbacks) < n
-}
-
 // Cancel asks the producer to stop, for the reason cause (nil: ErrCancelled), and reports whether f was pending. If the producer
 // has said by Promise.OnCancel how it stops, f completes when it does, perhaps with a result after all; only the first Cancel is
 // passed on. Otherwise f completes with cause at once.
@@ -263,6 +245,9 @@ func (f *Future[T]) Cancel(cause error) bool {
 		return false
 	}
 	if f.more == nil || f.more.cancel == nil {
+		if f.seen == watched {
+			atomic.StoreUint32(&f.seen, unseen) // who cancels knows
+		}
 		f.mu.Unlock()
 		var none T
 		return f.complete(none, cause)

@@ -1,7 +1,7 @@
 package future
 
 import (
-	"context"
+	"sync/atomic"
 
 	"github.com/corobridge/corobridge/internal/coro"
 )
@@ -12,7 +12,7 @@ type Promise[T any] struct{ future Future[T] }
 
 // New makes a future and the promise that completes it.
 func New[T any]() (*Future[T], *Promise[T]) {
-	p := &Promise[T]{}
+	p := &Promise[T]{Future[T]{seen: watched}}
 	return &p.future, p
 }
 
@@ -36,22 +36,22 @@ func (p *Promise[T]) Complete(v T, err error) bool { return p.future.complete(v,
 
 // Retrieved reports whether somebody has been given the outcome: by Await, TryResult or a callback. It tells only of errors;
 // for a pending future, and for one with a value, it is false.
-func (p *Promise[T]) Retrieved() bool { return p.future.seen.Load() }
+func (p *Promise[T]) Retrieved() bool { return atomic.LoadUint32(&p.future.seen) == given }
 
 // OnCancel says how the producer is told to stop: stop is called at the first Cancel of the future, in the goroutine that
-// cancels, and the producer completes the promise when it has stopped. It replaces an earlier one. If
-// the future has failed already, as by a Cancel that came before OnCancel, stop is called at once with that error.
+// cancels, and the producer completes the promise when it has stopped. It replaces an earlier one. After a Cancel that came before
+// OnCancel, and in general if the future has failed already, stop is called at once with that error.
 func (p *Promise[T]) OnCancel(stop func(cause error)) {
 	f := &p.future
 	f.mu.Lock()
+	cause := f.err
 	if !f.done.Load() {
-		f.crowd().cancel = stop
-		f.mu.Unlock()
-		return
+		c := f.crowd()
+		c.cancel, cause = stop, c.cause
 	}
 	f.mu.Unlock()
-	if f.err != nil {
-		stop(f.err)
+	if cause != nil {
+		stop(cause)
 	}
 }
 
@@ -69,25 +69,18 @@ func Failed[T any](err error) *Future[T] {
 	return f
 }
 
-// FromFunc runs fn on a new goroutine and returns the future of its result. Cancel of the future, and the end of
-// ctx, cancel fn's context; the future completes when fn returns. A panic of fn is a *PanicError, runtime.Goexit is ErrGoexit.
-//
-// No loop waits for the goroutine: unless fn returns when its context ends, it outlives the loop that ctx carries, and task.Run.
-func FromFunc[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) *Future[T] {
-	f, p := New[T]()
-	ctx, cancel := context.WithCancelCause(ctx)
-	p.OnCancel(cancel)
-	go func() {
-		defer cancel(nil)
-		p.CompleteBy(func() (T, error) { return fn(ctx) })
-	}()
-	return f
-}
-
 // CompleteBy runs fn and completes the future with what it returns. If fn panics that is a *PanicError, and if it calls
 // runtime.Goexit, ErrGoexit.
 func (p *Promise[T]) CompleteBy(fn func() (T, error)) {
-	returned := false
+	var v T
+	var err error
+	if p.guard(func() { v, err = fn() }) {
+		p.Complete(v, err)
+	}
+}
+
+// guard calls fn and reports whether it has returned. If not, the future fails.
+func (p *Promise[T]) guard(fn func()) (returned bool) {
 	defer func() {
 		if returned {
 			return
@@ -98,29 +91,6 @@ func (p *Promise[T]) CompleteBy(fn func() (T, error)) {
 			p.Fail(ErrGoexit)
 		}
 	}()
-	v, err := fn()
-	returned = true
-	p.Complete(v, err)
-}
-
-// FromCallback calls start at once and returns the future of what start passes to its callback: an API that
-// calls back becomes awaitable in one word, future.FromCallback(client.GetAsync). The callback may come from any goroutine,
-// also before start returns; a second one is ignored.
-func FromCallback[T any](start func(done func(T, error))) *Future[T] {
-	f, p := New[T]()
-	start(func(v T, err error) { p.Complete(v, err) })
-	return f
-}
-
-// FromCallbackStop is FromCallback for an API that returns how to make it stop. Cancel of the future calls stop, and
-// completes the future: an API that was stopped need not call back.
-func FromCallbackStop[T any](start func(done func(T, error)) (stop func())) *Future[T] {
-	f, p := New[T]()
-	stop := start(func(v T, err error) { p.Complete(v, err) })
-	p.OnCancel(func(cause error) {
-		if p.Fail(cause) {
-			stop()
-		}
-	})
-	return f
+	fn()
+	return true
 }

@@ -21,7 +21,10 @@ const defaultSlow = 100 * time.Millisecond
 //     it has then, by a watchdog outside the loop.
 //   - A call of CallSoon, CallLater or CallAt on a loop that is closed, or closing, is logged with the place it was made.
 //   - An error of a task that nobody retrieves is reported with the place where the task was started.
+//   - An error of another future that failed on the loop, and that nobody retrieves, is reported too.
 //   - A connection that is collected without Close is reported with the place where it was made.
+//   - Tasks that wait for each other in a circle, and a loop that sleeps although it knows of nothing that could wake its tasks, are reported
+//     before it sleeps: see task.DeadlockError.
 //   - Profiles name tasks, as WithProfileLabels makes them.
 //
 // It panics if slow is negative.
@@ -43,6 +46,8 @@ type inspection struct {
 	observer *Observer
 	meter    *meter // touched as the turn is
 	watchdog *watchdog
+
+	beforeSleep func(forever bool) (again time.Duration)
 }
 
 func (l *Loop) initInspection(cfg *seam.Config) {
@@ -55,6 +60,9 @@ func (l *Loop) initInspection(cfg *seam.Config) {
 	if l.debug || o.Slow != nil || o.Stalled != nil {
 		l.watchdog = newWatchdog(l, cfg.Slow, cfg.Alarm)
 		l.coros.NoteNumbers()
+	}
+	if l.debug {
+		l.keepLosses()
 	}
 	if l.debug || o.Turn != nil || o.Lag != nil {
 		l.meter = &meter{}

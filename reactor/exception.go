@@ -1,6 +1,7 @@
 package reactor
 
 import (
+	"context"
 	"log/slog"
 
 	"github.com/corobridge/corobridge/internal/coro"
@@ -29,7 +30,11 @@ func logException(l *Loop, e Exception) {
 	if e.Site != "" {
 		attrs = append(attrs, slog.String("started", e.Site))
 	}
-	l.logger.Error("reactor: unhandled error", attrs...)
+	level, what := slog.LevelError, "reactor: unhandled error"
+	if e.Op == "idle" { // a hint, not an error
+		level, what = slog.LevelWarn, "reactor: idle"
+	}
+	l.logger.Log(context.Background(), level, what, attrs...)
 }
 
 // Report hands e to the loop's exception handler. It is called on the loop.

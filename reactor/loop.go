@@ -56,8 +56,8 @@ type Loop struct {
 	life     sync.Mutex // guards the following
 	running  bool
 	holds    map[*hold]struct{}
-	cancels  []*func()    // AtClose
-	asked    []chan Stats // by goroutines that wait for an answer
+	cancels  []*func() // AtClose
+	asked    []func()  // by goroutines that want to look: see Look
 	watchers map[int]*watcher
 
 	backoffs atomic.Uint64

@@ -307,7 +307,7 @@ func await(ctx context.Context) error {
 		return err
 	}
 	defer w.Release()
-	return w.Wait(ctx)
+	return w.Wait(ctx, nil)
 }
 
 var errMine = errors.New("mine")

@@ -168,6 +168,15 @@ func (s *signals) drop(h *signalHandler) {
 	})
 }
 
+// lasting reports whether there are handlers for more than the next signal.
+func (s *signals) lasting() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.sources, func(src *signalSource) bool {
+		return slices.ContainsFunc(src.handlers, func(h *signalHandler) bool { return !h.once })
+	})
+}
+
 // nudge makes the goroutine look at sources again.
 func (s *signals) nudge() {
 	select {

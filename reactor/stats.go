@@ -84,30 +84,9 @@ func (l *Loop) Stats() Stats {
 	if l.InLoop() {
 		return l.snapshot()
 	}
-	l.life.Lock()
-	if !l.running {
-		defer l.life.Unlock()
-		return l.snapshot()
-	}
 	answer := make(chan Stats, 1)
-	l.asked = append(l.asked, answer)
-	l.life.Unlock()
-	l.Post(callback(l.answer)) // if it is closed by now, or stops first, finish answers
+	l.Look(func() { answer <- l.snapshot() })
 	return <-answer
-}
-
-func (l *Loop) answer() {
-	l.life.Lock()
-	defer l.life.Unlock()
-	l.answerAll()
-}
-
-// answerAll is called by who runs the loop, with life locked.
-func (l *Loop) answerAll() {
-	for _, a := range l.asked {
-		a <- l.snapshot()
-	}
-	l.asked = nil
 }
 
 // snapshot is called on the loop, or under life when nobody runs it.

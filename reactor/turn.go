@@ -216,6 +216,9 @@ func (l *Loop) poll(limit time.Duration) {
 	}
 	l.stats.Polls++
 	wait := l.patience(limit)
+	if wait != 0 && l.beforeSleep != nil {
+		wait = l.lookBeforeSleep(limit, wait)
+	}
 	if wait == 0 || l.pace.pollFirst {
 		if l.collect(0) > 0 || wait == 0 {
 			return

@@ -115,7 +115,7 @@ func (c *Conn) queueUp(ctx context.Context, e *endpoint, d direction, op string)
 	}
 	q := &e.rare().queue[d]
 	*q = append(*q, w)
-	err = e.wait(ctx, w)
+	err = e.wait(ctx, w, e.turn(d))
 	if err != nil {
 		leave(q, w)
 	}
@@ -136,12 +136,12 @@ func (c *Conn) end(e *endpoint, d direction) {
 }
 
 // park waits, in the middle of an operation, until slot is woken: it is the three steps that read takes by itself.
-func (c *Conn) park(ctx context.Context, e *endpoint, slot **coro.Waiter, op string) error {
+func (c *Conn) park(ctx context.Context, e *endpoint, slot **coro.Waiter, on fmt.Stringer, op string) error {
 	w, err := e.beginWait(ctx, slot, op)
 	if err != nil {
 		return err
 	}
-	w.Begin(ctx).Suspend()
+	w.Begin(ctx, on).Suspend()
 	return c.endWait(ctx, e, w, slot)
 }
 
@@ -171,9 +171,9 @@ func (c *Conn) endWait(ctx context.Context, e *endpoint, w *coro.Waiter, slot **
 }
 
 // wait waits unlocked.
-func (e *endpoint) wait(ctx context.Context, w *coro.Waiter) error {
+func (e *endpoint) wait(ctx context.Context, w *coro.Waiter, on fmt.Stringer) error {
 	e.unlock()
-	err := w.Wait(ctx)
+	err := w.Wait(ctx, on)
 	e.lock()
 	return err
 }

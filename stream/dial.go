@@ -109,7 +109,7 @@ func (c *Conn) connected(ctx context.Context, k seam.Kernel, fd int) error {
 	}
 	defer e.unlock()
 	for !e.writable {
-		if err := c.park(ctx, e, &e.writer, "stream: dial"); err != nil {
+		if err := c.park(ctx, e, &e.writer, (*room)(e), "stream: dial"); err != nil {
 			return err
 		}
 	}

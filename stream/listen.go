@@ -193,7 +193,7 @@ func (l *Listener) wait(ctx context.Context) error {
 	l.accepts = 0
 	l.waiters = append(l.waiters, w)
 	l.mu.Unlock()
-	err = w.Wait(ctx)
+	err = w.Wait(ctx, l)
 	l.mu.Lock()
 	if err != nil {
 		leave(&l.waiters, w)

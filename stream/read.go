@@ -48,7 +48,7 @@ func (c *Conn) read(ctx context.Context, op string, step func(e *endpoint) error
 		e.in.shrink(e.lender())
 		w, err := e.beginWait(ctx, &e.reader, op)
 		if err == nil {
-			w.Begin(ctx).Suspend()
+			w.Begin(ctx, (*input)(e)).Suspend()
 			err = c.endWait(ctx, e, w, &e.reader)
 		}
 		if err != nil {

@@ -49,7 +49,7 @@ func (c *Conn) Write(ctx context.Context, p []byte) (n int, err error) {
 			continue
 		}
 		e.sends = 0
-		if err := c.park(ctx, e, &e.writer, op); err != nil {
+		if err := c.park(ctx, e, &e.writer, (*room)(e), op); err != nil {
 			return n, e.wrap(op, err)
 		}
 	}
@@ -265,7 +265,7 @@ func (c *Conn) flushed(ctx context.Context, op string, finish bool) error {
 	e.finish = e.finish || finish
 	e.flush()
 	for e.out.len() > 0 {
-		err := c.awaitList(ctx, e, &e.rare().flushed, op)
+		err := c.awaitList(ctx, e, &e.rare().flushed, (*flush)(e), op)
 		if err == nil && e.closed {
 			return e.wrap(op, e.more.closeErr)
 		}
@@ -277,13 +277,13 @@ func (c *Conn) flushed(ctx context.Context, op string, finish bool) error {
 }
 
 // awaitList waits to be woken from a list of the endpoint.
-func (c *Conn) awaitList(ctx context.Context, e *endpoint, list *[]*coro.Waiter, op string) error {
+func (c *Conn) awaitList(ctx context.Context, e *endpoint, list *[]*coro.Waiter, on fmt.Stringer, op string) error {
 	w, err := coro.Here(ctx, op)
 	if err != nil {
 		return err
 	}
 	*list = append(*list, w)
-	if err = e.wait(ctx, w); err != nil {
+	if err = e.wait(ctx, w, on); err != nil {
 		leave(list, w)
 	}
 	w.Release()

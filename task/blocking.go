@@ -5,6 +5,7 @@ import (
 
 	"github.com/corobridge/corobridge/future"
 	"github.com/corobridge/corobridge/internal/coro"
+	"github.com/corobridge/corobridge/reactor"
 )
 
 // Blocking runs fn on the loop's bounded pool of goroutines and suspends the calling task until it has returned, so that
@@ -12,7 +13,8 @@ import (
 //
 // If ctx ends first, Blocking returns its cause at once. If fn has not begun, since all goroutines of the pool are busy, it
 // never runs. If it has, its context is cancelled with ctx; fn goes on until it returns, and closing the loop waits for that, so fn should not
-// touch variables that the task uses after a cancellation. A panic of fn is a *PanicError, and runtime.Goexit in it ErrGoexit.
+// touch variables that the task uses after a cancellation. A panic of fn is a *PanicError, and runtime.Goexit in it ErrGoexit. What fn returns after a
+// cancellation nobody is told; a panic goes to the loop's exception handler.
 //
 // In a plain goroutine it just calls fn, unless ctx is done: it returns when fn does, and a panic of fn is the caller's. In a callback
 // of a loop it panics.
@@ -40,8 +42,19 @@ func Blocking[T any](ctx context.Context, fn func(ctx context.Context) (T, error
 	v, err := f.Await(ctx)
 	if withdraw() {
 		cancel(nil)
+	} else if err != nil && ctx.Err() != nil {
+		reportLate(loopOf(c), f, err)
 	}
 	return v, err
+}
+
+// reportLate sees to it that a panic that f has is reported, unless that is err, which its only waiter was told.
+func reportLate[T any](l *reactor.Loop, f *future.Future[T], err error) {
+	f.OnDone(future.Inline, func(_ T, late error) {
+		if p, ok := late.(*PanicError); ok && err != late {
+			l.Post(posted(func() { l.Report(reactor.Exception{Op: "blocking", Err: p}) }))
+		}
+	})
 }
 
 // Wait awaits anything that has Wait() error, an errgroup.Group or an exec.Cmd, in a goroutine of its own, so that the loop goes
@@ -70,6 +83,8 @@ func Wait(ctx context.Context, w interface{ Wait() error }) error {
 		defer release()
 		p.CompleteBy(func() (struct{}, error) { return struct{}{}, w.Wait() })
 	}()
-	_, err = f.Await(ctx)
+	if _, err = f.Await(ctx); err != nil && c != nil && ctx.Err() != nil {
+		reportLate(loopOf(c), f, err)
+	}
 	return err
 }

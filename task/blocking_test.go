@@ -2,6 +2,7 @@ package task_test
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"testing"
 	"time"
@@ -120,3 +121,44 @@ func TestBlockingRunsWholeOrNotAtAll(t *testing.T) {
 		return nil
 	}, reactor.WithWorkers(1))
 }
+
+// A panic is not lost with a Blocking, or a Wait, that was given up, also when the loop is being closed; what else fn returns then is nobody's
+// concern.
+func TestAPanicAfterACancelledBlockingIsReported(t *testing.T) {
+	var x exceptions
+	for name, wait := range map[string]func(ctx context.Context, fn func() error) error{
+		"Blocking": func(ctx context.Context, fn func() error) error {
+			_, err := task.Blocking(ctx, func(context.Context) (int, error) { return 0, fn() })
+			return err
+		},
+		"Wait": func(ctx context.Context, fn func() error) error { return task.Wait(ctx, waitable(fn)) },
+	} {
+		for _, end := range []func() error{
+			func() error { panic(errTest) },
+			func() error { return errTest },
+			func() error { runtime.Goexit(); return nil },
+		} {
+			begun, goOn := make(chan struct{}), make(chan struct{})
+			run(t, func(ctx context.Context) error {
+				tk := task.Spawn(ctx, func(ctx context.Context) error {
+					return wait(ctx, func() error { close(begun); <-goOn; return end() })
+				})
+				task.Yield(ctx)
+				<-begun
+				tk.Cancel(nil)
+				tk.Await(ctx)
+				close(goOn)
+				return nil
+			}, x.option())
+		}
+		got := x.take()
+		var p *task.PanicError
+		if len(got) != 1 || got[0].Op != "blocking" || !errors.As(got[0].Err, &p) || p.Value != errTest {
+			t.Errorf("%s: reported: %v", name, got)
+		}
+	}
+}
+
+type waitable func() error
+
+func (w waitable) Wait() error { return w() }

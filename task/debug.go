@@ -15,6 +15,7 @@ import (
 type inspection struct {
 	labels bool
 	done   func(name string, err error, age time.Duration)
+	vigil  vigil
 }
 
 func newInspection(l *reactor.Loop) *inspection {

@@ -12,4 +12,18 @@
 // A task's context is its cancel scope. It derives from the context given to Go; it is done when that is cancelled, when the task's
 // Cancel is called, when the loop is closed, and when the task has ended. From then on each operation that begins with it fails with the
 // cause, until the task returns, except that a result which is there already can still be taken. Tasks that were started with the context of an ended task go on: they have contexts of their own.
+//
+// # Groups
+//
+// A task belongs to the [Group] that its context carries, else to its loop. The first failure of a member cancels the others, and Wait, or the end of a
+// [Scope], comes when all have ended. Options say what is special about a member: [Isolated], [Daemon]; and about its beginning: [Eager], or [Start] instead of
+// Go. [WithTimeout] bounds a part of what a task does, and ends nothing else.
+//
+// # Locks and queues
+//
+// [Mutex], [RWMutex], [Semaphore], [Once], [Event], [Cond], [Barrier], [Queue] and [Broadcast] are for tasks of any loop and for plain goroutines, at once: who waits
+// suspends, when it is a task, and blocks otherwise. They serve in order of arrival, and hand over: what is released belongs to the first that waits from that
+// moment on. So a cancelled call either has failed and taken nothing, or has succeeded; nothing is lost, nor given twice. What never waits, as Unlock and the methods
+// whose names begin with Try, may be called from anywhere. What may wait takes a context; it works in a loop's callback if it need not wait, and panics there
+// otherwise.
 package task

@@ -13,3 +13,14 @@ func Made(ctx context.Context) bool { return ctx.(*scope).real.Load() != nil }
 
 // Values returns the context that has the values of ctx, a task's.
 func Values(ctx context.Context) context.Context { return ctx.(*scope).values }
+
+// Deadlines returns how many deadlines of timeouts ctx, a task's, keeps.
+func Deadlines(ctx context.Context) (n int) {
+	for v := ctx.(*scope).values; ; n++ {
+		d, ok := v.(*deadlineContext)
+		if !ok {
+			return n
+		}
+		v = d.Context
+	}
+}

@@ -36,6 +36,10 @@ func TestMisusePanicsWithOneSentence(t *testing.T) {
 			g.SetLimit(1) // no slot was taken
 			g.Go(func() error { return nil })
 		},
+		"future: OnDone with nil; give a loop, or Inline, and a function": func() {
+			mustPanic(t, func() { pending().OnDone(future.Inline, nil) })
+			pending().OnDone(nil, func(int, error) {})
+		},
 		"future: Fail(nil); use Resolve for a success": func() { future.Failed[int](nil) },
 	} {
 		if v := mustPanic(t, misuse); v != want {

@@ -15,6 +15,7 @@ type realContext struct {
 	context.Context
 	once    sync.Once
 	as      atomic.Pointer[realContext] // what it has ended as
+	from    *Group                      // of one that was made finished to cancel a task, and not a group or more: the task's group
 	fire    func()                      // passes the end of the source on; nil in one that was made finished
 	release context.CancelFunc
 }
@@ -42,6 +43,14 @@ var (
 	expired   = finished(context.DeadlineExceeded, nil)
 	ended     = finished(context.Canceled, ErrEnded)
 )
+
+// ended returns what r, which has ended, has ended as.
+func (r *realContext) ended() *realContext {
+	if as := r.as.Load(); as != nil {
+		return as
+	}
+	return r
+}
 
 // end makes r, unless it has ended, end as f has. When it returns, r has ended.
 func (r *realContext) end(f *realContext) {

@@ -35,7 +35,8 @@ func WithLoopOptions(opts ...reactor.Option) RunOption {
 func WithSignals(sig ...os.Signal) RunOption { return func(c *runConfig) { c.signals = sig } }
 
 // Run makes a loop, runs main on it as the first task, on the calling goroutine, and returns main's error when main has
-// returned and everything it left has been cancelled and has ended. ctx is main's parent.
+// returned and everything it left has been cancelled and has ended. ctx is main's parent; main, and what it starts, is no member of a Group that
+// ctx carries.
 //
 // The first SIGINT or SIGTERM cancels main's context with a *SignalError; a second one ends the process as if Run did not handle it,
 // also when a task stalls the loop. A task that calls runtime.Goexit, as testing's FailNow does, ends everything, and then Run calls
@@ -58,7 +59,7 @@ func Run(ctx context.Context, main func(ctx context.Context) error, opts ...RunO
 			return errors.Join(err, loop.Close())
 		}
 	}
-	t = Spawn(reactor.WithLoop(ctx, loop), main, Name("main"))
+	t = Spawn(reactor.WithLoop(ctx, loop), main, Name("main"), ofRoot)
 	t.OnDone(future.Inline, func(struct{}, error) { loop.Close() }) // on the loop: begins to close it
 	loop.Run(context.Background())                                  // until closed, or somebody stops it
 	closing := loop.Close()
@@ -67,3 +68,6 @@ func Run(ctx context.Context, main func(ctx context.Context) error, opts ...RunO
 	}
 	return closing
 }
+
+// ofRoot makes a task one of its loop's root group. It was started by a call that returns its error.
+func ofRoot(s *scope) { s.group, s.traits = nil, s.traits&^daemon }

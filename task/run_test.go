@@ -242,3 +242,27 @@ func TestScenes(t *testing.T) {
 		})
 	}
 }
+
+// A Run within a Group's member, on another goroutine, is a call like any other: its error is its caller's, and what it leaves fails nobody else.
+func TestRunWithTheContextOfAGroup(t *testing.T) {
+	var x exceptions
+	run(t, func(ctx context.Context) error {
+		return task.Scope(ctx, func(ctx context.Context, g *task.Group) error {
+			_, err := task.Blocking(ctx, func(ctx context.Context) (int, error) {
+				err := task.Run(ctx, func(ctx context.Context) error {
+					task.Spawn(ctx, func(context.Context) error { return errTest })
+					yields(ctx, 3)
+					return errTest
+				}, task.WithSignals(), task.WithLoopOptions(x.option()))
+				if err != errTest {
+					t.Error(err)
+				}
+				return 0, nil
+			})
+			return errors.Join(err, ctx.Err())
+		})
+	})
+	if got := x.take(); len(got) != 1 || !errors.Is(got[0].Err, errTest) {
+		t.Errorf("reported by the inner loop: %v", got)
+	}
+}

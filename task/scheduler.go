@@ -15,6 +15,8 @@ type scheduler struct {
 	root    scope
 	closing bool
 	lost    lost
+	spare   []*groupMember
+	ids     uint64 // given to tasks
 }
 
 type schedulerKey struct{}
@@ -24,12 +26,20 @@ func schedulerFor(l *reactor.Loop) *scheduler {
 	return l.Local(schedulerKey{}, func() any {
 		s := &scheduler{loop: l, pool: l.Coroutines(), inspection: newInspection(l)}
 		s.root.sched, s.root.values, s.root.kind = s, l.Context(), ofLoop
-		l.AtClose(s.close)
-		if l.Context().Err() != nil && s.onLoop(s.close) != nil { // too late for AtClose
-			s.close()
-		}
+		s.enter()
 		return s
 	}).(*scheduler)
+}
+
+// enter has the loop tell what concerns the tasks. It is called before anybody else has s.
+func (s *scheduler) enter() {
+	s.loop.AtClose(s.close)
+	if s.loop.Context().Err() != nil && s.onLoop(s.close) != nil { // too late for AtClose
+		s.close()
+	}
+	if s.loop.Debug() {
+		s.onLoop(func() { s.loop.BeforeSleep(s.beforeSleep) })
+	}
 }
 
 // schedulerOf returns the scheduler of the loop that ctx carries, nil if it carries none.

@@ -31,7 +31,7 @@ type scope struct {
 
 	values context.Context // for Value and Deadline: of the nearest context above that is not a scope, or a deadline of our own
 	group  *Group          // which tasks started with this context join; nil: the loop's root group
-	coro   *coro.Coro      // a task's, while it runs
+	coro   *coro.Coro      // a task's, while it runs; for a group or a timeout that of the task that has made it
 	extra  *extra          // what few scopes have
 
 	// The tree.
@@ -46,19 +46,33 @@ type scope struct {
 	// foreign: some other context lies between up and this one, so that a cancellation of up comes, if at all, through
 	// that context.
 	foreign bool
-	// isolated: what becomes of the task is no concern of its group.
-	isolated bool
+	traits  trait
 }
+
+// trait is what is special about a task.
+type trait uint8
+
+const (
+	isolated trait = 1 << iota // what becomes of the task is no concern of its group
+	daemon                     // its group does not wait for it; what it starts is a daemon too
+	eager                      // its first step is made where it is started
+	member                     // it was started by Group.Go: it is a member, not a Task, and has no promise
+)
+
+func (s *scope) is(t trait) bool { return s.traits&t != 0 }
 
 // extra is the part of a scope that is made on need.
 type extra struct {
 	name    string
-	unwatch func() bool // of the foreign context above
-	timer   reactor.Timer
-	groups  []*Group // made by this task
+	unwatch func() bool      // of the foreign context above
+	limit   *deadlineContext // of WithTimeout
+	groups  []*Group         // made by this task
+
+	beforeStarted func(error) bool // of a task of Start: takes its outcome, unless it has called started
 
 	site string        // where the task was started
 	born time.Duration // and when
+	id   uint64        // 0 until somebody asks
 }
 
 type kind uint8
@@ -78,7 +92,8 @@ func (s *scope) init(sched *scheduler, ctx context.Context, kind kind) {
 	above, ok := ctx.(*scope)
 	switch {
 	case ok && above.sched == sched:
-		s.up, s.values, s.group, s.class = above, above.values, above.group, above.class
+		s.up, s.values = above, above.values
+		s.inherit(above)
 	case ctx == sched.loop.Context():
 		s.up, s.values = &sched.root, ctx
 	default:
@@ -94,7 +109,7 @@ func (s *scope) init(sched *scheduler, ctx context.Context, kind kind) {
 func (s *scope) initBelow(ctx context.Context) {
 	s.up = &s.sched.root
 	if above, ok := ctx.Value(scopeKey{}).(*scope); ok {
-		s.group, s.class = above.group, above.class // also when that is another loop's
+		s.inherit(above) // also when that is another loop's
 		if above.sched == s.sched {
 			s.up = above
 			if ctx.Done() == above.Done() {
@@ -103,6 +118,11 @@ func (s *scope) initBelow(ctx context.Context) {
 		}
 	}
 	s.foreign = true
+	s.watch(ctx)
+}
+
+// watch makes the scope end when a foreign context does.
+func (s *scope) watch(ctx context.Context) {
 	switch {
 	case ctx.Done() == nil:
 	case ctx.Err() != nil:
@@ -110,6 +130,11 @@ func (s *scope) initBelow(ctx context.Context) {
 	default:
 		s.more().unwatch = context.AfterFunc(ctx, func() { s.cancel(finished(ctx.Err(), context.Cause(ctx))) })
 	}
+}
+
+// inherit takes over from the scope above what tells how a task belongs to others.
+func (s *scope) inherit(above *scope) {
+	s.group, s.class, s.traits = above.group, above.class, above.traits&daemon
 }
 
 func (s *scope) more() *extra {
@@ -161,6 +186,15 @@ func (s *scope) unlink() {
 	for s.kids != nil {
 		k := s.kids
 		k.leaveRing()
+		if s.foreign && !k.foreign && (k.kind == ofTask || k.values.Done() == nil) {
+			k.foreign = true // what lies between is now right above k
+			k.link()
+			k.watch(k.values)
+			if k.Err() != nil {
+				k.spread()
+			}
+			continue
+		}
 		k.link()
 	}
 }
@@ -208,7 +242,9 @@ func (s *scope) settle() {
 		if x.unwatch != nil {
 			x.unwatch()
 		}
-		x.timer.Stop()
+		if x.limit != nil {
+			x.limit.stop()
+		}
 	}
 	s.mark(ended)
 }
@@ -244,20 +280,27 @@ func (s *scope) spread() {
 	f := s.real.Load()
 	s.eachBelow(func(k *scope) {
 		if k.mark(f) && k.kind == ofTimeout {
-			k.extra.timer.Stop()
+			k.extra.limit.stop()
 		}
 	})
 	s.recheckOwner()
 	s.eachBelow((*scope).recheck)
 }
 
-// recheckOwner looks at the wait of the task that the scope belongs to: it may wait with the scope.
+// recheckOwner looks at the waits of the task that has made the scope and of the one that it belongs to: they may wait with it.
 func (s *scope) recheckOwner() {
 	for u := s; u != nil; u = u.up {
-		if u.kind == ofTask {
-			u.recheck()
+		if u.recheck(); u.kind == ofTask {
 			return
 		}
+	}
+}
+
+// madeBy notes which task makes a scope that is not a task's, for recheckOwner. It may be none above it: a member of a group that Group.Go has
+// started uses the context of the group. The coroutine may have another task by the time that it is looked at, to which that does no harm.
+func (s *scope) madeBy(ctx context.Context) {
+	if c := coro.CurrentBy(ctx); c != nil && c.Pool() == s.sched.pool {
+		s.coro = c
 	}
 }
 
@@ -284,10 +327,13 @@ func (s *scope) recheck() {
 	}
 }
 
-// covers reports whether a cancellation of s makes the task of t look at its wait: s is above t, or was made inside it.
+// covers reports whether a cancellation of s makes the task of t look at its wait: s is above t, or was made inside it, or by it.
 func (s *scope) covers(t *scope) bool {
-	if s.sched != t.sched {
+	switch {
+	case s.sched != t.sched:
 		return false // another loop's tree is not to be looked at from here
+	case s.coro != nil && s.coro == t.coro:
+		return true
 	}
 	for u := s; u != nil; u = u.up {
 		if u == t {

@@ -3,6 +3,7 @@ package task_test
 import (
 	"context"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -27,6 +28,35 @@ func TestTheEndOfAGroupEndsWaitsWithItsContext(t *testing.T) {
 			wantErr(t, err, context.Canceled, task.ErrEnded)
 		}
 		return nil
+	})
+}
+
+// A member of Group.Go has the context of its group, and what it derives from that is not below the member in the tree.
+func TestTheLoopEndsAWaitWithATimeoutThatAMemberHasMadeOfItsGroupsContext(t *testing.T) {
+	run(t, func(ctx context.Context) error {
+		const members = 100
+		g, gctx := task.NewGroup(ctx)
+		var order, want []int
+		var cancels []func()
+		for i := range members {
+			want = append(want, i)
+			g.Go(func() error {
+				own, cancel := task.WithTimeout(gctx, time.Hour)
+				cancels = append(cancels, cancel)
+				pending().Await(own)
+				order = append(order, i)
+				return nil
+			})
+		}
+		yields(ctx, 2)
+		for _, cancel := range cancels {
+			cancel()
+		}
+		task.Yield(ctx) // nothing but the loop has a part in it
+		if !slices.Equal(order, want) {
+			t.Errorf("they end in the order %v", order)
+		}
+		return g.Wait()
 	})
 }
 
@@ -186,4 +216,17 @@ func TestATaskCancelledBeforeItsFirstStepRuns(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A callback can't wait for what a Scope would start, so nothing is.
+func TestAScopeInACallbackStartsNothing(t *testing.T) {
+	loop := background(t)
+	onLoop(t, loop, func() {
+		v := mustPanic(t, func() {
+			task.Scope(loop.Context(), func(context.Context, *task.Group) error { t.Error("it ran"); return nil })
+		})
+		if want := "task: Scope in a loop callback would stop the loop; use OnDone, or start a task with task.Go"; v != want {
+			t.Errorf("panic %v", v)
+		}
+	})
 }

@@ -24,7 +24,16 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	}
 	t := loopOf(w.Coro()).PostLater(d, (*alarm)(w))
 	defer t.Stop()
-	return w.Wait(ctx)
+	return w.Wait(ctx, (*alarm)(w))
+}
+
+// SleepUntil is Sleep until the time of day t. How long that is is measured once, when it is called: to set the clock meanwhile changes
+// nothing. A time that has passed means Yield.
+func SleepUntil(ctx context.Context, t time.Time) error {
+	if c := coro.CurrentBy(ctx); c != nil {
+		return Sleep(ctx, t.Sub(loopOf(c).Clock().Wall()))
+	}
+	return Sleep(ctx, time.Until(t))
 }
 
 // alarm is a sleeping task's Waiter as a timer's callback.
@@ -35,6 +44,9 @@ func (a *alarm) Run() {
 		w.Wake()
 	}
 }
+
+// String says what the task waits for.
+func (a *alarm) String() string { return "sleep" }
 
 func sleepGoroutine(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)

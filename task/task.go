@@ -3,7 +3,9 @@ package task
 import (
 	"context"
 	"errors"
+	"reflect"
 	"runtime/trace"
+	"slices"
 
 	"github.com/corobridge/corobridge/future"
 	"github.com/corobridge/corobridge/internal/coro"
@@ -20,8 +22,8 @@ var ErrGoexit = coro.ErrGoexit
 // Task is a coroutine on a loop. It has a future of its result, and that one's methods; AsFuture gives the future itself to what
 // takes one. Its methods may be called from any goroutine.
 type Task[T any] struct {
+	scope   scope // its size tells where the promise is: see view
 	promise future.Promise[T]
-	scope   scope
 	fn      func(context.Context) (T, error)
 }
 
@@ -65,18 +67,23 @@ func (t *Task[T]) start() error {
 		s.note()
 	}
 	if g := s.group; g != nil {
-		g.add()
+		g.add(s)
 	}
 	if s.sched.loop.InLoop() {
 		s.link()
+		if s.is(eager) {
+			startNow(s, (*body[T])(t))
+			return nil
+		}
 	}
 	err := s.sched.loop.Post((*body[T])(t))
 	if err != nil {
 		var none T
 		s.settle()
 		t.promise.Complete(none, err)
+		err = s.failure(err, false)
 		if g := s.group; g != nil {
-			g.done(s.failure(err))
+			g.done(s, err)
 		}
 	}
 	return err
@@ -84,7 +91,14 @@ func (t *Task[T]) start() error {
 
 // Await returns the task's result, as future.Future's Await does: it suspends the calling task or blocks the calling
 // goroutine until the task has ended, or ctx is done. It never cancels the task.
-func (t *Task[T]) Await(ctx context.Context) (T, error) { return t.promise.Future().Await(ctx) }
+//
+// A task that awaits itself would wait for ever. If it does that with its own context, Await panics; otherwise see DeadlockError.
+func (t *Task[T]) Await(ctx context.Context) (T, error) {
+	if s, ok := ctx.(*scope); ok && s == &t.scope && !t.Completed() {
+		s.refuseItself()
+	}
+	return t.promise.Future().Await(ctx)
+}
 
 // TryResult returns the outcome, or future.ErrPending.
 func (t *Task[T]) TryResult() (T, error) { return t.promise.Future().TryResult() }
@@ -105,7 +119,7 @@ func (t *Task[T]) AsFuture() *future.Future[T] {
 	if f := t.promise.Future(); f.Completed() {
 		return f
 	}
-	t.promise.OnCancel(func(cause error) { t.scope.cancel(finished(context.Canceled, cause)) })
+	t.promise.OnCancel(t.scope.withdraw)
 	return t.promise.Future()
 }
 
@@ -118,7 +132,7 @@ func (t *Task[T]) Cancel(cause error) bool {
 	if cause == nil {
 		cause = future.ErrCancelled
 	}
-	t.scope.cancel(finished(context.Canceled, cause))
+	t.scope.withdraw(cause)
 	return true
 }
 
@@ -180,18 +194,42 @@ func (b *body[T]) end(v T, err error) {
 
 // leave tells of the end of a task those who did not wait for the task itself.
 func (b *body[T]) leave(err error, expected bool) {
-	g := b.scope.group
-	if (g == nil || b.scope.isolated) && !expected && !b.promise.Retrieved() {
+	s := &b.scope
+	if err != nil || s.extra != nil {
+		err = s.failure(err, expected)
+	}
+	if (s.group == nil || s.is(isolated)) && !expected && !b.promise.Retrieved() {
 		(*Task[T])(b).expectRetrieval()
 	}
-	if g != nil {
-		g.done(b.scope.failure(err))
+	if g := s.group; g != nil {
+		g.done(s, err)
 	}
 }
 
 // explains reports whether err says no more than that the task was cancelled, which is known to who did that.
 func (s *scope) explains(err error) bool {
-	return s.Err() != nil && (errors.Is(err, s.Err()) || errors.Is(err, context.Cause(s)))
+	if s.Err() == nil {
+		return false
+	}
+	cause := context.Cause(s)
+	return says(err, cause, func(err error) bool { return errors.Is(err, s.Err()) || errors.Is(err, cause) })
+}
+
+// says reports whether known does of err, and of each of the errors that err joins: who is cancelled, and then fails to close a file, may
+// return both. What cause joins is known.
+func says(err, cause error, known func(error) bool) bool {
+	if !known(err) {
+		return false
+	}
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		if reflect.TypeOf(e).Comparable() && e == cause {
+			return true
+		}
+		if joined, ok := e.(interface{ Unwrap() []error }); ok {
+			return !slices.ContainsFunc(joined.Unwrap(), func(part error) bool { return !says(part, cause, known) })
+		}
+	}
+	return true
 }
 
 func (s *scope) name() string {

@@ -2,7 +2,10 @@ package task
 
 import (
 	"context"
+	"sync"
 	"time"
+
+	"github.com/corobridge/corobridge/reactor"
 )
 
 // WithTimeout is context.WithTimeout on the timers of the loop that ctx carries; without a loop it is
@@ -10,7 +13,7 @@ import (
 // It may be called in any goroutine. On a closed loop the context is done, with reactor.ErrClosed.
 //
 // The time counts from the call, however long the task has computed before. It is the loop that ends it: a task that computes past
-// the deadline sees that once the loop has run again.
+// the deadline sees that once the loop has run again. Reschedule moves the deadline.
 func WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	if sched := schedulerOf(ctx); sched != nil {
 		return sched.withTimeout(ctx, sched.loop.Clock().Wall().Add(d), d)
@@ -26,19 +29,28 @@ func WithDeadline(ctx context.Context, t time.Time) (context.Context, context.Ca
 	return context.WithDeadline(ctx, t)
 }
 
+// Reschedule moves the deadline of a context of WithTimeout or WithDeadline to t, earlier or later, and reports whether it did; the zero
+// time means never. A time that has passed ends the context at once. ctx is that context, or derives from it: the
+// innermost one that ctx derives from is meant. What ends a context further out ends this one as before.
+//
+// It is false, and nothing happens, if the context is over, or no context with a loop's timer is there. It may be called from any
+// goroutine. Deadline tells the new time from then on; but a context of package context that has been derived with a deadline of its own keeps that.
+func Reschedule(ctx context.Context, t time.Time) bool {
+	d, ok := ctx.Value(deadlineKey{}).(*deadlineContext)
+	return ok && d.move(t)
+}
+
 // withTimeout makes a scope with the deadline t, which comes after d.
 func (sched *scheduler) withTimeout(ctx context.Context, t time.Time, d time.Duration) (context.Context, context.CancelFunc) {
 	s := &scope{}
 	s.init(sched, ctx, ofTimeout)
-	s.values = withDeadline(s.values, t)
-	x := s.more()
+	limit := &deadlineContext{Context: withoutOver(s.values), scope: s, at: t}
+	s.values, s.more().limit = limit, limit
+	s.madeBy(ctx)
 	if d <= 0 {
 		s.mark(expired)
 	} else if s.Err() == nil {
-		x.timer = sched.loop.CallLater(d, func() {
-			s.cancel(expired)
-			s.end()
-		})
+		limit.set(d)
 	}
 	s.enter()
 	return s, func() {
@@ -47,17 +59,107 @@ func (sched *scheduler) withTimeout(ctx context.Context, t time.Time, d time.Dur
 	}
 }
 
-// deadlineContext says of itself that it has a deadline. To keep it is the scope's affair.
+// deadlineContext says of a scope and what is below it that there is a deadline, and keeps it.
 type deadlineContext struct {
 	context.Context
-	deadline time.Time
+
+	mu    sync.Mutex
+	at    time.Time // the zero time: never
+	timer reactor.Timer
+	moves int    // of at: a timer that fires beside one is out of date
+	scope *scope // nil once it is over
 }
 
-func (d *deadlineContext) Deadline() (deadline time.Time, ok bool) { return d.deadline, true }
+type deadlineKey struct{}
 
-func withDeadline(ctx context.Context, t time.Time) context.Context {
-	if earlier, ok := ctx.Deadline(); ok && earlier.Before(t) {
-		return ctx
+func (d *deadlineContext) Deadline() (deadline time.Time, ok bool) {
+	d.mu.Lock()
+	at := d.at
+	d.mu.Unlock()
+	if earlier, ok := d.Context.Deadline(); ok && (at.IsZero() || earlier.Before(at)) {
+		return earlier, true
 	}
-	return &deadlineContext{ctx, t}
+	return at, !at.IsZero()
+}
+
+func (d *deadlineContext) Value(key any) any {
+	if key == (deadlineKey{}) {
+		return d
+	}
+	return d.Context.Value(key)
+}
+
+// withoutOver leaves out deadlines that are over: what is below them is done, and needs none. Or a chain of tasks that each start the next
+// one would keep all of them.
+func withoutOver(ctx context.Context) context.Context {
+	for {
+		d, ok := ctx.(*deadlineContext)
+		if !ok {
+			return ctx
+		}
+		d.mu.Lock()
+		over := d.scope == nil
+		d.mu.Unlock()
+		if !over {
+			return ctx
+		}
+		ctx = d.Context
+	}
+}
+
+// set has the scope expire after left.
+func (d *deadlineContext) set(left time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.setLocked(left)
+}
+
+func (d *deadlineContext) setLocked(left time.Duration) {
+	moves := d.moves
+	d.timer = d.scope.sched.loop.CallLater(left, func() { d.expire(moves) })
+}
+
+// expire ends the scope, unless it is over, or its deadline has been moved since.
+func (d *deadlineContext) expire(moves int) {
+	d.mu.Lock()
+	s := d.scope
+	if s == nil || d.moves != moves {
+		d.mu.Unlock()
+		return
+	}
+	d.scope = nil
+	d.mu.Unlock()
+	s.cancel(expired)
+	s.leave()
+}
+
+// stop makes the deadline one of the past, which is not moved any more.
+func (d *deadlineContext) stop() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.scope = nil
+	d.timer.Stop()
+}
+
+func (d *deadlineContext) move(t time.Time) bool {
+	d.mu.Lock()
+	s := d.scope
+	if s == nil || s.Err() != nil {
+		d.mu.Unlock()
+		return false
+	}
+	d.at = t
+	d.moves++
+	moves := d.moves
+	d.timer.Stop()
+	left := t.Sub(s.sched.loop.Clock().Wall())
+	past := !t.IsZero() && left <= 0
+	if !past && !t.IsZero() {
+		d.setLocked(left)
+	}
+	d.mu.Unlock()
+	if past {
+		d.expire(moves)
+	}
+	return true
 }

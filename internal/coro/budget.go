@@ -7,13 +7,16 @@ const budget = 128
 
 // Spend counts an operation of the calling coroutine that need not wait, and yields when the budget for one resume is spent. It is
 // called where the operation may as well have suspended, with nothing locked. Outside a coroutine of the loop that ctx carries it does nothing.
+// It returns that coroutine, nil if there is none.
 //
 // Only one coroutine of a pool runs at a time, so the pool counts for all of them; and that it was resumed shows in the steps. So
 // a resume does not pay for it.
-func Spend(ctx context.Context) {
-	if c := currentBy(ctx); c != nil {
+func Spend(ctx context.Context) *Coro {
+	c := currentBy(ctx)
+	if c != nil {
 		c.spend()
 	}
+	return c
 }
 
 // SpendAnyway is Spend that asks the registry when ctx does not know.

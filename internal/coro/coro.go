@@ -2,6 +2,7 @@ package coro
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"unsafe"
 
@@ -20,7 +21,8 @@ type Job interface {
 	// It may suspend. It must not panic.
 	Failed(err error)
 	// Covers reports whether the job hears of the end of ctx by itself, because ctx is one of its own cancel scopes, which
-	// it then is for good. If not, a wait with ctx watches it. A context that is covered is a pointer.
+	// it then is for good. If not, a wait with ctx watches it. A context that is covered is a pointer that
+	// no other context is.
 	Covers(ctx context.Context) bool
 }
 
@@ -28,9 +30,10 @@ type Job interface {
 type signal uint8
 
 const (
-	parked signal = iota // suspended in its job
-	ended                // the job is over, the coroutine can take another
-	dying                // a Goexit is on its way through the coroutine, which is spent
+	parked      signal = iota // suspended in its job
+	ended                     // the job is over, the coroutine can take another
+	dying                     // a Goexit is on its way through the coroutine, which is spent
+	interrupted               // suspended until a job that it has started, Pool.first, has made its first step
 )
 
 // Coro is one pooled coroutine. Its goroutine, and so its place in the registry, stays the same for all the jobs it runs.
@@ -46,7 +49,7 @@ type Coro struct {
 
 	job     Job
 	await   context.Context // nil while it does not wait
-	covered context.Context // the last one that the job has said it covers
+	covered unsafe.Pointer  // the last context that the job has said it covers: see dataOf
 	watched *watches        // nil if it has never watched a context
 	stop    func()
 }
@@ -101,14 +104,15 @@ func (c *Coro) perform() (again bool) {
 
 // leaveJob makes the coroutine forget its job, and what was watched for it.
 func (c *Coro) leaveJob() {
-	c.job, c.covered = nil, nil
+	c.job, c.covered, c.waiter.on = nil, nil, nil
+	c.waiter.jobs++
 	if c.watched != nil {
 		c.watched.end()
 	}
 }
 
 // Suspend gives control back to the loop, until somebody queues the coroutine (it is a Runnable). Only the coroutine
-// itself calls it; for nil, it does nothing. (It is small enough to be inlined.)
+// itself calls it; for nil, it does nothing. What it returns to may have to tell its stack: see Stack. (It is small enough to be inlined.)
 func (c *Coro) Suspend() {
 	if c != nil && !c.yield(parked) {
 		panic("coro: a coroutine was ended in the middle of its job")
@@ -119,6 +123,9 @@ func (c *Coro) Suspend() {
 func (c *Coro) Yield() {
 	c.pool.ready(c)
 	c.Suspend()
+	if c.waiter.asked {
+		c.resumed()
+	}
 }
 
 // Run resumes the coroutine. The loop calls it, from its ready queue.
@@ -145,7 +152,7 @@ func (c *Coro) mark() {
 func (c *Coro) Prefetch() {
 	prefetch.Lines(uintptr(c.id), descriptorLines)
 	prefetch.Lines(c.sp-linesBelow*prefetch.Line, linesBelow+linesAbove)
-	prefetch.Lines((*[2]uintptr)(unsafe.Pointer(&c.await))[1], 1)
+	prefetch.Lines(uintptr(dataOf(c.await)), 1)
 }
 
 const (
@@ -166,6 +173,14 @@ func (c *Coro) Class() int {
 		return j.Class()
 	}
 	return 0
+}
+
+// Awaits returns what c waits for, nil if it does not wait. It is called on the loop.
+func (c *Coro) Awaits() fmt.Stringer {
+	if c.await == nil {
+		return nil
+	}
+	return c.waiter.on
 }
 
 // Recheck ends the wait of c, if it is in one, when the context of that wait is done. It is called on the

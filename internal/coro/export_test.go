@@ -26,3 +26,6 @@ func (c *Coro) Watched() (n int) {
 	}
 	return n
 }
+
+// Waiter returns the wait of c.
+func (c *Coro) Waiter() *Waiter { return &c.waiter }

@@ -33,10 +33,16 @@ type Pool struct {
 	ends  int     // jobs ended since peak last sank
 	steps uint64
 
+	first  Job    // which a coroutine was interrupted for: see Before
+	within uint64 // resumes as part of another's
+
 	spent   int    // of the budget of the resume …
 	spentAt uint64 // … that steps counted
 
 	numbered bool
+	calls    calls   // made by the loop's goroutine, or left to it
+	lost     *Losses // nil outside debug mode
+	told     []byte  // by a coroutine that was asked for its stack
 
 	reapers sync.WaitGroup
 }
@@ -54,7 +60,7 @@ func (p *Pool) Owner() any { return p.owner }
 func (p *Pool) Running() *Coro { return p.running }
 
 // Steps returns how often a coroutine has been resumed. It is read on the loop.
-func (p *Pool) Steps() uint64 { return p.steps }
+func (p *Pool) Steps() uint64 { return p.steps + p.within }
 
 // Live returns how many coroutines have a job. It is read on the loop.
 func (p *Pool) Live() int { return p.live }
@@ -107,15 +113,18 @@ func (p *Pool) Take(job Job) *Coro {
 	return c
 }
 
-// leave takes back a coroutine whose job is over.
+// leave takes back a coroutine whose job is over, or runs what it was interrupted for.
 func (p *Pool) leave(c *Coro, s signal) {
-	if s == ended {
+	switch s {
+	case ended:
 		p.release(c)
-		return
+	case interrupted:
+		p.runFirst(c)
+	default:
+		p.live--
+		p.dying = append(p.dying, c)
+		p.goexit()
 	}
-	p.live--
-	p.dying = append(p.dying, c)
-	p.goexit()
 }
 
 // Reap lets each Goexit that is held back run out in a goroutine of its own: to end such a coroutine hands its Goexit on to

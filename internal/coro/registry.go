@@ -7,11 +7,13 @@ import (
 	"github.com/corobridge/corobridge/internal/gid"
 )
 
-// place is what a goroutine is: one of a pool's coroutines, or, with no coroutine, the goroutine that runs the pool's loop.
+// place is what a goroutine is: one of a pool's coroutines, or, with no coroutine, the goroutine that runs the pool's loop; or,
+// with no pool either, a plain goroutine, while it makes calls (see Inline).
 type place struct {
 	pool   *Pool
 	coro   *Coro
 	number uint64 // of the goroutine, as stack traces print it; 0 if the pool does not note numbers
+	calls  calls  // of a loop's goroutine, those of the pool are used
 }
 
 func (p *Pool) place(c *Coro) *place {
@@ -37,8 +39,8 @@ func number(id *atomic.Uintptr) uint64 {
 }
 
 // registry maps a goroutine's ID to its *place, for the whole process. A coroutine enters itself when it is made
-// and leaves in a deferred call when it ends; a loop's goroutine is in it while it runs the loop. Both leave
-// before the runtime can give their descriptor to another goroutine.
+// and leaves in a deferred call when it ends; a loop's goroutine is in it while it runs the loop, and a plain one while it makes calls. All
+// leave before the runtime can give their descriptor to another goroutine.
 //
 // It is the module's one global: identity belongs to goroutines, and those are the process's.
 var registry sync.Map
@@ -49,7 +51,9 @@ func unregister(id gid.ID)         { registry.Delete(id) }
 // lookup returns the place of the calling goroutine, nil for a plain one.
 func lookup() *place {
 	if v, ok := registry.Load(gid.Self()); ok {
-		return v.(*place)
+		if p := v.(*place); p.pool != nil {
+			return p
+		}
 	}
 	return nil
 }

@@ -3,9 +3,11 @@ package coro
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/corobridge/corobridge/internal/gid"
 )
@@ -22,12 +24,22 @@ const (
 // Waiter is one wait of whoever called Here: a coroutine, or a plain goroutine.
 type Waiter struct {
 	state atomic.Uint32
-	coro  *Coro         // nil for a plain goroutine
-	wake  chan struct{} // a plain goroutine's; holds one
+	asked bool         // the coroutine is resumed to tell its stack; touched on the loop
+	jobs  uint16       // that the coroutine has ended, modulo 65536: see Tenant
+	coro  *Coro        // nil for a plain goroutine, whose Waiter is part of a blocker
+	on    fmt.Stringer // what a coroutine waits for, or has waited for; touched on the loop
 }
 
-// goroutines holds the Waiters of plain goroutines for reuse. One is put back only when nobody can claim it any more.
-var goroutines = sync.Pool{New: func() any { return &Waiter{wake: make(chan struct{}, 1)} }}
+// blocker is the Waiter of a plain goroutine.
+type blocker struct {
+	Waiter
+	wake chan struct{} // holds one
+}
+
+func (w *Waiter) blocker() *blocker { return (*blocker)(unsafe.Pointer(w)) }
+
+// blockers are kept for reuse. One is put back only when nobody can claim it any more.
+var blockers = sync.Pool{New: func() any { return &blocker{wake: make(chan struct{}, 1)} }}
 
 // Carrier is a context that knows the pool whose coroutine it was made for. It saves Here a look into the registry;
 // it decides nothing, since contexts are passed to other goroutines.
@@ -50,9 +62,9 @@ func Here(ctx context.Context, op string) (*Waiter, error) {
 		c.waiter.state.Store(waiting)
 		return &c.waiter, nil
 	}
-	w := goroutines.Get().(*Waiter)
+	w := blockers.Get().(*blocker)
 	w.state.Store(waiting)
-	return w, nil
+	return &w.Waiter, nil
 }
 
 // MustWait returns the coroutine that the caller runs in, nil in a plain goroutine. In a callback of a loop it panics, naming op.
@@ -101,6 +113,9 @@ func Yield(ctx context.Context, op string) error {
 	c.mark()
 	c.pool.ready(c)
 	c.Suspend()
+	if c.waiter.asked {
+		c.resumed()
+	}
 	return nil
 }
 
@@ -115,26 +130,27 @@ func CurrentBy(ctx context.Context) *Coro {
 // Coro returns the coroutine that waits, nil for a plain goroutine.
 func (w *Waiter) Coro() *Coro { return w.coro }
 
-// Wait suspends until the wait has been claimed and woken (nil), or ctx is done and no claim came first (its cause).
+// Wait suspends until the wait has been claimed and woken (nil), or ctx is done and no claim came first (its cause). on is
+// what is waited for, to those who look inside: its String may be called at any time, on any goroutine.
 //
 // It is Begin, Suspend and End. A caller on a hot path writes those himself: after a coroutine switch each return to a caller is
 // mispredicted, and finds a stack that is cold, so each frame between the caller's loop and the switch costs.
-func (w *Waiter) Wait(ctx context.Context) error {
-	w.Begin(ctx).Suspend()
+func (w *Waiter) Wait(ctx context.Context, on fmt.Stringer) error {
+	w.Begin(ctx, on).Suspend()
 	return w.End(ctx)
 }
 
 // Begin prepares the wait, and returns the coroutine that is to be suspended next; nil for a plain goroutine, which End blocks.
-func (w *Waiter) Begin(ctx context.Context) *Coro {
+func (w *Waiter) Begin(ctx context.Context, on fmt.Stringer) *Coro {
 	c := w.coro
 	if c == nil {
 		return nil
 	}
-	c.await = ctx
+	c.await, w.on = ctx, on
 	c.mark()
-	if c.covered != ctx { // what is covered is a pointer, so this compares at most pointers
+	if c.covered != dataOf(ctx) {
 		if c.job.Covers(ctx) {
-			c.covered = ctx
+			c.covered = dataOf(ctx)
 		} else {
 			c.watch(ctx)
 		}
@@ -142,11 +158,20 @@ func (w *Waiter) Begin(ctx context.Context) *Coro {
 	return c
 }
 
+// dataOf returns the pointer that ctx is, or where its value lies. Contexts that are covered are known by it: it is half as large as the
+// interface, and what is covered is a pointer that no other context is.
+func dataOf(ctx context.Context) unsafe.Pointer {
+	return (*[2]unsafe.Pointer)(unsafe.Pointer(&ctx))[1]
+}
+
 // End returns what Wait does.
 func (w *Waiter) End(ctx context.Context) error {
 	c := w.coro
 	if c == nil {
 		return w.block(ctx)
+	}
+	if w.asked {
+		c.resumed()
 	}
 	c.await = nil
 	if w.state.Load() == cancelled {
@@ -157,15 +182,16 @@ func (w *Waiter) End(ctx context.Context) error {
 
 // block is Wait for a plain goroutine.
 func (w *Waiter) block(ctx context.Context) error {
+	wake := w.blocker().wake
 	select {
-	case <-w.wake:
+	case <-wake:
 		return nil
 	case <-ctx.Done():
 	}
 	if w.state.CompareAndSwap(waiting, cancelled) {
 		return Cause(ctx)
 	}
-	<-w.wake // claimed already: the result came first, and its Wake is under way
+	<-wake // claimed already: the result came first, and its Wake is under way
 	return nil
 }
 
@@ -179,7 +205,7 @@ func (w *Waiter) Wake() {
 		w.coro.pool.post(w.coro)
 		return
 	}
-	w.wake <- struct{}{}
+	w.blocker().wake <- struct{}{}
 }
 
 // Release ends the use of w, which is on no list any more.
@@ -188,7 +214,7 @@ func (w *Waiter) Release() {
 		w.state.Store(idle)
 	}
 	if w.coro == nil {
-		goroutines.Put(w)
+		blockers.Put(w.blocker())
 	}
 }
 
@@ -204,8 +230,10 @@ func Cause(ctx context.Context) error {
 	return &cancelError{cause: cause, err: err}
 }
 
-// cancelError is a cancellation with a cause of its own.
+// cancelError is a cancellation with a cause of its own. It is one error and joins none: the cause, which is an err as well.
 type cancelError struct{ cause, err error }
 
-func (e *cancelError) Error() string   { return e.cause.Error() }
-func (e *cancelError) Unwrap() []error { return []error{e.cause, e.err} }
+func (e *cancelError) Error() string        { return e.cause.Error() }
+func (e *cancelError) Unwrap() error        { return e.cause }
+func (e *cancelError) Is(target error) bool { return errors.Is(e.err, target) }
+func (e *cancelError) As(target any) bool   { return errors.As(e.err, target) }

@@ -117,6 +117,10 @@ func TestCauseMatchesBothErrors(t *testing.T) {
 					t.Errorf("%v is not %v", err, is)
 				}
 			}
+			var timeout interface{ Timeout() bool }
+			if got, want := errors.As(err, &timeout), tt.ctx.Err() == context.DeadlineExceeded; got != want {
+				t.Errorf("that it is a timeout is %v", got)
+			}
 			if err.Error() != tt.text {
 				t.Errorf("the text is %q, want %q", err, tt.text)
 			}
@@ -138,7 +142,7 @@ func TestWaitIsEndedByWake(t *testing.T) {
 	var got error = errors.New("not yet")
 	j := l.start(func() {
 		w = here(t, context.Background())
-		got = w.Wait(context.Background())
+		got = w.Wait(context.Background(), nil)
 		w.Release()
 	})
 	if j.ended || !w.Claim() || w.Claim() {
@@ -161,7 +165,7 @@ func TestAGoroutineWaitsByItself(t *testing.T) {
 		go func() {
 			w := here(t, ctx)
 			waiting <- w
-			err := w.Wait(ctx)
+			err := w.Wait(ctx, nil)
 			w.Release()
 			result <- err
 		}()
@@ -234,7 +238,7 @@ func TestClaimsAndCancellationsRace(t *testing.T) {
 					w := here(t, ctx)
 					s.enlist(w)
 					go cancel()
-					if w.Wait(ctx) == nil {
+					if w.Wait(ctx, nil) == nil {
 						taken.Add(1)
 					} else {
 						s.delist(w)
@@ -322,7 +326,7 @@ func TestTwoContextsStayWatched(t *testing.T) {
 				for _, name := range tt.waits {
 					ctx := contexts[name-'a']
 					w = here(t, ctx)
-					w.Wait(ctx)
+					w.Wait(ctx, nil)
 					w.Release()
 				}
 				for _, n := range watchers {
@@ -362,13 +366,13 @@ func TestAContextThatEndsEndsTheWait(t *testing.T) {
 				for range 3 { // the second time it is watched already
 					w := here(t, ctx)
 					l.post(completer{w})
-					if err := w.Wait(ctx); err != nil {
+					if err := w.Wait(ctx, nil); err != nil {
 						t.Error(err)
 					}
 					w.Release()
 				}
 				w := here(t, ctx)
-				got = w.Wait(ctx)
+				got = w.Wait(ctx, nil)
 				w.Release()
 			})
 			l.settle()
@@ -405,7 +409,7 @@ func TestACoveredContextIsNotWatched(t *testing.T) {
 		do: func() {
 			w := here(t, ctx)
 			c = w.Coro()
-			got = w.Wait(ctx)
+			got = w.Wait(ctx, nil)
 			w.Release()
 		},
 		covers: func(context.Context) bool { return true },
@@ -436,7 +440,7 @@ func TestALatePokeIsHarmless(t *testing.T) {
 	var w *coro.Waiter
 	first := l.start(func() {
 		w = here(t, ctx)
-		w.Wait(ctx)
+		w.Wait(ctx, nil)
 		w.Release()
 	})
 	c := w.Coro()
@@ -450,7 +454,7 @@ func TestALatePokeIsHarmless(t *testing.T) {
 			t.Error("the coroutine was not reused")
 		}
 		w = here(t, context.Background())
-		got = w.Wait(context.Background())
+		got = w.Wait(context.Background(), nil)
 		w.Release()
 	})
 	l.settle()
@@ -476,7 +480,7 @@ func TestAWaitAllocatesNothing(t *testing.T) {
 	l.start(func() {
 		for !stop {
 			w = here(t, ctx)
-			w.Wait(ctx)
+			w.Wait(ctx, nil)
 			w.Release()
 		}
 	})

@@ -137,6 +137,7 @@ func TestTheWorldIsTouchedOnlyWhereAllowed(t *testing.T) {
 		"task/process.go os.Process":           "a child that is waited for",
 		"task/process.go os.ProcessState":      "how it exited",
 		"task/sleep.go time.NewTimer":          "a plain goroutine has no loop",
+		"task/sleep.go time.Until":             "a plain goroutine has no loop",
 		"task/timeout.go context.WithTimeout":  "a context without a loop",
 		"task/timeout.go context.WithDeadline": "a context without a loop",
 		"internal/poll/rounds.go time.Now":     "what is left of an interrupted wait",
@@ -188,7 +189,8 @@ func TestGoroutinesAreStartedOnlyWhereAllowed(t *testing.T) {
 		"reactor/offload.go Offload": "Offload",
 		"reactor/offload.go run":     "Offload, after a Goexit",
 		"reactor/signal.go add":      "AddSignal: package signal delivers to channels; one goroutine for all signals of a loop",
-		"future/promise.go FromFunc": "FromFunc",
+		"future/from.go FromFunc":    "FromFunc",
+		"future/from.go FromChan":    "FromChan, when the channel has nothing yet: until it has, or Cancel",
 		"task/blocking.go Wait":      "task.Wait",
 		"internal/coro/pool.go Reap": "the reaper of coroutines that called Goexit",
 	}

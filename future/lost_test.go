@@ -1,0 +1,153 @@
+package future_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/reactor"
+	"github.com/corobridge/corobridge/task"
+)
+
+// reports are what the exception handler of a loop was told of futures and tasks.
+type reports struct {
+	mu  sync.Mutex
+	all []reactor.Exception
+}
+
+func (r *reports) handler() reactor.Option {
+	return reactor.WithExceptionHandler(func(_ *reactor.Loop, e reactor.Exception) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if e.Op == "future" || e.Op == "task" { // and not, in debug mode, that a task waits for a goroutine
+			r.all = append(r.all, e)
+		}
+	})
+}
+
+func (r *reports) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.all)
+}
+
+// inMode runs fn as the main task of a loop, in debug mode or not, and returns what was reported by the end of the loop.
+func inMode(t *testing.T, debug bool, fn func(ctx context.Context, r *reports)) []reactor.Exception {
+	t.Helper()
+	watchdog(t)
+	r := &reports{}
+	opts := []reactor.Option{r.handler()}
+	if debug {
+		opts = append(opts, reactor.WithDebug(0))
+	}
+	err := task.Run(context.Background(), func(ctx context.Context) error { fn(ctx, r); return nil }, task.WithSignals(), task.WithLoopOptions(opts...))
+	if err != nil {
+		t.Error(err)
+	}
+	return r.all
+}
+
+func TestErrorsThatNobodyRetrieves(t *testing.T) {
+	fail := func(context.Context) (int, error) { return 0, errTest }
+	ended := func(ctx context.Context, f *future.Future[int]) { future.Wait(ctx, future.AllCompleted, f) } // which retrieves nothing
+	one := func(int) (int, error) { return 1, nil }
+	for name, c := range map[string]struct {
+		do            func(ctx context.Context)
+		debug, always int // reports in debug mode, and without
+	}{
+		"a promise that fails": {func(context.Context) { f, p := future.New[int](); p.Fail(errTest); runtime.KeepAlive(f) }, 1, 0},
+		"Failed":               {func(context.Context) { future.Failed[int](errTest) }, 1, 0},
+		"a goroutine's":        {func(ctx context.Context) { ended(ctx, future.FromFunc(ctx, fail)) }, 1, 0},
+		"a goroutine's with a foreign context": {func(ctx context.Context) {
+			ended(ctx, future.FromFunc(context.Background(), fail))
+		}, 1, 0},
+		"a panic": {func(context.Context) {
+			future.Map(future.Resolved(1), func(int) (int, error) { panic(1) })
+		}, 1, 0},
+		"passed on by Map, once":  {func(context.Context) { future.Map(future.Failed[int](errTest), one) }, 1, 0},
+		"of a task, through Map":  {func(ctx context.Context) { ended(ctx, future.Map(task.Go(ctx, fail), one)) }, 1, 1},
+		"of a task, through more": {func(ctx context.Context) { ended(ctx, future.Map(future.Map(task.Go(ctx, fail), one), one)) }, 1, 1},
+		"of a task, through Map, awaited": {func(ctx context.Context) {
+			future.Map(task.Go(ctx, fail), one).Await(ctx)
+		}, 0, 0},
+		"of a task, through more, asked for later": {func(ctx context.Context) {
+			f := future.Map(future.Map(task.Go(ctx, fail), one), one)
+			task.Yield(ctx)
+			f.TryResult()
+		}, 0, 0},
+		"of a task, behind a cancelled Shield": {func(ctx context.Context) {
+			future.Shield(task.Go(ctx, fail)).Cancel(nil)
+		}, 1, 1},
+		"of a task, behind a Shield that nobody awaits": {func(ctx context.Context) {
+			ended(ctx, future.Shield(task.Go(ctx, fail)))
+		}, 1, 1},
+		"of a task, behind a Shield that is awaited": {func(ctx context.Context) {
+			future.Shield(task.Go(ctx, fail)).Await(ctx)
+		}, 0, 0},
+		"a value":   {func(context.Context) { future.Resolved(1) }, 0, 0},
+		"awaited":   {func(ctx context.Context) { future.Failed[int](errTest).Await(ctx) }, 0, 0},
+		"asked for": {func(context.Context) { future.Failed[int](errTest).TryResult() }, 0, 0},
+		"given to a callback": {func(context.Context) {
+			future.Failed[int](errTest).OnDone(future.Inline, func(int, error) {})
+		}, 0, 0},
+		"given to one that was there": {func(context.Context) {
+			f, p := future.New[int]()
+			f.OnDone(future.Inline, func(int, error) {})
+			p.Fail(errTest)
+		}, 0, 0},
+		"caught": {func(context.Context) {
+			future.Catch(future.Failed[int](errTest), func(error) (int, error) { return 1, nil })
+		}, 0, 0},
+		"cancelled": {func(context.Context) { f, _ := future.New[int](); f.Cancel(errTest) }, 0, 0},
+		"a producer that was cancelled": {func(ctx context.Context) {
+			f := future.FromFunc(ctx, func(ctx context.Context) (int, error) { <-ctx.Done(); return 0, context.Cause(ctx) })
+			f.Cancel(errTest)
+			ended(ctx, f)
+		}, 0, 0},
+		"only looked at": {func(ctx context.Context) {
+			future.Wait(ctx, future.FirstError, future.Failed[int](errTest))
+		}, 1, 0},
+		"losers": {func(ctx context.Context) {
+			future.Race(ctx, future.Resolved(1), future.Failed[int](errTest))
+		}, 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for debug, want := range map[bool]int{true: c.debug, false: c.always} {
+				all := inMode(t, debug, func(ctx context.Context, _ *reports) { c.do(ctx) })
+				if len(all) != want {
+					t.Errorf("debug mode %v: %d reports: %v", debug, len(all), all)
+				}
+				for _, e := range all {
+					if !strings.HasPrefix(e.Err.Error(), "never retrieved: ") {
+						t.Errorf("reported: %+v", e)
+					}
+				}
+			}
+		})
+	}
+}
+
+// An error is reported when its future is collected, also while the loop goes on.
+func TestAnErrorIsReportedWhenItsFutureIsCollected(t *testing.T) {
+	all := inMode(t, true, func(ctx context.Context, r *reports) {
+		for range 10 {
+			future.Failed[int](errTest)
+		}
+		for r.count() < 10 {
+			runtime.GC()
+			task.Yield(ctx)
+		}
+	})
+	for _, e := range all {
+		if !errors.Is(e.Err, errTest) || e.Op != "future" {
+			t.Errorf("reported: %+v", e)
+		}
+	}
+	if len(all) != 10 {
+		t.Errorf("%d reports", len(all))
+	}
+}

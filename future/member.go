@@ -1,0 +1,162 @@
+package future
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/corobridge/corobridge/internal/coro"
+)
+
+// member is an argument of a combinator: a Future of any type.
+type member interface {
+	Completed() bool
+	Cancel(cause error) bool
+	add(r coro.Runnable, inline bool) bool
+	remove(r coro.Runnable) bool
+	failure() error
+	join(ctx context.Context)
+}
+
+func members[T any, A Awaitable[T]](fs []A) []member {
+	ms := make([]member, len(fs))
+	for i, f := range fs {
+		m := f.AsFuture()
+		if m == nil {
+			panic("future: a combinator was given a nil future; leave out what there is not")
+		}
+		ms[i] = m
+	}
+	return ms
+}
+
+// failure returns the error of a completed future to somebody who only looks: it counts as not retrieved.
+func (f *Future[T]) failure() error { return f.err }
+
+// join awaits the end of f, whose error counts as retrieved.
+func (f *Future[T]) join(ctx context.Context) {
+	if f.done.Load() {
+		f.outcome()
+	} else {
+		f.Await(ctx)
+	}
+}
+
+// decide awaits verdict as observe does. Then it cancels those of ms that are pending and awaits them.
+func decide(ctx context.Context, ms []member, every bool, verdict func(i int) (bool, error)) error {
+	if len(ms) == 0 {
+		return nil
+	}
+	err := observe(ctx, ms, every, verdict)
+	end(ctx, ms, err)
+	return err
+}
+
+// observe asks verdict at the completion of each of ms, by its index, until that says that the matter is decided, and how. It fails with
+// the cause if ctx ends before that. It may ask from several goroutines at once, and a last time when it has returned. every says that as
+// long as all goes well, all of ms decide.
+func observe(ctx context.Context, ms []member, every bool, verdict func(i int) (decided bool, err error)) error {
+	decision, p := New[struct{}]()
+	notices := make([]notice, len(ms))
+	defer withdraw(ms, notices)
+	notify(ms, notices, func(i int) {
+		if decided, err := verdict(i); decided {
+			p.Complete(struct{}{}, err)
+		}
+	})
+	_, err := decision.awaitAs(ctx, &choice{ms, every})
+	return err
+}
+
+// choice is what a combinator waits for, to those who look inside.
+type choice struct {
+	members []member
+	every   bool
+}
+
+// String tells how many futures there are.
+func (c *choice) String() string {
+	if c.every {
+		return fmt.Sprintf("all of %d futures", len(c.members))
+	}
+	return fmt.Sprintf("one of %d futures", len(c.members))
+}
+
+// Choice returns the futures that are pending, and whether every one is waited for, or one. It is for package task.
+func (c *choice) Choice() (pending []any, every bool) {
+	for _, m := range c.members {
+		if !m.Completed() {
+			pending = append(pending, m)
+		}
+	}
+	return pending, c.every
+}
+
+// awaitAs is Await that tells those who look inside that on is awaited.
+func (f *Future[T]) awaitAs(ctx context.Context, on fmt.Stringer) (T, error) {
+	if f.done.Load() {
+		return f.Await(ctx)
+	}
+	w, err := coro.Here(ctx, "future: Await")
+	if err != nil {
+		return f.Await(ctx) // which says so, unless the result has come meanwhile
+	}
+	if f.enlist(w) {
+		if err = w.Wait(ctx, on); err != nil {
+			f.delist(w)
+		}
+	}
+	w.Release()
+	if err != nil {
+		var none T
+		return none, err
+	}
+	return f.outcome()
+}
+
+// notice is a callback that tells of the completion of a combinator's argument, by its index. It needs not be run Inline: it
+// completes nothing that has callbacks.
+type notice struct {
+	i  int
+	fn func(i int)
+}
+
+func (n *notice) Run() { n.fn(n.i) }
+
+func notify(ms []member, notices []notice, fn func(i int)) {
+	for i, m := range ms {
+		notices[i] = notice{i, fn}
+		if !m.add(&notices[i], false) {
+			fn(i)
+		}
+	}
+}
+
+func withdraw(ms []member, notices []notice) {
+	for i, m := range ms {
+		m.remove(&notices[i])
+	}
+}
+
+// end cancels those of ms that are pending, with cause, and awaits them: also when what is to be cancelled panics.
+func end(ctx context.Context, ms []member, cause error) {
+	defer func() {
+		ctx := context.WithoutCancel(ctx)
+		for _, m := range ms {
+			m.join(ctx)
+		}
+	}()
+	cancel(ms, cause)
+}
+
+// cancel cancels all of ms, also when what one of them has for that panics.
+func cancel(ms []member, cause error) {
+	i := 0
+	defer func() {
+		if i < len(ms) {
+			cancel(ms[i+1:], cause)
+		}
+	}()
+	for ; i < len(ms); i++ {
+		ms[i].Cancel(cause)
+	}
+}

@@ -1,0 +1,160 @@
+//go:build unix || windows
+
+package reactor_test
+
+import (
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/corobridge/corobridge/reactor"
+)
+
+// beforeSleep has the loop tell each time that it is about to block, without letting it.
+func beforeSleep(t *testing.T, l *reactor.Loop) (told *[]bool) {
+	told = &[]bool{}
+	l.CallSoon(func() {
+		l.BeforeSleep(func(forever bool) time.Duration {
+			*told = append(*told, forever)
+			l.CallSoon(func() {}) // so it does not block
+			return 0
+		})
+	})
+	turns(t, l, 1)
+	return told
+}
+
+func TestALoopKnowsWhetherItSleepsForEver(t *testing.T) {
+	for name, c := range map[string]struct {
+		have func(t *testing.T, l *reactor.Loop) (end func())
+		want bool
+	}{
+		"nothing": {func(*testing.T, *reactor.Loop) func() { return func() {} }, true},
+		"a timer": {func(_ *testing.T, l *reactor.Loop) func() {
+			timer := l.CallLater(time.Hour, func() {})
+			return func() { timer.Stop() }
+		}, false},
+		"a descriptor": {func(t *testing.T, l *reactor.Loop) func() {
+			a, _ := pair(t)
+			must0(l.AddReader(a.fd, func() {}))
+			return func() { l.RemoveReader(a.fd) }
+		}, false},
+		"a hold": {func(_ *testing.T, l *reactor.Loop) func() { return must(l.Hold("test")) }, false},
+		"work elsewhere": {func(_ *testing.T, l *reactor.Loop) func() {
+			until, ended := make(chan bool), make(chan bool)
+			must(l.Offload(func() { <-until }, func() { close(ended) }))
+			return func() {
+				close(until)
+				for {
+					select {
+					case <-ended:
+						return
+					default:
+						must0(l.Turn(time.Millisecond))
+					}
+				}
+			}
+		}, false},
+		"a signal handler": {func(_ *testing.T, l *reactor.Loop) func() {
+			remove := must(l.AddSignal(os.Interrupt, func(os.Signal) {}))
+			return func() { remove() }
+		}, false},
+		"a handler of the next signal": {func(_ *testing.T, l *reactor.Loop) func() {
+			remove := must(l.NextSignal(func(os.Signal) {}, os.Interrupt))
+			return func() { remove() }
+		}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLoop(t)
+			told := beforeSleep(t, l)
+			ask := func() (forever bool) {
+				*told = nil
+				l.CallSoon(func() {})
+				must0(l.Turn(-1)) // runs what is ready, and so does not block
+				if len(*told) > 0 {
+					t.Error("asked in a turn that does not block")
+				}
+				must0(l.Turn(-1))
+				if len(*told) != 1 {
+					t.Fatalf("asked %d times", len(*told))
+				}
+				return (*told)[0]
+			}
+			end := c.have(t, l)
+			if got := ask(); got != c.want {
+				t.Errorf("for ever is %v", got)
+			}
+			end()
+			if !ask() {
+				t.Error("not for ever when that is gone")
+			}
+		})
+	}
+}
+
+func TestBeforeALimitedSleepItIsNotForEver(t *testing.T) {
+	l := newLoop(t)
+	told := beforeSleep(t, l)
+	must0(l.Turn(time.Hour))
+	if len(*told) != 1 || (*told)[0] {
+		t.Errorf("told %v", *told)
+	}
+}
+
+func TestALoopThatIsToBeAskedAgainSleepsNoLonger(t *testing.T) {
+	l := newLoop(t)
+	asked := 0
+	l.CallSoon(func() {
+		l.BeforeSleep(func(bool) time.Duration {
+			if asked++; asked == 3 {
+				l.Stop()
+			}
+			return time.Nanosecond
+		})
+	})
+	must0(l.Run(t.Context()))
+	if asked != 3 {
+		t.Errorf("asked %d times", asked)
+	}
+}
+
+// What is looked at from outside is looked at by one goroutine at a time: the race detector agrees.
+func TestLookIsAnsweredInEachStateOfTheLoop(t *testing.T) {
+	l := newLoop(t)
+	state := 0
+	look := func() {
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				seen := make(chan int, 1)
+				l.Look(func() { state++; seen <- state })
+				<-seen
+			})
+		}
+		all.Wait()
+	}
+	look() // not run yet
+	must0(l.Start())
+	look()
+	inLoop(t, l, func() {
+		before := state
+		l.Look(func() { state++ })
+		if state != before+1 {
+			t.Error("not at once on the loop")
+		}
+	})
+	blocked, until := make(chan bool), make(chan bool)
+	l.CallSoon(func() { close(blocked); <-until; l.Stop() })
+	<-blocked
+	var asking sync.WaitGroup
+	asking.Go(look)
+	close(until)
+	asking.Wait() // in the last turn, or when the run ends
+	look()        // stopped, or about to
+	must0(l.Close())
+	look()
+	if state != 41 {
+		t.Errorf("%d looks", state)
+	}
+}
