@@ -146,9 +146,22 @@ func compare(t *testing.T, s stage, patience time.Duration) (*tally, error) {
 	return c.stage(s)
 }
 
+// On a busy machine the kernel may deliver what the witness has sent before what was sent earlier over another connection. So there are some tries;
+// without a witness none of them has every split.
 func TestServerSeesTheSplits(t *testing.T) {
 	t.Setenv(seam.FaultsVariable, "") // which would split once more
 	exampletest.Guard(t)
+	var missed []string
+	for range 5 {
+		if missed = missedSplits(t); missed == nil {
+			return
+		}
+	}
+	t.Errorf("the server has not read a conversation split like this: %q", missed)
+}
+
+// missedSplits holds the conversations and returns how the server has read none of them, though a client has sent it so.
+func missedSplits(t *testing.T) (missed []string) {
 	var mu sync.Mutex
 	pieces := map[int][]string{} // of each connection
 	s := serving(inPieces(func(connection int, p []byte) []byte {
@@ -165,14 +178,16 @@ func TestServerSeesTheSplits(t *testing.T) {
 		seen[strings.Join(p, "|")] = true
 	}
 	whole := text(plain)
+	want := []string{strings.Join(strings.Split(whole, ""), "|")} // byte by byte
 	for i := 1; i < len(whole); i++ {
-		if !seen[whole[:i]+"|"+whole[i:]] {
-			t.Errorf("the server has not read a conversation in two parts, split at %d", i)
+		want = append(want, whole[:i]+"|"+whole[i:])
+	}
+	for _, split := range want {
+		if !seen[split] {
+			missed = append(missed, split)
 		}
 	}
-	if !seen[strings.Join(strings.Split(whole, ""), "|")] {
-		t.Error("the server has not read a conversation byte by byte")
-	}
+	return missed
 }
 
 func TestPlantedWrongReplyIsFound(t *testing.T) {
