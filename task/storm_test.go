@@ -102,8 +102,8 @@ func TestTasksCancelledAtRandomLeaveNothing(t *testing.T) {
 		if left := pendingTimers(loop) - timers; left != 0 {
 			t.Errorf("%d timers left", left)
 		}
-		if live := loop.Coroutines().Live(); live != 1 {
-			t.Errorf("%d tasks live", live)
+		for loop.Coroutines().Live() > 1 { // contexts of package context tell of their end in goroutines
+			task.Yield(ctx)
 		}
 		return nil
 	}, (&exceptions{}).option())
