@@ -3,6 +3,7 @@
 package exampletest
 
 import (
+	"maps"
 	"os"
 	"testing"
 	"time"
@@ -28,19 +29,28 @@ func Main(m *testing.M, main func()) {
 }
 
 // Guard fails the test if it leaves a descriptor open, and ends the process, with all its stacks, if the test hangs. It is
-// called first.
+// called first. What net/http closes it closes in goroutines of its own, so that is waited for.
 func Guard(t *testing.T) {
 	t.Helper()
 	dog := time.AfterFunc(3*patience, func() { panic(t.Name() + " hangs") })
 	before := descriptors()
 	t.Cleanup(func() {
-		dog.Stop()
-		for fd, target := range descriptors() {
-			if before[fd] != target {
-				t.Errorf("descriptor %s (%s) is left", fd, target)
-			}
+		defer dog.Stop()
+		left := leftOf(before)
+		for end := time.Now().Add(patience); len(left) > 0 && time.Now().Before(end); left = leftOf(before) {
+			time.Sleep(time.Millisecond)
+		}
+		for fd, target := range left {
+			t.Errorf("descriptor %s (%s) is left", fd, target)
 		}
 	})
+}
+
+// leftOf returns what is open, and was not before.
+func leftOf(before map[string]string) map[string]string {
+	left := descriptors()
+	maps.DeleteFunc(left, func(fd, target string) bool { return before[fd] == target })
+	return left
 }
 
 // descriptors returns what is open, where the system can tell.
