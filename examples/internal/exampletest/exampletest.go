@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/corobridge/corobridge/internal/seam/seamtest"
 )
 
 // patience is how long a test waits for anything. It only ends tests that would hang.
@@ -24,7 +26,7 @@ func Main(m *testing.M, main func()) {
 		main()
 		os.Exit(0)
 	}
-	descriptors() // the first use of package os opens the runtime's own poller
+	seamtest.Open() // the first use of package os opens the runtime's own poller
 	goleak.VerifyTestMain(m)
 }
 
@@ -33,7 +35,7 @@ func Main(m *testing.M, main func()) {
 func Guard(t *testing.T) {
 	t.Helper()
 	dog := time.AfterFunc(3*patience, func() { panic(t.Name() + " hangs") })
-	before := descriptors()
+	before := seamtest.Open()
 	t.Cleanup(func() {
 		defer dog.Stop()
 		left := leftOf(before)
@@ -48,22 +50,7 @@ func Guard(t *testing.T) {
 
 // leftOf returns what is open, and was not before.
 func leftOf(before map[string]string) map[string]string {
-	left := descriptors()
+	left := seamtest.Open()
 	maps.DeleteFunc(left, func(fd, target string) bool { return before[fd] == target })
 	return left
-}
-
-// descriptors returns what is open, where the system can tell.
-func descriptors() map[string]string {
-	open := map[string]string{}
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		return nil
-	}
-	for _, e := range entries {
-		if target, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil {
-			open[e.Name()] = target
-		}
-	}
-	return open
 }
