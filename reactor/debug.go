@@ -164,12 +164,10 @@ func describe(op, task string, v any) string {
 	switch v := v.(type) {
 	case callback:
 		return op + " " + placeOf(v)
-	case *ticker:
-		return op + " " + placeOf(v.fn)
+	case interface{ calls() any }:
+		return describe(op, task, v.calls())
 	case *signalHandler:
 		return "signal " + placeOf(v.fn)
-	case *lapse:
-		return describe(op, task, v.run)
 	case *coro.Coro, Named:
 		return "task"
 	default:

@@ -69,6 +69,7 @@ type Loop struct {
 	ends    onceList // run at the end of the turn
 	hooks   []*hook  // run before each poll
 	timers  timerHeap
+	day     daytime
 	now     time.Duration
 	pace    pace
 	events  []poll.Event
@@ -161,8 +162,11 @@ func (l *Loop) Now() time.Time {
 	if !l.InLoop() {
 		return l.clock.Wall()
 	}
-	return l.clock.Wall().Add(l.now - l.clock.Now())
+	return l.wallAt(l.now)
 }
+
+// wallAt is a time of the loop's monotonic clock as a time of day.
+func (l *Loop) wallAt(when time.Duration) time.Time { return l.day.at(l.clock, when) }
 
 // Context returns the loop's root context: it carries the loop, and is cancelled with ErrClosed by Close. If the loop closes by
 // itself, its poller having failed for good, the cause matches ErrClosed and wraps that error.

@@ -6,39 +6,74 @@ import (
 	"time"
 )
 
-// Timer is a scheduled callback. It is a small value to be copied freely; the zero Timer, which a closed loop
-// returns, is not pending. Its methods may be called from any goroutine.
-type Timer struct{ t *timer }
-
+// The life of a timer. Any goroutine may stop or move it while the loop fires it, so its state is
+// one atomic word, and each step is one compare-and-swap.
+//
+//	state    the call …                                the timer is
+//	pending  is to come                                in the heap, or on its way there
+//	moved    is to come, and its time was changed      in the heap or not; word of the change is
+//	         by another goroutine, or from inside      on its way to the loop, except for an Every
+//	         the call of an Every                      that has moved itself
+//	calling  of an Every runs, and the next is to come nowhere
+//	off      has been made, or was prevented           in the heap only if another goroutine has
+//	                                                   stopped it, and word of that is on its way
+//
+//	from     to       by whom
+//	pending  calling  the loop, when an Every is due
+//	pending  off      the loop, when any other timer is due
+//	pending  moved    another goroutine: Reset, and Extend of a Deadline
+//	calling  moved    anyone: Reset
+//	moved    pending  the loop, before it looks at the new time
+//	calling  pending  the loop, when the call has returned
+//	off      pending  anyone: Extend of a Deadline. No other timer leaves off.
+//	any      off      anyone: Stop. The loop: Close.
+//
+// A goroutine that moves a timer stores the new time first, then the state, then sends the timer
+// through the door. The loop sets the state back first and then looks at the time. So a change that
+// the loop does not see yet comes through the door once more.
+//
+// Everything else in a timer is touched on the loop only, or before it is first sent there.
 const (
-	timerPending uint32 = iota // the call is to come
-	timerMoved                 // the same, and the loop has yet to see that its time has changed
-	timerTicking               // the function of Every is being called, and the next call is to come
-	timerOff                   // it has fired, or was stopped
+	timerPending uint32 = iota
+	timerMoved
+	timerCalling
+	timerOff
+	timerState uint32 = 3 // the bits of the state
 )
 
-// timer is one entry of the heap. Its state is what decides between the loop that fires it and the goroutine that
-// stops or moves it; its place in the heap and its run are touched on the loop only.
+// Two more bits of the state word say what the timer is for. They never change.
+const (
+	timerRepeats uint32 = 4 << iota // of an Every: its function is called again and again
+	timerKept                       // of a Deadline: it keeps what it runs, and is moved lazily
+)
+
+// timer is one entry of the heap.
 type timer struct {
 	loop  *Loop
-	run   Runnable
+	run   Runnable      // nil when it is off for good
 	when  time.Duration // as it was made
-	moved atomic.Int64  // and the time it was given since, plus one; zero for none
+	moved atomic.Int64  // the time it was given since, plus one; zero for none
 	index int32         // in the heap, -1 outside
 	state atomic.Uint32
 }
 
-// CallLater runs fn on the loop after d, which is taken for zero if it is negative; fn never runs in the turn that
-// calls CallLater. It may be called from any goroutine. On a closed loop it returns the zero Timer, and Close drops what is
-// still pending.
+// Timer is a scheduled callback. It is a small value to be copied freely; the zero Timer, which a
+// closed loop returns, is not pending. Its methods may be called from any goroutine.
+type Timer struct{ t *timer }
+
+// CallLater runs fn on the loop after d, which is taken for zero if it is negative. fn never runs in
+// the turn that calls CallLater. It may be called from any goroutine. On a closed loop it returns the
+// zero Timer, and Close drops what is still pending. It panics if fn is nil.
 //
-// Timers go by the loop's monotonic clock: to set the time of day moves none of them. If the clock jumps, as it may where it counts
-// the time that the machine was suspended, what is due by then fires at once, each once, in the order of the times.
+// Timers go by the loop's monotonic clock: setting the time of day moves none of them. If that clock
+// jumps, as it may where it counts the time that the machine was suspended, then everything that is
+// due fires at once, each timer once, in the order of their times.
 func (l *Loop) CallLater(d time.Duration, fn func()) Timer { return l.callIn(d, needed(fn)) }
 
-// CallAt runs fn on the loop at t, or soon if t has passed. The time that remains is measured once, on the monotonic clock.
+// CallAt runs fn on the loop at t, or soon if t has passed. Calls for the same time run in the order
+// they were made in. The time that remains is measured once, on the monotonic clock; see CallLater.
 func (l *Loop) CallAt(t time.Time, fn func()) Timer {
-	return l.callIn(t.Sub(l.clock.Wall()), needed(fn))
+	return l.begun(l.newTimer(max(l.day.when(l.clock, t), l.clock.Now()), needed(fn)))
 }
 
 // needed panics here for a function that is nil, since later nobody would know who has given it.
@@ -53,10 +88,14 @@ func needed(fn func()) callback {
 func (l *Loop) PostLater(d time.Duration, r Runnable) Timer { return l.callIn(d, r) }
 
 func (l *Loop) callIn(d time.Duration, r Runnable) Timer {
-	return l.begun(&timer{loop: l, run: r, when: after(l.clock.Now(), d), index: -1})
+	return l.begun(l.newTimer(after(l.clock.Now(), d), r))
 }
 
-// after is d, or nothing if it is negative, later than now.
+func (l *Loop) newTimer(when time.Duration, r Runnable) *timer {
+	return &timer{loop: l, run: r, when: when, index: -1}
+}
+
+// after is d later than now; now if d is negative.
 func after(now, d time.Duration) time.Duration { return now + min(max(d, 0), math.MaxInt64-now) }
 
 // begun puts a new timer into the heap, at once or through the door.
@@ -74,20 +113,26 @@ func (l *Loop) begun(t *timer) Timer {
 	return Timer{t}
 }
 
-// Run makes the heap agree with what other goroutines have done to the timer. They send it through the door.
+// is reports whether the timer is in a state.
+func (t *timer) is(state uint32) bool { return t.state.Load()&timerState == state }
+
+// step takes the timer from one state to another, and reports whether it was in the first.
+func (t *timer) step(from, to uint32) bool {
+	s := t.state.Load()
+	return s&timerState == from && t.state.CompareAndSwap(s, s&^timerState|to)
+}
+
+// Run makes the heap agree with what other goroutines have done to the timer: they send it here,
+// through the door.
 func (t *timer) Run() {
 	h := &t.loop.timers
-	reset := t.state.CompareAndSwap(timerMoved, timerPending) // before its time is looked at: who changes that now sends it again
-	if _, lazy := t.run.(*lapse); lazy {
-		reset = false
-	}
-	switch off := t.state.Load() == timerOff; {
+	reset := t.step(timerMoved, timerPending) && t.state.Load()&timerKept == 0
+	switch off := t.is(timerOff); {
 	case off && t.index >= 0:
 		h.remove(t)
 		t.forget()
 	case off:
 		t.forget()
-	case t.state.Load() == timerTicking: // Every adds it
 	case t.index < 0:
 		h.add(t)
 	case reset || t.at() < h.a[t.index].when:
@@ -108,20 +153,21 @@ func (t *timer) moveTo(when time.Duration) { t.moved.Store(moved(when)) }
 
 func moved(when time.Duration) int64 { return int64(min(when, math.MaxInt64-1)) + 1 }
 
-// forget drops what a timer that is off would have run, so that a Timer that is kept keeps nothing alive. A Deadline runs it again.
+// forget drops what a timer would have run that is off for good, so that a Timer that somebody keeps
+// keeps nothing else alive.
 func (t *timer) forget() {
-	if _, ok := t.run.(*lapse); !ok {
+	if t.state.Load()&timerKept == 0 {
 		t.run = nil
 	}
 }
 
-// Stop prevents the call and reports whether it did: false when the timer has fired or was stopped before, or the loop is
-// closed. For an Every it prevents those to come, also while its function runs. A stopped timer takes no memory, and
-// does not wake the loop.
+// Stop prevents the call and reports whether it did: false when the timer has fired or was stopped
+// before, or the loop is closed. For an Every it prevents all calls to come, also while its function
+// runs. A stopped timer takes no memory, and does not wake the loop.
 func (t Timer) Stop() bool { return t.t != nil && t.t.stop() }
 
 func (t *timer) stop() bool {
-	if t.state.Swap(timerOff) == timerOff {
+	if t.state.Or(timerOff)&timerState == timerOff {
 		return false
 	}
 	if !t.loop.coros.Inside() {
@@ -135,15 +181,15 @@ func (t *timer) stop() bool {
 	return true
 }
 
-// Reset moves the call to d from now, behind those that are set for the same time already, and reports whether it did: false, and
-// nothing happens, when the timer has fired or was stopped, or the loop is closed. For an Every it moves the next call, and those
-// after it follow that one.
+// Reset moves the call to d from now, behind the timers that are set for the same time already, and
+// reports whether it did. If the timer has fired or was stopped, or the loop is closed, it does
+// nothing and returns false. For an Every it moves the next call, and those after it follow that one.
 func (t Timer) Reset(d time.Duration) bool {
 	return t.t != nil && t.t.reset(after(t.t.loop.clock.Now(), d))
 }
 
 func (t *timer) reset(when time.Duration) bool {
-	if t.state.Load() == timerOff {
+	if t.is(timerOff) {
 		return false
 	}
 	t.moveTo(when)
@@ -153,22 +199,22 @@ func (t *timer) reset(when time.Duration) bool {
 		return true
 	}
 	for {
-		s := t.state.Load()
 		switch {
-		case s == timerOff:
+		case t.is(timerOff):
 			return false
-		case s == timerMoved: // and on its way to the loop, which will look at the time
+		case t.is(timerMoved): // and on its way to the loop, which will look at the time
 			return true
-		case t.state.CompareAndSwap(s, timerMoved):
+		case t.step(timerPending, timerMoved), t.step(timerCalling, timerMoved):
 			return inside || t.loop.postForeign(t) == nil // inside, it is on its way into the heap
 		}
 	}
 }
 
 // Pending reports whether the call is still to come; of an Every, whether there are calls to come.
-func (t Timer) Pending() bool { return t.t != nil && t.t.state.Load() != timerOff }
+func (t Timer) Pending() bool { return t.t != nil && !t.t.is(timerOff) }
 
-// When returns the time of the call, as the clock stands now; the zero time for the zero Timer.
+// When returns the time of the call, by the time of day as it is now. It is the zero time for the
+// zero Timer.
 func (t Timer) When() time.Time {
 	if t.t == nil {
 		return time.Time{}
@@ -176,10 +222,8 @@ func (t Timer) When() time.Time {
 	return t.t.loop.wallAt(t.t.at())
 }
 
-// wallAt is a time of the loop's monotonic clock as a time of day.
-func (l *Loop) wallAt(when time.Duration) time.Time { return l.clock.Wall().Add(when - l.clock.Now()) }
-
-// runTimers fires what is due. Timers made meanwhile wait for the next turn, even when they are due already.
+// runTimers fires what is due. Timers made meanwhile wait for the next turn, even if they are due
+// already.
 func (l *Loop) runTimers() {
 	h := &l.timers
 	for last := h.seq; ; {
@@ -195,14 +239,14 @@ func (l *Loop) fireTimers(last uint64) {
 	defer l.caught("timer")
 	h := &l.timers
 	for len(h.a) > 0 && h.a[0].when <= l.now && h.a[0].seq <= last {
-		due := h.a[0].when
+		place := h.a[0].when
 		if run := h.take(); run != nil {
 			l.stats.Timers++
 			if l.watchdog != nil {
 				run = l.watchdog.watch("timer", run)
 			}
 			if l.meter != nil {
-				l.meter.fire(l, run, l.now-due)
+				l.meter.fire(l, run, l.now-place)
 			} else {
 				run.Run()
 			}
@@ -210,35 +254,31 @@ func (l *Loop) fireTimers(last uint64) {
 	}
 }
 
-// take claims the first timer, which its place says is due, and returns what it runs; nil if it was put off or stopped. Either way it
-// has left its place.
+// take takes the first timer, which is due by its place in the heap, and returns what it runs. It
+// returns nil if the timer was put off or stopped. In each case the timer has left its place.
 func (h *timerHeap) take() Runnable {
-	t := h.a[0].t
-	run := t.run
-	if t.state.Load() == timerMoved {
-		t.state.CompareAndSwap(timerMoved, timerPending) // before the time is looked at, as in Run
-	}
-	if at := t.at(); at > h.a[0].when && t.state.Load() != timerOff {
+	t, run := h.a[0].t, h.a[0].t.run
+	t.step(timerMoved, timerPending) // before its time is looked at
+	at := t.at()
+	if at > h.a[0].when && !t.is(timerOff) {
 		h.postpone(at)
 		return nil
 	}
 	fired := timerOff
-	k, every := run.(*ticker)
-	if every {
-		fired = timerTicking
+	if t.state.Load()&timerRepeats != 0 {
+		fired = timerCalling
 	}
-	claimed := t.state.CompareAndSwap(timerPending, fired)
-	if !claimed && t.state.Load() == timerMoved {
+	claimed := t.step(timerPending, fired)
+	if !claimed && t.is(timerMoved) {
 		return nil // just now: it is looked at again
 	}
 	h.remove(t)
-	if every && claimed {
-		k.tick = t.at()
-	} else {
+	if fired == timerOff || !claimed {
 		t.forget()
 	}
 	if !claimed {
 		return nil
 	}
+	h.due = at
 	return run
 }

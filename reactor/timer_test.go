@@ -105,6 +105,51 @@ func TestCallAt(t *testing.T) {
 	}
 }
 
+// The time of day and the monotonic clock are read one after the other, and never at the same distance.
+func TestCallAtKeepsTheOrderOfMakingForEqualTimes(t *testing.T) {
+	const calls = 2000
+	from := map[string]func(l *reactor.Loop, make func()){
+		"loop":      func(l *reactor.Loop, make func()) { l.CallSoon(make) },
+		"goroutine": func(_ *reactor.Loop, make func()) { make() },
+	}
+	for name, at := range map[string]time.Time{
+		"with a monotonic reading": time.Now().Add(50 * time.Millisecond),
+		"of a calendar":            time.Now().Add(50 * time.Millisecond).Round(0),
+		"that has passed":          time.Now().Round(0),
+	} {
+		for where, makeThere := range from {
+			t.Run(name+", "+where, func(t *testing.T) {
+				l := started(t)
+				var got []int
+				done := make(chan struct{})
+				makeThere(l, func() {
+					for i := range calls {
+						l.CallAt(at, func() {
+							if got = append(got, i); len(got) == calls {
+								close(done)
+							}
+						})
+					}
+				})
+				<-done
+				if !slices.IsSorted(got) {
+					t.Error("the calls did not run in the order they were made in")
+				}
+			})
+		}
+	}
+}
+
+func TestWhenOfCallAtIsTheTimeItWasGiven(t *testing.T) {
+	l := newLoop(t)
+	for range 100 {
+		at := time.Now().Round(0).Add(time.Hour)
+		if when := l.CallAt(at, func() {}).When(); !when.Equal(at) {
+			t.Fatalf("When is %v, want %v", when, at)
+		}
+	}
+}
+
 func TestAVeryLongTimerIsNotSoon(t *testing.T) {
 	clock := &fakeClock{now: time.Hour}
 	l := newLoop(t, clock.option)

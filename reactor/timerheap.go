@@ -2,11 +2,12 @@ package reactor
 
 import "time"
 
-// timerHeap is a 4-ary heap ordered by time, and among equal times by the order of making. The keys are in the
-// array itself, so that a comparison touches no timer.
+// timerHeap is a 4-ary heap ordered by time, and among equal times by the order of making. The keys
+// are in the array itself, so that a comparison touches no timer.
 type timerHeap struct {
 	a   []timerEntry
-	seq uint64
+	seq uint64        // of the timer that was placed last
+	due time.Duration // what the timer that fired last was set for
 }
 
 // keepTimers is the room for entries that is kept; a larger array is given back in steps as it runs empty.
@@ -56,8 +57,8 @@ func (h *timerHeap) move(t *timer) {
 	h.fix(int(t.index), timerEntry{t.at(), h.seq, t})
 }
 
-// postpone gives the first timer, whose time is later than its place says, the place of that time. Its number stays, so it is
-// still among what is due in this turn.
+// postpone gives the first timer, whose time is later than its place says, the place of that time.
+// Its number stays, so it is still among what is due in this turn.
 func (h *timerHeap) postpone(when time.Duration) {
 	h.down(0, timerEntry{when, h.a[0].seq, h.a[0].t})
 }
@@ -65,7 +66,7 @@ func (h *timerHeap) postpone(when time.Duration) {
 // drop makes every timer one that was stopped.
 func (h *timerHeap) drop() {
 	for _, e := range h.a {
-		e.t.state.Store(timerOff)
+		e.t.state.Or(timerOff)
 		e.t.index = -1
 		e.t.forget()
 	}
