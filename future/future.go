@@ -147,10 +147,11 @@ func (f *Future[T]) crowd() *crowd {
 }
 
 // complete sets the outcome, once, and lets everybody know.
-func (f *Future[T]) complete(v T, err error) bool { return f.completeFrom(v, err, nil) }
+func (f *Future[T]) complete(v T, err error) bool { return f.completeFrom(v, err, nil, nil) }
 
-// completeFrom is complete with an error that source has had, if that is not nil.
-func (f *Future[T]) completeFrom(v T, err error, source origin) bool {
+// completeFrom is complete with an error that source has had, if that is not nil; or with one that
+// loss stands for, if that is not nil.
+func (f *Future[T]) completeFrom(v T, err error, source origin, loss *coro.Loss) bool {
 	f.mu.Lock()
 	if f.done.Load() {
 		f.mu.Unlock()
@@ -173,6 +174,8 @@ func (f *Future[T]) completeFrom(v T, err error, source origin) bool {
 			if more != nil {
 				more.retrieved()
 			}
+		} else if loss != nil {
+			f.more = f.enter(loss)
 		} else if f.seen == watched {
 			f.more = f.lose(err, more)
 		}

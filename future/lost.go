@@ -21,7 +21,7 @@ type origin interface {
 }
 
 // inherit completes p with v and the error of f.
-func inherit[T, U any](p *Promise[U], v U, f *Future[T]) { p.future.completeFrom(v, f.err, f) }
+func inherit[T, U any](p *Promise[U], v U, f *Future[T]) { p.future.completeFrom(v, f.err, f, nil) }
 
 // handOn hands the error of f on to another future. It returns the one that is to hear when that has been asked for it; nil if none is.
 func (f *Future[T]) handOn() origin {
@@ -38,15 +38,15 @@ func (f *Future[T]) handOn() origin {
 // retrieved tells whom it concerns that the error was.
 func (c *crowd) retrieved() {
 	if c.loss != nil {
-		c.loss.Retrieved()
+		c.loss.Settle()
 	}
 	if c.origin != nil {
 		c.origin.retrieved()
 	}
 }
 
-// lose notes that f fails with err, which nobody waits for. It returns what f keeps of that, nil if nobody wants to know. It is called under the
-// mutex; more is what f had.
+// lose notes that f fails with err, which nobody waits for. It returns what f keeps of that, nil if
+// nobody wants to know. It is called under the mutex; more is what f had.
 func (f *Future[T]) lose(err error, more *crowd) *crowd {
 	var home *coro.Pool
 	if more != nil {
@@ -54,16 +54,22 @@ func (f *Future[T]) lose(err error, more *crowd) *crowd {
 			return &crowd{origin: more.origin}
 		}
 		if home = more.home; more.cause != nil && errors.Is(err, more.cause) {
-			return nil // who cancelled knows
+			return nil // whoever cancelled it knows
 		}
 	}
 	if home == nil {
 		home = coro.CurrentPool()
 	}
-	if !home.KeepsLosses() || errors.Is(err, context.Canceled) || errors.Is(err, ErrCancelled) {
+	if !home.TracksFutures() || errors.Is(err, context.Canceled) || errors.Is(err, ErrCancelled) {
 		return nil
 	}
-	return &crowd{loss: coro.Lose(home, f, err)}
+	return f.enter(home.NewLoss("future", "", "", err))
+}
+
+// enter opens loss in its ledger. It returns what f keeps of that.
+func (f *Future[T]) enter(loss *coro.Loss) *crowd {
+	coro.Enter(f, loss)
+	return &crowd{loss: loss}
 }
 
 // belong says which loop is told of an error of f, whose producer runs on a plain goroutine: the one of the task that ctx is of, or
@@ -75,7 +81,7 @@ func (f *Future[T]) belong(ctx context.Context) {
 	} else {
 		home = coro.CurrentPool()
 	}
-	if home.KeepsLosses() {
+	if home.TracksFutures() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.crowd().home = home

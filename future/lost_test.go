@@ -3,6 +3,7 @@ package future_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"strings"
 	"sync"
@@ -149,5 +150,54 @@ func TestAnErrorIsReportedWhenItsFutureIsCollected(t *testing.T) {
 	}
 	if len(all) != 10 {
 		t.Errorf("%d reports", len(all))
+	}
+}
+
+// The collector may report an error before the loop ends. Those that are left then come in the order in which they
+// failed, of futures and tasks alike, whether they have been collected by now or not.
+func TestWhatIsLeftAtTheEndIsReportedInTheOrderInWhichItFailed(t *testing.T) {
+	const n = 40
+	var kept []any
+	all := inMode(t, true, func(ctx context.Context, r *reports) {
+		for i := range n {
+			err := fmt.Errorf("%w %d", errTest, i)
+			var failed any
+			if i%2 == 0 {
+				failed = future.Failed[int](err)
+			} else {
+				tk := task.Go(ctx, func(context.Context) (int, error) { return 0, err })
+				task.Yield(ctx)
+				failed = tk
+			}
+			if i%3 == 0 {
+				kept = append(kept, failed)
+			}
+		}
+		runtime.GC() // the cleanups post to the loop, which comes to that when it closes, or not any more
+	})
+	runtime.KeepAlive(kept)
+	last := -1
+	if len(all) != n {
+		t.Errorf("%d reports, want %d", len(all), n)
+	}
+	seen := map[string]bool{}
+	for _, e := range all {
+		seen[e.Err.Error()] = true
+	}
+	if len(seen) != n {
+		t.Errorf("%d errors are reported, want each of %d once", len(seen), n)
+	}
+	for _, e := range all {
+		var i int
+		if _, err := fmt.Sscanf(e.Err.Error(), "never retrieved: test error %d", &i); err != nil {
+			t.Fatal(err)
+		}
+		if i%3 != 0 {
+			continue // this one may have come earlier
+		}
+		if i < last {
+			t.Errorf("%d is reported after %d, want the order in which they failed", i, last)
+		}
+		last = i
 	}
 }

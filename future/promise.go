@@ -34,6 +34,12 @@ func (p *Promise[T]) Fail(err error) bool {
 // Complete completes the future with a value and an error, as a function returns them.
 func (p *Promise[T]) Complete(v T, err error) bool { return p.future.complete(v, err) }
 
+// CompleteOwed completes the future with v and the error that loss stands for. Unless somebody is
+// given that error, loss is reported. It is for package task, which says what loss is.
+func (p *Promise[T]) CompleteOwed(v T, loss *coro.Loss) bool {
+	return p.future.completeFrom(v, loss.Err, nil, loss)
+}
+
 // Retrieved reports whether somebody has been given the outcome: by Await, TryResult or a callback. It tells only of errors;
 // for a pending future, and for one with a value, it is false.
 func (p *Promise[T]) Retrieved() bool { return atomic.LoadUint32(&p.future.seen) == given }

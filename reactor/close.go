@@ -69,6 +69,7 @@ func (l *Loop) shutdown() {
 	for {
 		l.unwind()
 		l.loc.closeAll(l)
+		l.coros.ReportLosses()
 		if l.shut() {
 			return
 		}

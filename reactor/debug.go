@@ -61,9 +61,6 @@ func (l *Loop) initInspection(cfg *seam.Config) {
 		l.watchdog = newWatchdog(l, cfg.Slow, cfg.Alarm)
 		l.coros.NoteNumbers()
 	}
-	if l.debug {
-		l.keepLosses()
-	}
 	if l.debug || o.Turn != nil || o.Lag != nil {
 		l.meter = &meter{}
 	}

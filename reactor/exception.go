@@ -2,6 +2,7 @@ package reactor
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 
 	"github.com/corobridge/corobridge/internal/coro"
@@ -45,6 +46,11 @@ func (l *Loop) Report(e Exception) {
 		}
 	}()
 	l.exception(l, e)
+}
+
+// reportLoss reports an error that nobody has asked for.
+func (l *Loop) reportLoss(x *coro.Loss) {
+	l.Report(Exception{Op: x.Op, Name: x.Name, Err: fmt.Errorf("never retrieved: %w", x.Err), Site: x.Site})
 }
 
 // caught reports a panic of the callback that just ran. It is deferred around runs of callbacks, so that the loop goes on.

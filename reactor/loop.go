@@ -127,6 +127,7 @@ func New(opts ...Option) (*Loop, error) {
 	l.root = newRootContext(l)
 	l.now = l.clock.Now()
 	l.coros.Init(l, l.Post, l.ready.push, func() { l.goexit = true })
+	l.coros.ReportTo(l.reportLoss, cfg.Debug)
 	return l, nil
 }
 

@@ -14,7 +14,6 @@ type scheduler struct {
 	*inspection
 	root    scope
 	closing bool
-	lost    lost
 	spare   []*groupMember
 	ids     uint64 // given to tasks
 }
@@ -71,10 +70,4 @@ func (f posted) Run() { f() }
 func (s *scheduler) close() {
 	s.closing = true
 	s.root.cancel(finished(context.Canceled, reactor.ErrClosed))
-}
-
-// Close reports what is still unreported when the loop ends. (The loop closes its locals that way.)
-func (s *scheduler) Close() error {
-	s.lost.reportAll()
-	return nil
 }

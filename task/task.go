@@ -189,7 +189,11 @@ func (b *body[T]) end(v T, err error) {
 	}
 	s.end()
 	defer b.leave(err, expected) // also if a callback panics
-	b.promise.Complete(v, err)
+	if (s.group == nil || s.is(isolated)) && !expected {
+		b.promise.CompleteOwed(v, s.sched.pool.NewLoss("task", s.name(), s.site(), err))
+	} else {
+		b.promise.Complete(v, err)
+	}
 }
 
 // leave tells of the end of a task those who did not wait for the task itself.
@@ -197,9 +201,6 @@ func (b *body[T]) leave(err error, expected bool) {
 	s := &b.scope
 	if err != nil || s.extra != nil {
 		err = s.failure(err, expected)
-	}
-	if (s.group == nil || s.is(isolated)) && !expected && !b.promise.Retrieved() {
-		(*Task[T])(b).expectRetrieval()
 	}
 	if g := s.group; g != nil {
 		g.done(s, err)

@@ -1,6 +1,7 @@
 package coro
 
 import (
+	"cmp"
 	"maps"
 	"runtime"
 	"slices"
@@ -8,83 +9,107 @@ import (
 	"sync/atomic"
 )
 
-// Losses are the errors of futures that have failed on a loop and that nobody has asked for yet. A loop keeps them in debug mode only.
-type Losses struct {
-	pool   *Pool
-	report func(err error)
+// Ledger is what a loop knows of errors that nobody has been given yet: those of its tasks, and in
+// debug mode those of other futures that failed on it.
+//
+// An entry ends in one of three ways, and only one of them counts:
+//
+//	settled    somebody is given the error: the entry is struck out, and nothing is reported
+//	collected  the future is garbage, so nobody can ask any more: reported by a later turn
+//	closed     the loop ends: what is left is reported, in the order in which it failed
+//
+// The garbage collector can only move a report forward, from the end of the loop to an earlier
+// turn. It never adds one and never drops one, and it does not change the order of those that are
+// left for the end, since an entry does not need its future to be reported.
+type Ledger struct {
+	report func(*Loss) // on the loop
 
 	mu   sync.Mutex
-	open map[uint64]*Loss
+	open map[uint64]*Loss // by the order in which they failed
 	last uint64
 }
 
-// Loss is one of them.
+// Loss is one entry.
 type Loss struct {
-	losses *Losses
-	key    uint64
-	err    error
-	over   atomic.Bool // it was retrieved, or reported
+	Op   string // what has failed: "task" or "future"
+	Name string // of a task, if it has one
+	Site string // where a task was started, in debug mode
+	Err  error
+
+	pool *Pool
+	key  uint64
+	over atomic.Bool // settled or reported; never reset
 }
 
-// KeepLosses makes the pool keep the losses, for report, which is called on the loop. It is called before the pool is used.
-func (p *Pool) KeepLosses(report func(err error)) *Losses {
-	p.lost = &Losses{pool: p, report: report, open: map[uint64]*Loss{}}
-	return p.lost
+// ReportTo has the errors of tasks that are lost reported by report, which is called on the loop;
+// and with futures those of futures too. It is called before the pool is used.
+func (p *Pool) ReportTo(report func(*Loss), futures bool) {
+	p.ledger = Ledger{report: report}
+	p.futures = futures
 }
 
-// Close reports those that are left, in the order in which they came. It is called on the loop.
-func (l *Losses) Close() error {
-	l.mu.Lock()
-	left := l.open
-	l.open = map[uint64]*Loss{}
-	l.mu.Unlock()
-	for _, key := range slices.Sorted(maps.Keys(left)) {
-		left[key].tell()
+// TracksFutures reports whether p, which may be nil, is in debug mode.
+func (p *Pool) TracksFutures() bool { return p != nil && p.futures }
+
+// NewLoss returns an entry of the pool's ledger, for Enter.
+func (p *Pool) NewLoss(op, name, site string, err error) *Loss {
+	return &Loss{Op: op, Name: name, Site: site, Err: err, pool: p}
+}
+
+// Enter opens l in its ledger. holder is the future that has the error.
+func Enter[T any](holder *T, l *Loss) {
+	b := &l.pool.ledger
+	b.mu.Lock()
+	if b.open == nil {
+		b.open = map[uint64]*Loss{}
 	}
-	return nil
+	b.last++
+	l.key = b.last
+	b.open[l.key] = l
+	b.mu.Unlock()
+	runtime.AddCleanup(holder, func(l *Loss) { l.pool.post((*collected)(l)) }, l)
 }
 
-// KeepsLosses reports whether p, which may be nil, is in debug mode.
-func (p *Pool) KeepsLosses() bool { return p != nil && p.lost != nil }
-
-// Lose notes that holder, a future, has err, which nobody has asked for. Unless Retrieved is called, err is reported when holder has been collected, or when the loop
-// is closed.
-func Lose[T any](p *Pool, holder *T, err error) *Loss {
-	l := p.lost
-	loss := &Loss{losses: l, err: err}
-	l.mu.Lock()
-	l.last++
-	loss.key = l.last
-	l.open[loss.key] = loss
-	l.mu.Unlock()
-	runtime.AddCleanup(holder, func(loss *Loss) { l.pool.post((*collected)(loss)) }, loss)
-	return loss
-}
-
-// Retrieved says that somebody was given the error.
-func (l *Loss) Retrieved() {
+// Settle says that somebody is given the error.
+func (l *Loss) Settle() {
 	if l.over.CompareAndSwap(false, true) {
-		l.losses.remove(l)
+		l.pool.ledger.strike(l)
 	}
 }
 
-func (l *Losses) remove(loss *Loss) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.open, loss.key)
+// ReportLosses reports what is left in the ledger. It is called on the loop, at its end. If report
+// calls runtime.Goexit, another call goes on with the rest.
+func (p *Pool) ReportLosses() {
+	b := &p.ledger
+	b.mu.Lock()
+	left := slices.SortedFunc(maps.Values(b.open), func(l, m *Loss) int { return cmp.Compare(l.key, m.key) })
+	b.mu.Unlock()
+	for _, l := range left {
+		b.strike(l)
+		l.tell()
+	}
+}
+
+// strike takes an entry out. A map does not shrink, so an empty one is dropped.
+func (b *Ledger) strike(l *Loss) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if delete(b.open, l.key); len(b.open) == 0 {
+		b.open = nil
+	}
 }
 
 func (l *Loss) tell() {
 	if l.over.CompareAndSwap(false, true) {
-		l.losses.report(l.err)
+		l.pool.ledger.report(l)
 	}
 }
 
-// collected is a loss whose future has been collected, as an entry of the ready queue.
+// collected is an entry whose future has been collected, as an entry of the ready queue.
 type collected Loss
 
 func (c *collected) Run() {
 	l := (*Loss)(c)
-	l.losses.remove(l)
+	l.pool.ledger.strike(l)
 	l.tell()
 }

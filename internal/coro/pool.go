@@ -40,9 +40,12 @@ type Pool struct {
 	spentAt uint64 // … that steps counted
 
 	numbered bool
-	calls    calls   // made by the loop's goroutine, or left to it
-	lost     *Losses // nil outside debug mode
-	told     []byte  // by a coroutine that was asked for its stack
+	calls    calls  // made by the loop's goroutine, or left to it
+	told     []byte // by a coroutine that was asked for its stack
+
+	ledger  Ledger               // of lost errors
+	futures bool                 // debug mode: errors of futures are entered too; constant in use
+	tree    atomic.Pointer[Node] // the root; nil until the first task
 
 	reapers sync.WaitGroup
 }
