@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"github.com/corobridge/corobridge/reactor"
 )
 
 // closeBound is how long Close goes on trying to send what is unsent.
@@ -28,7 +26,7 @@ func (c *Conn) Close() error {
 	}
 	e.closing = true
 	e.dismiss()
-	if e.out.len() == 0 {
+	if e.flushHeld(); e.allSent() {
 		e.shut(e.writeErr())
 	} else {
 		e.shutLater()
@@ -54,7 +52,7 @@ func (e *endpoint) shutLater() {
 	if l.InLoop() {
 		e.flushLater()
 	} else {
-		e.flush()
+		e.sendOut()
 	}
 }
 
@@ -73,7 +71,7 @@ func (e *endpoint) abort(cause error) {
 	}
 	e.closing = true
 	e.dismiss()
-	if e.out.len() == 0 && cause == errAborted {
+	if e.allSent() && cause == errAborted {
 		cause = e.writeErr() // nothing was lost by it
 	}
 	e.shut(cause)
@@ -82,8 +80,8 @@ func (e *endpoint) abort(cause error) {
 // shut closes the transport and frees everything. It is called locked, once.
 func (e *endpoint) shut(cause error) {
 	e.closed = true
-	if errno := e.transport.close(); errno != 0 && cause == nil {
-		cause = sysError("close", errno)
+	if err := e.transport.close(); cause == nil {
+		cause = err
 	}
 	e.in.forget(e.lender()) // not given back: somebody may be using what Peek has lent
 	e.out.drop(e.lender())
@@ -128,5 +126,3 @@ func (c *Conn) WaitClosed(ctx context.Context) error {
 	}
 	return e.wrap("stream: close", e.more.closeErr)
 }
-
-var _ reactor.ReadyHandler = (*endpoint)(nil)

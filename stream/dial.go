@@ -108,7 +108,7 @@ func (c *Conn) connected(ctx context.Context, k seam.Kernel, fd int) error {
 		return err
 	}
 	defer e.unlock()
-	for !e.writable {
+	for !e.mayWrite {
 		if err := c.park(ctx, e, &e.writer, (*room)(e), "stream: dial"); err != nil {
 			return err
 		}

@@ -20,7 +20,7 @@ func ReaderWaits(c *Conn) bool {
 	}
 	e.lock()
 	defer e.unlock()
-	return e.reader != nil && e.pending() == 0
+	return e.reader != nil && e.onItsWay() == 0
 }
 
 // WriterWaits reports whether somebody waits for room.
@@ -70,10 +70,20 @@ func EndWaits(c *Conn) bool {
 	return e.more != nil && len(e.more.closed) > 0
 }
 
+// becomes tells a connection what its transport has become ready for.
+func becomes(e *endpoint, ev reactor.Events) {
+	if t, ok := e.transport.(reactor.ReadyHandler); ok {
+		t.Ready(ev)
+		return
+	}
+	e.lock()
+	e.ready(ev&reactor.Readable != 0, ev&reactor.Writable != 0)
+}
+
 // BecomesWritable tells the connection, on its loop, that it may write.
 func BecomesWritable(c *Conn) {
 	if e := c.e.Load(); e != nil {
-		e.Ready(reactor.Writable)
+		becomes(e, reactor.Writable)
 	}
 }
 
@@ -117,12 +127,12 @@ func FD(c *Conn) int {
 	return -1
 }
 
-func (e *endpoint) pending() int {
+func (e *endpoint) onItsWay() int {
 	switch t := e.transport.(type) {
 	case *tcpEndpoint:
-		return t.socket.pending()
+		return t.socket.onItsWay()
 	case *unixEndpoint:
-		return t.socket.pending()
+		return t.socket.onItsWay()
 	case *pipeEnd:
 		t.in.mu.Lock()
 		defer t.in.mu.Unlock()
@@ -131,7 +141,7 @@ func (e *endpoint) pending() int {
 	return 0
 }
 
-func (s *socket) pending() int {
+func (s *socket) onItsWay() int {
 	n, _ := waiting(s.FD())
 	return n
 }
@@ -149,7 +159,7 @@ func FreeBytes(l *reactor.Loop) (n int) {
 // BecomesReadable tells the connection, on its loop, that it may read.
 func BecomesReadable(c *Conn) {
 	if e := c.e.Load(); e != nil {
-		e.Ready(reactor.Readable)
+		becomes(e, reactor.Readable)
 	}
 }
 
@@ -158,5 +168,5 @@ func Waiting(c *Conn) int {
 	e := c.e.Load()
 	e.lock()
 	defer e.unlock()
-	return e.pending()
+	return e.onItsWay()
 }

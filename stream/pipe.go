@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"io"
 	"net"
 	"sync"
 	"syscall"
@@ -18,8 +19,8 @@ const pipeCapacity = 64 << 10
 func Pipe(ctx context.Context) (a, b *Conn) {
 	loop := loopOf(ctx, "Pipe")
 	there, back := &half{starved: true}, &half{starved: true}
-	x := &pipeEnd{in: back, out: there}
-	y := &pipeEnd{in: there, out: back}
+	x := newPipeEnd(loop, back, there)
+	y := newPipeEnd(loop, there, back)
 	there.from, there.to = doorbell{half: there, end: &x.endpoint}, doorbell{half: there, end: &y.endpoint}
 	back.from, back.to = doorbell{half: back, end: &y.endpoint}, doorbell{half: back, end: &x.endpoint}
 	return x.open(loop), y.open(loop)
@@ -31,11 +32,15 @@ type pipeEnd struct {
 	in, out *half
 }
 
+func newPipeEnd(loop *reactor.Loop, in, out *half) *pipeEnd {
+	p := &pipeEnd{in: in, out: out}
+	p.transport, p.streams, p.mayWrite = p, streamsOf(loop), true
+	return p
+}
+
 // open makes a connection of the end. On a loop that is closing that is one that is closed.
 func (p *pipeEnd) open(loop *reactor.Loop) *Conn {
 	e := &p.endpoint
-	e.transport, e.writable = p, true
-	e.streams = streamsOf(loop)
 	if e.streams.add(e) != nil {
 		e.closing, e.closed = true, true
 	}
@@ -58,13 +63,13 @@ type half struct {
 type doorbell struct {
 	half    *half
 	end     *endpoint
-	pending reactor.Events // guarded by the half's mutex
+	pending [2]bool // directions, guarded by the half's mutex
 }
 
 // ring is called with the half's mutex held.
-func (d *doorbell) ring(e reactor.Events) {
-	first := d.pending == 0
-	d.pending |= e
+func (d *doorbell) ring(dir direction) {
+	first := d.pending == [2]bool{}
+	d.pending[dir] = true
 	if first {
 		d.end.loop().Post(d) // a closed loop has closed its connections
 	}
@@ -72,67 +77,68 @@ func (d *doorbell) ring(e reactor.Events) {
 
 func (d *doorbell) Run() {
 	d.half.mu.Lock()
-	e := d.pending
-	d.pending = 0
+	now := d.pending
+	d.pending = [2]bool{}
 	d.half.mu.Unlock()
-	d.end.Ready(e)
+	d.end.lock()
+	d.end.ready(now[inward], now[outward])
 }
 
-func (p *pipeEnd) read(b []byte) (int, syscall.Errno) {
+func (p *pipeEnd) read(b []byte) (n int, more bool, err error) {
 	h := p.in
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	n := copy(b, h.data.bytes())
+	n = copy(b, h.data.bytes())
 	h.data.consume(p.lender(), n)
 	h.starved = n < len(b)
 	if h.full && n > 0 {
 		h.full = false
-		h.from.ring(reactor.Writable)
+		h.from.ring(outward)
 	}
-	if n == 0 && !h.ended {
-		return 0, syscall.EAGAIN
+	if n == 0 && h.ended {
+		return 0, false, io.EOF
 	}
-	return n, 0
+	return n, n > 0 && (!h.starved || h.ended), nil
 }
 
-func (p *pipeEnd) write(b []byte) (int, syscall.Errno) {
+func (p *pipeEnd) write(b []byte) (n int, more bool, err error) {
 	h := p.out
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.broken || h.ended {
-		return 0, syscall.EPIPE
+		return 0, false, sysError("write", syscall.EPIPE)
 	}
-	n := min(len(b), pipeCapacity-h.data.len())
+	n = min(len(b), pipeCapacity-h.data.len())
 	h.full = n < len(b)
-	if n == 0 && h.full {
-		return 0, syscall.EAGAIN
+	if n == 0 {
+		return 0, false, nil
 	}
 	h.data.append(p.lender(), b[:n])
 	if h.starved {
 		h.starved = false
-		h.to.ring(reactor.Readable)
+		h.to.ring(inward)
 	}
-	return n, 0
+	return n, !h.full, nil
 }
 
-func (p *pipeEnd) blocked(reactor.Events) {}
+func (p *pipeEnd) flush() (pending bool, err error) { return false, nil }
 
-func (p *pipeEnd) closeWrite() syscall.Errno {
+func (p *pipeEnd) closeWrite() error {
 	p.out.mu.Lock()
 	defer p.out.mu.Unlock()
 	p.out.ended = true
-	p.out.to.ring(reactor.Readable | reactor.ReadHangup)
-	return 0
+	p.out.to.ring(inward)
+	return nil
 }
 
-func (p *pipeEnd) close() syscall.Errno {
+func (p *pipeEnd) close() error {
 	p.closeWrite()
 	p.in.mu.Lock()
 	defer p.in.mu.Unlock()
 	p.in.broken = true
 	p.in.data.drop(p.lender())
-	p.in.from.ring(reactor.Writable | reactor.Error)
-	return 0
+	p.in.from.ring(outward)
+	return nil
 }
 
 func (p *pipeEnd) localAddr() net.Addr  { return pipeAddr{} }

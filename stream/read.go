@@ -6,11 +6,8 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"syscall"
 
 	"github.com/corobridge/corobridge/internal/coro"
-	"github.com/corobridge/corobridge/internal/seam"
-	"github.com/corobridge/corobridge/reactor"
 )
 
 // defaultLineLimit is how long a line may be, and how much Peek may ask for.
@@ -38,7 +35,7 @@ func (c *Conn) read(ctx context.Context, op string, step func(e *endpoint) error
 		if err := step(e); err != ErrWouldBlock {
 			return e.wrap(op, err)
 		}
-		if e.readable { // it is only the budget that has been spent
+		if e.mayRead { // only the budget has been spent
 			if err := c.beFair(e, &e.reads); err != nil {
 				return e.wrap(op, err)
 			}
@@ -83,9 +80,9 @@ func (e *endpoint) mayReceive() error {
 		return err
 	}
 	switch {
-	case e.readable && e.reads < budget:
+	case e.mayRead && e.reads < budget:
 		return nil
-	case !e.readable && e.more != nil && e.more.lost:
+	case !e.mayRead && e.more != nil && e.more.lost:
 		return e.more.writeErr
 	}
 	return ErrWouldBlock
@@ -96,27 +93,19 @@ func (e *endpoint) receive(p []byte) (int, error) {
 	if err := e.mayReceive(); err != nil {
 		return 0, err
 	}
-	n, errno := e.transport.read(p)
+	n, more, err := e.transport.read(p)
+	e.mayRead = more
 	switch {
-	case errno == syscall.EAGAIN:
-		e.mustWaitToRead()
-		return 0, e.mayReceive()
-	case errno != 0:
-		e.rare().readErr = sysError("read", errno)
-		return 0, e.more.readErr
-	case n == 0:
+	case err == io.EOF:
 		e.ended = true
-		return 0, io.EOF
-	case n < min(len(p), seam.MaxTransfer) && !e.hangup:
-		e.mustWaitToRead()
+	case err != nil:
+		e.rare().readErr = err
+	case n == 0:
+		err = e.mayReceive()
+	default:
+		e.reads++
 	}
-	e.reads++
-	return n, nil
-}
-
-func (e *endpoint) mustWaitToRead() {
-	e.readable = false
-	e.transport.blocked(reactor.Readable)
+	return n, err
 }
 
 // fill reads some more into the buffer: into the room that is left, if that is worth a call, else up to a page in all, or

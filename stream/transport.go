@@ -1,105 +1,36 @@
 package stream
 
-import (
-	"net"
-	"net/netip"
-	"syscall"
+import "net"
 
-	"github.com/corobridge/corobridge/internal/seam"
-	"github.com/corobridge/corobridge/reactor"
-)
-
-// transport is what carries the bytes of a connection. Its methods are called with the connection's mutex held, and none
-// of them waits.
+// transport is what carries the bytes of a connection, and what knows when it can. The endpoint above it holds buffers and turns, and
+// asks again when the transport says that there is a point in that. A transport is a socket, one end of a Pipe, or what
+// encrypts on top of one.
 //
-// Readiness is edge-triggered: after a change for the better, the transport calls the endpoint's Ready on the loop. A transfer
-// that would block, or is shorter than asked for, says that the next one waits for such a call.
+// All methods except remoteAddr are called with the endpoint's mutex held, on any goroutine. None of them waits.
+//
+// A transfer ends in one of four ways:
+//
+//	n > 0, more    n bytes were moved. Come back at once, as often as you like: perhaps there is more, and no call of ready announces it.
+//	n > 0, !more   n bytes were moved, and nothing can be moved now. The transport calls ready when that changes.
+//	n = 0, no err  Nothing can be moved now (more is false). The transport calls ready when that changes.
+//	n = 0, err     This direction has ended. For reading, io.EOF is its ordinary end.
+//
+// "Calls ready" means the endpoint's method of that name, on the loop. A call too many costs one transfer that moves nothing; one
+// too few makes a connection hang for ever. Only the transport knows what a short transfer means: whether the next one would move nothing
+// (a socket's usually would), or whether more lies ready (what is decrypted comes a record at a time).
 type transport interface {
-	// read returns 0, 0 at the end of the stream, and EAGAIN when there is nothing yet.
-	read(p []byte) (int, syscall.Errno)
-	// write returns how much was taken, and EAGAIN when nothing was.
-	write(p []byte) (int, syscall.Errno)
-	// blocked tells that a direction has been seen to block.
-	blocked(dir reactor.Events)
-	// closeWrite ends the stream for the peer.
-	closeWrite() syscall.Errno
-	// close ends both directions, and frees everything.
-	close() syscall.Errno
+	// read moves bytes into p, which is not empty. What it owes the peer because of them it sends itself, or flush does.
+	read(p []byte) (n int, more bool, err error)
+	// write takes bytes from p, which is not empty, and keeps no reference to it.
+	write(p []byte) (n int, more bool, err error)
+	// flush sends what write and closeWrite have taken and the transport still holds. If something is left, pending is true, and the
+	// transport calls ready for writing when flush should be tried again. A socket holds nothing.
+	flush() (pending bool, err error)
+	// closeWrite ends the stream for the peer, after everything that write has taken.
+	closeWrite() error
+	// close ends both directions at once, and frees everything.
+	close() error
 	localAddr() net.Addr
-	// remoteAddr may be called at any time, without the mutex.
+	// remoteAddr may be called at any time, without the mutex, and after close.
 	remoteAddr() net.Addr
-}
-
-// socket is the transport over a descriptor, but for the peer's address.
-type socket struct{ reactor.Source }
-
-func (s *socket) kernel() seam.Kernel { return s.Loop().Kernel() }
-
-func (s *socket) read(p []byte) (int, syscall.Errno)  { return s.kernel().Read(s.FD(), p) }
-func (s *socket) write(p []byte) (int, syscall.Errno) { return s.kernel().Write(s.FD(), p) }
-func (s *socket) blocked(dir reactor.Events)          { s.Blocked(dir) }
-func (s *socket) closeWrite() syscall.Errno           { return s.kernel().Shutdown(s.FD(), syscall.SHUT_WR) }
-
-func (s *socket) close() syscall.Errno {
-	s.Closing()
-	return s.kernel().Close(s.FD())
-}
-
-func (s *socket) localAddr() net.Addr {
-	a, _ := s.kernel().LocalAddr(s.FD())
-	return netAddr(a)
-}
-
-// tcpEndpoint and unixEndpoint are an endpoint and its socket in one piece of memory, which is what an idle connection
-// consists of.
-type (
-	tcpEndpoint struct {
-		socket // first, since the loop has fetched what follows a Source
-		endpoint
-		peer netip.AddrPort
-	}
-	unixEndpoint struct {
-		socket
-		endpoint
-		peer string
-	}
-)
-
-func (t *tcpEndpoint) remoteAddr() net.Addr  { return netAddr(addr{IP: t.peer}) }
-func (u *unixEndpoint) remoteAddr() net.Addr { return netAddr(addr{Path: u.peer}) }
-
-// adopt makes a connection of a descriptor, which it closes if that fails.
-func adopt(loop *reactor.Loop, fd int, peer addr, writable bool) (*Conn, error) {
-	var e *endpoint
-	var s *socket
-	if peer.IP.IsValid() {
-		t := &tcpEndpoint{peer: peer.IP}
-		e, s = &t.endpoint, &t.socket
-		e.transport = t
-	} else {
-		u := &unixEndpoint{peer: peer.Path}
-		e, s = &u.endpoint, &u.socket
-		e.transport = u
-	}
-	e.writable = writable
-	if err := s.attach(loop, fd, e); err != nil {
-		loop.Kernel().Close(fd)
-		return nil, err
-	}
-	return newConn(e), nil
-}
-
-func (s *socket) attach(loop *reactor.Loop, fd int, e *endpoint) error {
-	e.streams = streamsOf(loop)
-	e.lock() // the first event may come before this is done
-	defer e.unlock()
-	if err := e.streams.add(e); err != nil {
-		return err
-	}
-	err := s.Attach(loop, fd, e)
-	if err != nil {
-		e.closed = true
-		e.streams.remove(e)
-	}
-	return err
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/corobridge/corobridge/internal/coro"
 	"github.com/corobridge/corobridge/internal/seam"
-	"github.com/corobridge/corobridge/reactor"
 )
 
 // The marks between which Write waits, and from which on a writer's bytes go to the transport without a copy.
@@ -65,7 +64,7 @@ func (e *endpoint) accept(p []byte) (n int, err error) {
 		case e.finish:
 			return n, syscall.EPIPE
 		}
-		if e.out.len() == 0 && len(p)-n >= directWrite && e.writable {
+		if e.out.len() == 0 && len(p)-n >= directWrite && e.mayWrite {
 			n += e.send(p[n:])
 			continue
 		}
@@ -74,7 +73,7 @@ func (e *endpoint) accept(p []byte) (n int, err error) {
 			n += k
 		}
 		if !e.onLoop || e.out.len() >= high {
-			e.flush()
+			e.sendOut()
 		} else if e.out.len() > 0 {
 			e.flushLater()
 		}
@@ -93,7 +92,7 @@ func (e *endpoint) marks() (low, high int) {
 
 // flushLater queues the endpoint for the end of the batch. It is called on the loop.
 func (e *endpoint) flushLater() {
-	if !e.dirty && e.writable {
+	if !e.dirty && e.mayWrite {
 		e.dirty = true
 		e.loop().AtBatchEnd((*batchFlush)(e))
 	}
@@ -108,31 +107,41 @@ func (f *batchFlush) Run() {
 	e.dirty = false
 	e.sends = 0
 	if !e.closed {
-		e.flush()
+		e.sendOut()
 	}
 	e.unlock()
 }
 
 // send gives p to the transport, once, and returns how much that took.
 func (e *endpoint) send(p []byte) int {
-	n, errno := e.transport.write(p)
-	switch {
-	case errno == syscall.EAGAIN:
-		n = 0
-	case errno != 0:
-		e.failWrite(sysError("write", errno))
+	n, more, err := e.transport.write(p)
+	e.mayWrite = more
+	if err != nil {
+		e.failWrite(err)
 		return 0
 	}
-	if e.sends++; n < min(len(p), seam.MaxTransfer) {
-		e.writable = false
-		e.transport.blocked(reactor.Writable)
-	}
+	e.sends++
+	e.flushHeld()
 	return n
 }
 
-// flush sends what the transport takes, and does what waits for that. It is called locked.
-func (e *endpoint) flush() {
-	for e.out.len() > 0 && e.writable {
+// flushHeld makes the transport send what it holds, and notes whether that leaves something.
+func (e *endpoint) flushHeld() {
+	var err error
+	if e.pending, err = e.transport.flush(); err != nil {
+		e.failWrite(err)
+	}
+}
+
+// allSent reports whether everything written has left the transport.
+func (e *endpoint) allSent() bool { return e.out.len() == 0 && !e.pending }
+
+// sendOut sends what the transport takes, and does what waits for that. It is called locked.
+func (e *endpoint) sendOut() {
+	if e.pending || e.out.len() == 0 {
+		e.flushHeld()
+	}
+	for e.out.len() > 0 && e.mayWrite {
 		if n := e.send(e.out.bytes()); n > 0 {
 			e.out.consume(e.lender(), n)
 		}
@@ -140,7 +149,7 @@ func (e *endpoint) flush() {
 	if low, _ := e.marks(); e.out.len() <= low {
 		wake(&e.writer)
 	}
-	if e.out.len() == 0 {
+	if e.allSent() {
 		e.drained()
 	}
 }
@@ -149,8 +158,10 @@ func (e *endpoint) flush() {
 func (e *endpoint) drained() {
 	if e.finish && !e.finished && e.writeErr() == nil {
 		e.finished = true
-		if errno := e.transport.closeWrite(); errno != 0 && errno != syscall.ENOTCONN {
-			e.failWrite(sysError("shutdown", errno))
+		if err := e.transport.closeWrite(); err != nil {
+			e.failWrite(err)
+		} else if e.flushHeld(); e.pending {
+			return
 		}
 	}
 	if e.more != nil {
@@ -167,10 +178,11 @@ func (e *endpoint) failWrite(err error) {
 		x.writeErr = err
 	}
 	e.out.drop(e.lender())
+	e.pending = false
 	wake(&e.writer)
 	if outOfResources(err) && !e.closed {
 		e.rare().lost = true
-		e.readable = true // what is there already comes first
+		e.mayRead = true // what is there already comes first
 		wake(&e.reader)
 		if e.notify != nil {
 			e.loop().Post(callback(e.notify))
@@ -263,8 +275,8 @@ func (c *Conn) flushed(ctx context.Context, op string, finish bool) error {
 	}
 	defer c.end(e, outward)
 	e.finish = e.finish || finish
-	e.flush()
-	for e.out.len() > 0 {
+	e.sendOut()
+	for !e.allSent() {
 		err := c.awaitList(ctx, e, &e.rare().flushed, (*flush)(e), op)
 		if err == nil && e.closed {
 			return e.wrap(op, e.more.closeErr)
