@@ -3,7 +3,7 @@ package compat_test
 import (
 	"testing"
 
-	"github.com/corobridge/corobridge/internal/seam/seamtest"
+	"github.com/corobridge/corobridge/internal/world/worldtest"
 )
 
-func TestMain(m *testing.M) { seamtest.Main(m) }
+func TestMain(m *testing.M) { worldtest.Main(m) }

@@ -16,10 +16,10 @@ func FromFunc[T any](ctx context.Context, fn func(ctx context.Context) (T, error
 	ctx, cancel := context.WithCancelCause(ctx)
 	p.OnCancel(cancel)
 	f.belong(ctx)
-	go func() {
+	coro.Go(func() {
 		defer cancel(nil)
 		p.CompleteBy(func() (T, error) { return fn(ctx) })
-	}()
+	})
 	return f
 }
 
@@ -67,14 +67,14 @@ func FromChan[T any](ch <-chan T) *Future[T] {
 	}
 	cancelled := make(chan error, 1)
 	p.OnCancel(func(cause error) { cancelled <- cause })
-	go func() {
+	coro.Go(func() {
 		select {
 		case v, ok := <-ch:
 			take(v, ok)
 		case cause := <-cancelled:
 			p.Fail(cause)
 		}
-	}()
+	})
 	return f
 }
 
@@ -82,7 +82,7 @@ func FromChan[T any](ch <-chan T) *Future[T] {
 // no other outcome, unless it is cancelled.
 func FromContext(ctx context.Context) *Future[struct{}] {
 	f, p := New[struct{}]()
-	stop := context.AfterFunc(ctx, func() { p.Fail(coro.Cause(ctx)) })
+	stop := coro.AfterFunc(ctx, func() { p.Fail(coro.Cause(ctx)) })
 	p.OnCancel(func(cause error) {
 		if p.Fail(cause) {
 			stop()

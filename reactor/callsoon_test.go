@@ -15,7 +15,7 @@ import (
 
 	"github.com/corobridge/corobridge/internal/poll"
 	"github.com/corobridge/corobridge/internal/poll/polltest"
-	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -109,7 +109,7 @@ type reversed struct{}
 func (reversed) Choose(n int) int { return n - 1 }
 
 func TestTheChooserPicksFromTheBatch(t *testing.T) {
-	l := newLoop(t, func(c *seam.Config) { c.Chooser = reversed{} })
+	l := newLoop(t, reactor.WithWorld(worldtest.WithChooser(reversed{})))
 	var got []int
 	for i := range 4 {
 		l.CallSoon(func() {
@@ -161,19 +161,16 @@ func TestABurstFromOutsideWakesTheLoopOnce(t *testing.T) {
 	asleep, goOn := make(chan struct{}), make(chan struct{})
 	var count *polltest.Counter
 	var armed atomic.Bool
-	l := newLoop(t, func(cfg *seam.Config) {
-		cfg.Poller = func() (poll.Poller, error) {
-			p := must(poll.New(poll.Auto))
-			count = polltest.Count(&wrapped{p, func(into []poll.Event, d time.Duration) (int, error) {
-				if d != 0 && armed.CompareAndSwap(true, false) {
-					asleep <- struct{}{}
-					<-goOn
-				}
-				return p.Wait(into, d)
-			}})
-			return count, nil
-		}
-	})
+	l := newLoop(t, reactor.WithWorld(worldtest.WithPoller(func(p poll.Poller) poll.Poller {
+		count = polltest.Count(&wrapped{p, func(into []poll.Event, d time.Duration) (int, error) {
+			if d != 0 && armed.CompareAndSwap(true, false) {
+				asleep <- struct{}{}
+				<-goOn
+			}
+			return p.Wait(into, d)
+		}})
+		return count
+	})))
 	armed.Store(true)
 	must0(l.Start())
 	<-asleep

@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 
 	"github.com/corobridge/corobridge/internal/poll"
-	"github.com/corobridge/corobridge/internal/seam"
 )
 
 // AddChild calls fn on the loop, once, when the child process p has exited, with what p.Wait returns: asyncio's add_child_handler. The
@@ -24,29 +23,25 @@ import (
 // The error is ErrClosed once Close has begun, matches os.ErrProcessDone if p has been waited for, or wraps the system call's: EMFILE
 // when the process is out of descriptors. Nil arguments panic.
 func (l *Loop) AddChild(p *os.Process, fn func(*os.ProcessState, error)) (remove func() bool, err error) {
-	return l.addChild(p, fn, seam.OpenProcess)
-}
-
-func (l *Loop) addChild(p *os.Process, fn func(*os.ProcessState, error), open func(*os.Process) (int, error)) (remove func() bool, err error) {
 	if p == nil || fn == nil {
 		panic("reactor: AddChild needs a process and a function")
 	}
-	set := l.Local(childrenKey{}, func() any { return &children{all: map[*child]struct{}{}} }).(*children)
+	set := l.Local(childrenKey{}, func() any { return &children{loop: l, all: map[*child]struct{}{}} }).(*children)
 	c := &child{process: p, fn: fn, set: set}
 	if l.closing.Load() {
 		return nil, ErrClosed
 	}
-	fd, err := open(p)
+	fd, err := l.world.OpenProcess(p)
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
-		go l.awaitChild(c)
+		l.world.Go(func() { l.awaitChild(c) })
 		return c.claim, nil
 	case err != nil:
 		return nil, fmt.Errorf("reactor: watch process %d: %w", p.Pid, err)
 	}
 	c.source = Source{loop: l, fd: fd, handler: c}
 	if err := set.add(c); err != nil {
-		seam.CloseProcess(fd)
+		l.world.Close(fd)
 		return nil, err
 	}
 	return c.leave, nil
@@ -79,7 +74,7 @@ func (c *child) Ready(Events) {
 }
 
 func (c *child) wait() (*os.ProcessState, error) {
-	state, err := c.process.Wait()
+	state, err := c.set.loop.world.WaitProcess(c.process)
 	if err != nil {
 		err = fmt.Errorf("reactor: wait for process %d: %w", c.process.Pid, err)
 	}
@@ -96,7 +91,7 @@ func (c *child) leave() bool {
 	}
 	c.set.drop(c)
 	c.source.Detach() // before the close: the registration is of the open file, which p refers to as well
-	seam.CloseProcess(c.source.fd)
+	c.source.loop.world.Close(c.source.fd)
 	return true
 }
 
@@ -104,8 +99,9 @@ type childrenKey struct{}
 
 // children are the ones with a pidfd that a loop watches.
 type children struct {
-	mu  sync.Mutex
-	all map[*child]struct{}
+	loop *Loop
+	mu   sync.Mutex
+	all  map[*child]struct{}
 }
 
 // add watches c. If Close has not begun it is to find c: it comes here later, since the loop keeps s already.

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/world"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -57,6 +58,13 @@ func awaitZombie(p *os.Process) {
 	must0(unix.Waitid(unix.P_PID, p.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil))
 }
 
+// withoutPidfds is a world in which no descriptor tells of a process.
+var withoutPidfds = reactor.WithWorld(func(w world.World) world.World { return pidless{w} })
+
+type pidless struct{ world.World }
+
+func (pidless) OpenProcess(*os.Process) (int, error) { return -1, errors.ErrUnsupported }
+
 // childAdder is AddChild.
 type childAdder func(*os.Process, func(*os.ProcessState, error)) (remove func() bool, err error)
 
@@ -69,8 +77,8 @@ func eachChildWay(t *testing.T, test func(t *testing.T, l *reactor.Loop, add chi
 		})
 	}
 	t.Run("goroutine", func(t *testing.T) {
-		l := started(t)
-		test(t, l, l.AddChildWithoutPidfd)
+		l := started(t, withoutPidfds)
+		test(t, l, l.AddChild)
 	})
 }
 
@@ -220,17 +228,17 @@ func TestChildThatIsRemovedDoesNotWakeTheLoop(t *testing.T) {
 
 // Without a pidfd there is nothing to take back but the call.
 func TestGoroutineThatWaitsForAChildKeepsNobodyWaiting(t *testing.T) {
-	l := started(t)
+	l := started(t, withoutPidfds)
 	removed, left := play(t, "child: exits with 4 when its input ends", ""), play(t, "child: exits with 4 when its input ends", "")
-	remove := must(l.AddChildWithoutPidfd(removed.Process, func(*os.ProcessState, error) { t.Error("called") }))
-	must(l.AddChildWithoutPidfd(left.Process, func(*os.ProcessState, error) { t.Error("called") }))
+	remove := must(l.AddChild(removed.Process, func(*os.ProcessState, error) { t.Error("called") }))
+	must(l.AddChild(left.Process, func(*os.ProcessState, error) { t.Error("called") }))
 	if !remove() || remove() {
 		t.Error("remove reports the wrong thing")
 	}
 	must0(l.Close())
 	removed.end()
 	left.end()
-	for stacks := make([]byte, 1<<20); strings.Contains(string(stacks[:runtime.Stack(stacks, true)]), "reactor.(*Loop).addChild"); {
+	for stacks := make([]byte, 1<<20); strings.Contains(string(stacks[:runtime.Stack(stacks, true)]), "reactor.(*Loop).awaitChild"); {
 		runtime.Gosched() // until the goroutines that it has made have ended
 	}
 	mustBeReaped(t, removed.Pid)

@@ -24,7 +24,7 @@ func (l *Loop) Close() error {
 	alone, within := l.beginClosing(), l.within()
 	switch {
 	case alone && (within || coro.CurrentPool() != nil):
-		go l.closeAlone() // on a loop's goroutine no other loop can run
+		l.world.Go(l.closeAlone) // on a loop's goroutine no other loop can run
 	case alone:
 		l.closeAlone()
 	}

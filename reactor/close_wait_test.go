@@ -129,7 +129,7 @@ func (h logged) Handle(_ context.Context, r slog.Record) error {
 func TestCloseLogsWhomItWaitsFor(t *testing.T) {
 	texts := make(chan string)
 	clock := &fakeClock{step: 100 * time.Millisecond}
-	l := newLoop(t, clock.option, wrapping(quick), reactor.WithLogger(slog.New(logged{slog.DiscardHandler, texts})))
+	l := newLoop(t, clock.option(), wrapping(quick), reactor.WithLogger(slog.New(logged{slog.DiscardHandler, texts})))
 	must0(l.Start())
 	goOn := make(chan struct{})
 	for range 2 {
@@ -204,7 +204,7 @@ func TestCloseLogsWhatNeverComesToRest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			texts := make(chan string)
 			clock := &fakeClock{step: 10 * time.Millisecond}
-			l := newLoop(t, append(tt.opts, clock.option, wrapping(quick), reactor.WithLogger(slog.New(logged{slog.DiscardHandler, texts})))...)
+			l := newLoop(t, append(tt.opts, clock.option(), wrapping(quick), reactor.WithLogger(slog.New(logged{slog.DiscardHandler, texts})))...)
 			var over atomic.Bool
 			tt.arm(l, &over)
 			must0(l.Start())

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/corobridge/corobridge/internal/poll"
-	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -79,7 +79,7 @@ func TestHowLongALoopMayBlock(t *testing.T) {
 			var l *reactor.Loop
 			var waited []time.Duration
 			clock := &fakeClock{}
-			l = newLoop(t, clock.option, wrapping(func(p poll.Poller, into []poll.Event, d time.Duration) (int, error) {
+			l = newLoop(t, clock.option(), wrapping(func(p poll.Poller, into []poll.Event, d time.Duration) (int, error) {
 				waited = append(waited, d)
 				l.Stop()
 				return p.Wait(into, 0)
@@ -100,15 +100,15 @@ type jumpingClock struct {
 	jump time.Duration
 }
 
-func (c *jumpingClock) Wall() time.Time         { return c.fakeClock.Wall().Add(c.jump) }
-func (c *jumpingClock) option(cfg *seam.Config) { cfg.Clock = c }
+func (c *jumpingClock) Wall() time.Time        { return c.fakeClock.Wall().Add(c.jump) }
+func (c *jumpingClock) option() reactor.Option { return reactor.WithWorld(worldtest.WithTime(c)) }
 
 // 201: the loop's time never goes back, and timers go by it.
 func TestAJumpOfTheTimeOfDayMovesNoTimer(t *testing.T) {
 	for name, jump := range map[string]time.Duration{"forward": 48 * time.Hour, "back": -48 * time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			clock := &jumpingClock{}
-			l := newLoop(t, clock.option)
+			l := newLoop(t, clock.option())
 			fired := 0
 			count := func() { fired++ }
 			timers := []reactor.Timer{l.CallLater(time.Hour, count), l.CallAt(clock.Wall().Add(time.Hour), count)}
@@ -159,7 +159,7 @@ func TestATimerThatIsOverKeepsNothingAlive(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			const n = 200
 			clock := &fakeClock{}
-			l := newLoop(t, clock.option)
+			l := newLoop(t, clock.option())
 			held := make([]weak.Pointer[[1 << 10]byte], n)
 			timers := make([]reactor.Timer, n)
 			for i := range n {

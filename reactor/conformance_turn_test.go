@@ -23,7 +23,7 @@ func elsewhere(fn func()) {
 // 196: what is there when a turn begins runs in the order of the turn.
 func TestOneTurnHasAnOrder(t *testing.T) {
 	clock := &fakeClock{}
-	l := newLoop(t, clock.option)
+	l := newLoop(t, clock.option())
 	var got []string
 	say := func(s string) func() { return func() { got = append(got, s) } }
 	a, b := pair(t)
@@ -106,7 +106,7 @@ func TestWhatATurnAddsRunsInItsPlace(t *testing.T) {
 		for _, what := range adds {
 			t.Run(what.name+" added in a "+place.name, func(t *testing.T) {
 				clock := &fakeClock{} // which stands still: a timer is due as soon as it is made
-				l := newLoop(t, clock.option)
+				l := newLoop(t, clock.option())
 				var added, ran uint64
 				place.arm(t, l, func() {
 					added = l.Stats().Turns

@@ -4,7 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/world"
 )
 
 // daytime converts between the time of day and the loop's monotonic clock. The two are never read at
@@ -18,13 +18,13 @@ type daytime struct{ zero atomic.Pointer[time.Time] }
 const daytimeAccuracy = time.Millisecond
 
 // when returns a time of day as a time of the clock.
-func (d *daytime) when(c seam.Clock, t time.Time) time.Duration { return t.Sub(d.origin(c)) }
+func (d *daytime) when(c world.Clock, t time.Time) time.Duration { return t.Sub(d.origin(c)) }
 
 // at returns a time of the clock as a time of day.
-func (d *daytime) at(c seam.Clock, when time.Duration) time.Time { return d.origin(c).Add(when) }
+func (d *daytime) at(c world.Clock, when time.Duration) time.Time { return d.origin(c).Add(when) }
 
 // origin returns the time of day at which the clock stood at zero.
-func (d *daytime) origin(c seam.Clock) time.Time {
+func (d *daytime) origin(c world.Clock) time.Time {
 	const tries = 4 // another goroutine may have had the processor between two readings
 	var zero time.Time
 	for range tries {

@@ -11,7 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/world"
+	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -186,8 +187,8 @@ func TestMisuseOfADeadline(t *testing.T) {
 // was left to.
 func TestExtendRacesWithTheLoop(t *testing.T) {
 	for range 20 {
-		var clock = seam.SystemClock()
-		l := started(t, func(c *seam.Config) { c.Clock = clock })
+		var clock = world.System()
+		l := started(t, reactor.WithWorld(worldtest.WithTime(clock)))
 		var due atomic.Int64
 		passed := make(chan struct{}, 1)
 		d := newIdler(l, func() {

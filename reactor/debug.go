@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/internal/coro"
-	"github.com/corobridge/corobridge/internal/seam"
 )
 
 // defaultSlow is asyncio's slow_callback_duration.
@@ -32,12 +31,16 @@ func WithDebug(slow time.Duration) Option {
 	if slow < 0 {
 		panic(fmt.Sprintf("reactor: WithDebug(%v): give a positive duration, or 0 for %v", slow, defaultSlow))
 	}
-	return func(c *seam.Config) { c.Debug, c.Slow = true, slow }
+	return func(c *config) {
+		if c.debug = true; slow != 0 {
+			c.slow = slow
+		}
+	}
 }
 
 // WithProfileLabels gives each task that has a name (see task.Name) the profiler label "task" with that name, and the goroutines that the
 // task starts too.
-func WithProfileLabels() Option { return func(c *seam.Config) { c.Labels = true } }
+func WithProfileLabels() Option { return func(c *config) { c.labels = true } }
 
 // inspection is what the loop does for those who look inside: it is nil, off or zero for a loop that nobody looks at.
 type inspection struct {
@@ -50,15 +53,15 @@ type inspection struct {
 	beforeSleep func(forever bool) (again time.Duration)
 }
 
-func (l *Loop) initInspection(cfg *seam.Config) {
-	l.debug, l.labels = cfg.Debug, cfg.Labels || cfg.Debug
-	if o, _ := cfg.Observer.(*Observer); o != nil {
-		own := *o
+func (l *Loop) initInspection(cfg *config) {
+	l.debug, l.labels = cfg.debug, cfg.labels || cfg.debug
+	if cfg.observer != nil {
+		own := *cfg.observer
 		l.observer = &own
 	}
 	o := l.Observer()
 	if l.debug || o.Slow != nil || o.Stalled != nil {
-		l.watchdog = newWatchdog(l, cfg.Slow, cfg.Alarm)
+		l.watchdog = newWatchdog(l, cfg.slow)
 		l.coros.NoteNumbers()
 	}
 	if l.debug || o.Turn != nil || o.Lag != nil {

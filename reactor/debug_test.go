@@ -98,7 +98,7 @@ func (j *job) method() { j.do() }
 func TestWhatIsSlowIsNamed(t *testing.T) {
 	var alarm fakeAlarm
 	var s stalls
-	l := newLoop(t, alarm.option, reactor.WithObserver(s.observer()))
+	l := newLoop(t, alarm.option(), reactor.WithObserver(s.observer()))
 	slow := func() { alarm.advance(time.Second) }
 	l.CallSoon(slow)
 	l.CallSoon((&job{do: slow}).method)

@@ -36,7 +36,7 @@ func TestEveryCallsAtWholeMultiples(t *testing.T) {
 // However long the calls take, and however late they come, they stay at multiples of the interval; those that were missed are skipped.
 func TestEveryDoesNotDrift(t *testing.T) {
 	j := &journal{clock: &fakeClock{}}
-	l := newLoop(t, j.clock.option)
+	l := newLoop(t, j.clock.option())
 	takes := []time.Duration{1, 0, 9, 10, 35, 0}
 	l.CallSoon(func() {
 		l.Every(10, func() {
@@ -63,7 +63,7 @@ func TestStopInsideEvery(t *testing.T) {
 	for name, from := range map[string]func(func()){"loop": func(f func()) { f() }, "goroutine": foreign} {
 		t.Run(name, func(t *testing.T) {
 			clock := &fakeClock{}
-			l := newLoop(t, clock.option)
+			l := newLoop(t, clock.option())
 			calls := 0
 			var timer reactor.Timer
 			timer = l.Every(1, func() {
@@ -157,7 +157,7 @@ func TestEveryOfNothingPanics(t *testing.T) {
 
 func TestEveryOnAClosedLoopAndTheLongestInterval(t *testing.T) {
 	clock := &fakeClock{now: time.Hour}
-	l := newLoop(t, clock.option)
+	l := newLoop(t, clock.option())
 	timer := l.Every(math.MaxInt64, func() { t.Error("it came") })
 	turns(t, l, 2)
 	l.Close()

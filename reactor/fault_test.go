@@ -17,7 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/corobridge/corobridge/internal/poll"
-	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/world"
+	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -232,12 +233,10 @@ func (p *refusing) Modify(fd int, tag uint64, want poll.Events, mode poll.Mode) 
 func TestARegistrationThatIsRefusedChangesNothing(t *testing.T) {
 	for _, errno := range []syscall.Errno{unix.ENOSPC, unix.ENOMEM, unix.EPERM} {
 		p := &refusing{}
-		l := newLoop(t, func(c *seam.Config) {
-			c.Poller = func() (_ poll.Poller, err error) {
-				p.Poller, err = poll.New(poll.Auto)
-				return p, err
-			}
-		})
+		l := newLoop(t, reactor.WithWorld(worldtest.WithPoller(func(below poll.Poller) poll.Poller {
+			p.Poller = below
+			return p
+		})))
 		a, b := pair(t)
 		c, _ := pair(t)
 		got := ""
@@ -308,7 +307,7 @@ func TestALoopWithoutAPollerCloses(t *testing.T) {
 			var x exceptions
 			var waits atomic.Int64
 			clock := &fakeClock{step: 50 * time.Millisecond}
-			l := must(reactor.New(x.option(), noFaults, clock.option, wrapping(func(poll.Poller, []poll.Event, time.Duration) (int, error) {
+			l := must(reactor.New(x.option(), noFaults, clock.option(), wrapping(func(poll.Poller, []poll.Event, time.Duration) (int, error) {
 				waits.Add(1)
 				return 0, errno
 			})))
@@ -361,7 +360,7 @@ func TestCloseFromAGoroutineWhileACallbackRuns(t *testing.T) {
 
 func TestNewRefusesFaultsThatMakeNoSense(t *testing.T) {
 	guard(t)
-	t.Setenv(seam.FaultsVariable, "eagain=lots")
+	t.Setenv(world.FaultsVariable, "eagain=lots")
 	if l, err := reactor.New(); l != nil || err == nil || !strings.Contains(err.Error(), "COROBRIDGE_FAULTS") || !strings.Contains(err.Error(), "eagain") {
 		t.Errorf("%v, %v", l, err)
 	}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/corobridge/corobridge/internal/coro"
 	"github.com/corobridge/corobridge/internal/poll"
-	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/world"
 )
 
 // ErrClosed is the error of calls on a closed loop. Calls that begin something new return it as soon as Close has begun; those that
@@ -31,12 +31,11 @@ func (f callback) Run() { f() }
 //
 // Its methods may be called from any goroutine unless they say otherwise.
 type Loop struct {
-	clock     seam.Clock
-	chooser   seam.Chooser
-	scheduler scheduler // nil for first in, first out
-	kernel    seam.Kernel
+	world     world.World
+	clock     world.Clock   // its clock
+	chooser   world.Chooser // nil for first in, first out
+	scheduler scheduler     // nil for first in, first out
 	poller    poll.Poller
-	faults    *seam.FaultLayer // nil: none
 	kind      poll.Kind
 	logger    *slog.Logger
 	exception ExceptionHandler
@@ -85,49 +84,24 @@ type Loop struct {
 
 // New makes a loop. It fails when the process is out of descriptors, or the platform has no such poller.
 func New(opts ...Option) (*Loop, error) {
-	var cfg seam.Config
-	for _, o := range opts {
-		o(&cfg)
+	cfg := newConfig(opts)
+	w, err := world.Open(cfg.layers...)
+	if err != nil {
+		return nil, fmt.Errorf("reactor: new loop: %w", err)
 	}
 	l := &Loop{
-		clock: cfg.Clock, chooser: cfg.Chooser, scheduler: newScheduler(&cfg), kernel: cfg.Kernel, logger: cfg.Logger,
+		world: w, clock: w, chooser: w.Chooser(), scheduler: newScheduler(cfg), kind: cfg.poller, logger: cfg.logger, exception: cfg.exception,
 		cause: ErrClosed, done: make(chan struct{}), holds: map[*hold]struct{}{}, watchers: map[int]*watcher{}, events: make([]poll.Event, eventsAtOnce),
 	}
-	if l.clock == nil {
-		l.clock = seam.SystemClock()
-	}
-	if l.logger == nil {
-		l.logger = slog.Default()
-	}
-	if l.exception, _ = cfg.Exception.(ExceptionHandler); l.exception == nil {
-		l.exception = logException
-	}
-	if l.kernel == nil {
-		k, err := seam.System()
-		if err != nil {
-			return nil, fmt.Errorf("reactor: new loop: %w", err)
-		}
-		l.kernel = k
-	}
-	if cfg.Poller == nil {
-		cfg.Poller = func() (poll.Poller, error) { return poll.New(poll.Auto) }
-	}
-	faults, err := cfg.FaultLayer()
-	if err != nil {
+	if l.poller, err = w.OpenPoller(cfg.poller); err != nil {
 		return nil, fmt.Errorf("reactor: new loop: %w", err)
 	}
-	p, err := faults.Poller(cfg.Poller)
-	if err != nil {
-		return nil, fmt.Errorf("reactor: new loop: %w", err)
-	}
-	l.kernel, l.faults = faults.Kernel(l.kernel), faults
-	l.poller, l.kind = p, cfg.Kind
-	l.initInspection(&cfg)
-	l.off.init(l, cfg.Workers)
+	l.initInspection(cfg)
+	l.off.init(l, cfg.workers)
 	l.root = newRootContext(l)
 	l.now = l.clock.Now()
-	l.coros.Init(l, l.Post, l.ready.push, func() { l.goexit = true })
-	l.coros.ReportTo(l.reportLoss, cfg.Debug)
+	l.coros.Init(l, w, l.Post, l.ready.push, func() { l.goexit = true })
+	l.coros.ReportTo(l.reportLoss, cfg.debug)
 	return l, nil
 }
 
@@ -176,11 +150,11 @@ func (l *Loop) Context() context.Context { return l.root }
 // Coroutines returns the loop's coroutine pool. It is for the packages of this module.
 func (l *Loop) Coroutines() *coro.Pool { return &l.coros }
 
-// Clock returns the loop's clock, which Now lags behind. It is for the packages of this module.
-func (l *Loop) Clock() seam.Clock { return l.clock }
+// World returns what the loop touches outside its own memory. It is for the packages of this module.
+func (l *Loop) World() world.World { return l.world }
 
-// Kernel returns the loop's socket seam. It is for the packages of this module.
-func (l *Loop) Kernel() seam.Kernel { return l.kernel }
+// Clock returns the loop's clock, which Now lags behind. It is for the packages of this module.
+func (l *Loop) Clock() world.Clock { return l.clock }
 
 // Logger returns where the loop logs.
 func (l *Loop) Logger() *slog.Logger { return l.logger }

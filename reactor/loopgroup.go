@@ -126,7 +126,7 @@ func (g *LoopGroup) Close() error {
 		here, idle = idle[0], idle[1:]
 	}
 	for _, l := range idle {
-		go l.closeAlone() // they may wait for each other
+		l.world.Go(l.closeAlone) // they may wait for each other
 	}
 	if within {
 		return nil

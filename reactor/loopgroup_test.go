@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"github.com/corobridge/corobridge/internal/poll"
-	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/world"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -81,18 +81,21 @@ func TestAGroupHasAsManyLoopsAsAskedFor(t *testing.T) {
 	}
 }
 
+// pollerless is a world that is out of pollers.
+type pollerless struct{ world.World }
+
+func (pollerless) OpenPoller(poll.Kind) (poll.Poller, error) { return nil, errMine }
+
 func TestAGroupThatCannotBeMadeLeavesNothing(t *testing.T) {
 	for failing := range 3 {
 		guard(t)
 		made := 0
-		g, err := reactor.NewGroup(3, func(c *seam.Config) {
-			c.Poller = func() (poll.Poller, error) {
-				if made++; made > failing {
-					return nil, errMine
-				}
-				return poll.New(poll.Auto)
+		g, err := reactor.NewGroup(3, reactor.WithWorld(func(w world.World) world.World {
+			if made++; made > failing {
+				return pollerless{w}
 			}
-		})
+			return w
+		}))
 		if g != nil || !errors.Is(err, errMine) || !strings.HasPrefix(err.Error(), "reactor: new group, loop ") {
 			t.Errorf("%v, %v", g, err)
 		}

@@ -13,20 +13,20 @@ import (
 	"github.com/corobridge/corobridge/internal/coro"
 	"github.com/corobridge/corobridge/internal/poll"
 	"github.com/corobridge/corobridge/internal/poll/polltest"
-	"github.com/corobridge/corobridge/internal/seam"
-	"github.com/corobridge/corobridge/internal/seam/seamtest"
+	"github.com/corobridge/corobridge/internal/world"
+	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 )
 
-func TestMain(m *testing.M) { seamtest.Main(m) }
+func TestMain(m *testing.M) { worldtest.Main(m) }
 
 // descriptors returns what is open.
-func descriptors() map[string]string { return seamtest.Open() }
+func descriptors() map[string]string { return worldtest.Open() }
 
 // guard fails the test if it leaves a descriptor open, and ends the process if it hangs.
 func guard(t testing.TB) {
 	t.Helper()
-	seamtest.Guard(t)
+	worldtest.Guard(t)
 }
 
 // newLoop makes a loop that is closed at the end of the test, and that fails the test if there is an exception, unless opts
@@ -58,8 +58,10 @@ func started(t testing.TB, opts ...reactor.Option) *reactor.Loop {
 }
 
 // noFaults is for loops whose turns are counted; asEnvironment is what a loop has otherwise.
-func noFaults(c *seam.Config)      { c.Faults = &seam.Faults{} }
-func asEnvironment(c *seam.Config) { c.Faults = nil }
+var (
+	noFaults      = reactor.WithWorld(worldtest.NoFaults)
+	asEnvironment = reactor.WithWorld(worldtest.WithFaults(nil))
+)
 
 // exceptions collects what is reported.
 type exceptions struct {
@@ -108,17 +110,14 @@ func (c *fakeClock) advance(d time.Duration) {
 	c.now += d
 }
 
-func (c *fakeClock) option(cfg *seam.Config) { cfg.Clock = c }
+func (c *fakeClock) option() reactor.Option { return reactor.WithWorld(worldtest.WithTime(c)) }
 
 // counting makes the loop's poller count its calls.
 func counting(c **polltest.Counter) reactor.Option {
-	return func(cfg *seam.Config) {
-		cfg.Poller = func() (poll.Poller, error) {
-			p, err := poll.New(poll.Auto)
-			*c = polltest.Count(p)
-			return *c, err
-		}
-	}
+	return reactor.WithWorld(worldtest.WithPoller(func(p poll.Poller) poll.Poller {
+		*c = polltest.Count(p)
+		return *c
+	}))
 }
 
 // wrapped is a poller whose waits a test takes part in.
@@ -133,15 +132,9 @@ func (p *wrapped) Wait(into []poll.Event, timeout time.Duration) (int, error) {
 
 // wrapping replaces the poller's Wait; inner is the real one's.
 func wrapping(wait func(inner poll.Poller, into []poll.Event, timeout time.Duration) (int, error)) reactor.Option {
-	return func(cfg *seam.Config) {
-		cfg.Poller = func() (poll.Poller, error) {
-			p, err := poll.New(poll.Auto)
-			if err != nil {
-				return nil, err
-			}
-			return &wrapped{p, func(into []poll.Event, d time.Duration) (int, error) { return wait(p, into, d) }}, nil
-		}
-	}
+	return reactor.WithWorld(worldtest.WithPoller(func(p poll.Poller) poll.Poller {
+		return &wrapped{p, func(into []poll.Event, d time.Duration) (int, error) { return wait(p, into, d) }}
+	}))
 }
 
 // must is for calls that prepare a test.
@@ -240,7 +233,7 @@ func (e *end) fill() {
 // halfClose ends what is sent.
 func (e *end) halfClose() { ok(kernel().Shutdown(e.fd, syscall.SHUT_WR)) }
 
-func kernel() seam.Kernel { return must(seam.System()) }
+func kernel() world.World { return world.System() }
 
 // ok is must for calls of the kernel.
 func ok(errno syscall.Errno) {

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/internal/coro"
-	"github.com/corobridge/corobridge/internal/seam"
 )
 
 // Observer is a set of functions that are told what a loop does. Each may be nil, and costs nothing then. They must not block; a panic
@@ -34,7 +33,7 @@ type Observer struct {
 // WithObserver sets who is told what the loop does. o is copied. Several loops may share an observer, whose functions must then be
 // safe for that.
 func WithObserver(o *Observer) Option {
-	return func(c *seam.Config) { c.Observer = o }
+	return func(c *config) { c.observer = o }
 }
 
 // Observer returns a copy of the loop's observer, whose fields are nil if there is none.

@@ -21,7 +21,7 @@ func TestAnObserverIsToldOfTurnsAndLag(t *testing.T) {
 	var all []turn
 	var lags []time.Duration
 	var clock fakeClock
-	l := newLoop(t, clock.option, reactor.WithObserver(&reactor.Observer{
+	l := newLoop(t, clock.option(), reactor.WithObserver(&reactor.Observer{
 		Turn: func(ran, events int, busy time.Duration) { all = append(all, turn{ran, events, busy}) },
 		Lag:  func(d time.Duration) { lags = append(lags, d) },
 	}))
@@ -69,7 +69,7 @@ func TestAnObserverIsToldOfABackoff(t *testing.T) {
 func TestAnObserverThatPanicsIsReported(t *testing.T) {
 	var x exceptions
 	var alarm fakeAlarm
-	l := started(t, alarm.option, x.option(), reactor.WithObserver(&reactor.Observer{
+	l := started(t, alarm.option(), x.option(), reactor.WithObserver(&reactor.Observer{
 		Turn:    func(int, int, time.Duration) { panic("turn") },
 		Lag:     func(time.Duration) { panic("lag") },
 		Slow:    func(string, time.Duration, []byte) { panic("slow") },
@@ -150,7 +150,7 @@ func TestAnObserverThatPanicsOnAClosedLoopIsLogged(t *testing.T) {
 
 func TestAnObserverThatCallsGoexitLosesNoTimer(t *testing.T) {
 	var clock fakeClock
-	l := newLoop(t, clock.option, reactor.WithObserver(&reactor.Observer{Lag: func(d time.Duration) {
+	l := newLoop(t, clock.option(), reactor.WithObserver(&reactor.Observer{Lag: func(d time.Duration) {
 		if d == time.Hour {
 			runtime.Goexit()
 		}

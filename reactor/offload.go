@@ -28,9 +28,6 @@ type offloaded struct {
 
 func (o *offloader) init(l *Loop, limit int) {
 	o.loop, o.limit = l, limit
-	if limit == 0 {
-		o.limit = 64
-	}
 }
 
 // Offload runs work on a goroutine, one of at most WithWorkers, and then done, if it is not nil, on the loop. More work waits its turn, first
@@ -52,7 +49,7 @@ func (l *Loop) Offload(work, done func()) (withdraw func() bool, err error) {
 	defer o.mu.Unlock()
 	if o.workers < o.limit { // so nothing is queued
 		o.workers++
-		go o.serve(w)
+		l.world.Go(func() { o.serve(w) })
 	} else {
 		o.push(w)
 	}
@@ -83,7 +80,7 @@ func (o *offloader) run(w *offloaded) {
 			o.loop.Post(callback(func() { o.loop.Report(e) }))
 		} else if !returned {
 			if more := o.next(); more != nil {
-				go o.serve(more)
+				o.loop.world.Go(func() { o.serve(more) })
 			}
 		}
 		if w.done != nil {

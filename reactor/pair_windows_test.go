@@ -5,7 +5,7 @@ import (
 	"syscall"
 
 	"github.com/corobridge/corobridge/internal/poll"
-	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/world"
 )
 
 // pair2 is pair without a test's cleanup. On loopback nearly everything arrives at once.
@@ -18,7 +18,7 @@ func pair2() (a, b *end) {
 	}
 	ln := socket()
 	defer ln.close()
-	ok(k.Bind(ln.fd, seam.Addr{IP: netip.MustParseAddrPort("127.0.0.1:0")}))
+	ok(k.Bind(ln.fd, world.Addr{IP: netip.MustParseAddrPort("127.0.0.1:0")}))
 	ok(k.Listen(ln.fd, 1))
 	addr, errno := k.LocalAddr(ln.fd)
 	ok(errno)

@@ -18,7 +18,7 @@ func (l *Loop) SetPoller(k PollerKind) error {
 		return err
 	}
 	defer l.finish()
-	p, err := l.faults.Poller(func() (poll.Poller, error) { return poll.New(k) })
+	p, err := l.world.OpenPoller(k)
 	if err != nil {
 		return fmt.Errorf("reactor: set poller: %w", err)
 	}

@@ -76,5 +76,5 @@ func (l *Loop) nap(wait time.Duration) {
 	if wait < 0 || wait > napAtMost {
 		wait = napAtMost
 	}
-	time.Sleep(wait)
+	l.world.Sleep(wait)
 }

@@ -1,10 +1,6 @@
 package reactor
 
-import (
-	"fmt"
-
-	"github.com/corobridge/corobridge/internal/seam"
-)
+import "fmt"
 
 // WithPriorities has what is ready run by urgency instead of in order. There are so many classes, of which 0 is the most urgent; a higher
 // one than there is means the last. A task has the class of task.Priority, and what Post is given that of its method Class() int if it
@@ -19,7 +15,7 @@ func WithPriorities(classes, ageTurns int) Option {
 	if classes <= 0 || ageTurns <= 0 {
 		panic(fmt.Sprintf("reactor: WithPriorities(%d, %d): give positive numbers of classes and turns", classes, ageTurns))
 	}
-	return func(c *seam.Config) { c.Classes, c.AgeTurns = classes, ageTurns }
+	return func(c *config) { c.classes, c.ageTurns = classes, ageTurns }
 }
 
 // scheduler decides what the next batch is. A loop without one takes all that is ready, in order.
@@ -32,11 +28,11 @@ type scheduler interface {
 }
 
 // newScheduler returns nil for first in, first out.
-func newScheduler(cfg *seam.Config) scheduler {
-	if cfg.Classes < 2 {
+func newScheduler(cfg *config) scheduler {
+	if cfg.classes < 2 {
 		return nil
 	}
-	return &priorities{age: uint64(cfg.AgeTurns), queues: make([]agedQueue, cfg.Classes)}
+	return &priorities{age: uint64(cfg.ageTurns), queues: make([]agedQueue, cfg.classes)}
 }
 
 // arrange begins a batch of a loop that has a scheduler.

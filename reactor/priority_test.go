@@ -9,7 +9,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -175,7 +175,7 @@ func (s seeded) Choose(n int) int { return s.IntN(n) }
 func TestASeededChooserChoosesWithinTheBatchOfPriorities(t *testing.T) {
 	const n = 200
 	run := func(seed uint64) (order []int) {
-		l := newLoop(t, reactor.WithPriorities(3, 2), func(c *seam.Config) { c.Chooser = seeded{rand.New(rand.NewPCG(seed, 2))} })
+		l := newLoop(t, reactor.WithPriorities(3, 2), reactor.WithWorld(worldtest.WithChooser(seeded{rand.New(rand.NewPCG(seed, 2))})))
 		for i := range n {
 			l.Post(item{i % 3, func() { order = append(order, i) }})
 		}

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -48,7 +48,7 @@ func fromEverywhere(t *testing.T, f func(t *testing.T, l *reactor.Loop, j *journ
 	for _, where := range []string{"loop", "goroutine"} {
 		t.Run(where, func(t *testing.T) {
 			j := &journal{clock: &fakeClock{}}
-			l := newLoop(t, j.clock.option)
+			l := newLoop(t, j.clock.option())
 			f(t, l, j, func(fn func()) {
 				if where == "loop" {
 					must0(l.CallSoon(fn))
@@ -99,7 +99,7 @@ func TestReset(t *testing.T) {
 
 func TestResetOfATimerThatIsStillOnItsWay(t *testing.T) {
 	j := &journal{clock: &fakeClock{}}
-	l := newLoop(t, j.clock.option)
+	l := newLoop(t, j.clock.option())
 	first := l.CallLater(5, j.note("from outside"))
 	second := l.CallLater(5, j.note("from the loop"))
 	var over sync.WaitGroup
@@ -112,7 +112,7 @@ func TestResetOfATimerThatIsStillOnItsWay(t *testing.T) {
 
 func TestResetInTheTurnOfTheTimers(t *testing.T) {
 	j := &journal{clock: &fakeClock{}}
-	l := newLoop(t, j.clock.option)
+	l := newLoop(t, j.clock.option())
 	var due, again reactor.Timer
 	l.CallSoon(func() {
 		l.CallLater(1, func() { due.Reset(3); again.Reset(0) })
@@ -208,15 +208,15 @@ type movingWall struct {
 	wall atomic.Int64
 }
 
-func (c *movingWall) Wall() time.Time         { return c.fakeClock.Wall().Add(time.Duration(c.wall.Load())) }
-func (c *movingWall) option(cfg *seam.Config) { cfg.Clock = c }
+func (c *movingWall) Wall() time.Time        { return c.fakeClock.Wall().Add(time.Duration(c.wall.Load())) }
+func (c *movingWall) option() reactor.Option { return reactor.WithWorld(worldtest.WithTime(c)) }
 
 func TestSettingTheTimeOfDayMovesNoTimer(t *testing.T) {
 	for name, by := range map[string]time.Duration{"forward": 24 * time.Hour, "back": -24 * time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			c := &movingWall{}
 			j := &journal{clock: &c.fakeClock}
-			l := newLoop(t, c.option)
+			l := newLoop(t, c.option())
 			later, at := l.CallLater(3, j.note("later")), l.CallAt(c.Wall().Add(4), j.note("at"))
 			turns(t, l, 2)
 			before := later.When()
@@ -235,7 +235,7 @@ func TestSettingTheTimeOfDayMovesNoTimer(t *testing.T) {
 // What a suspended machine has slept through comes at once: in the order of the times, each once.
 func TestAfterAJumpOfTheClockWhatIsDueFiresOnceAndInOrder(t *testing.T) {
 	j := &journal{clock: &fakeClock{}}
-	l := newLoop(t, j.clock.option)
+	l := newLoop(t, j.clock.option())
 	var idle reactor.Deadline
 	var every reactor.Timer
 	l.CallSoon(func() {

@@ -43,7 +43,7 @@ func (l *Loop) stopWith(ctx context.Context) (unwatch func()) {
 		l.Stop()
 	}
 	stopped := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
+	stop := l.world.AfterFunc(ctx, func() {
 		defer close(stopped)
 		l.Stop()
 	})
@@ -122,7 +122,7 @@ func (l *Loop) start(then func()) error {
 	if err := l.begin(); err != nil {
 		return err
 	}
-	go l.background(then)
+	l.world.Go(func() { l.background(then) })
 	return nil
 }
 
@@ -135,7 +135,7 @@ func (l *Loop) background(then func()) {
 			return
 		}
 		throwOn(recover())
-		go l.background(then) // the Goexit took this goroutine only
+		l.world.Go(func() { l.background(then) }) // the Goexit took this goroutine only
 	}()
 	defer l.coros.Enter()()
 	if l.meter != nil {

@@ -265,7 +265,7 @@ func TestALongBatchFlushesEarly(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			l := newLoop(t, clock.option)
+			l := newLoop(t, clock.option())
 			ran, flushedAt := 0, 0
 			for range 200 {
 				l.CallSoon(func() {

@@ -3,7 +3,6 @@ package reactor
 import (
 	"fmt"
 	"os"
-	"os/signal"
 	"reflect"
 	"slices"
 	"sync"
@@ -126,7 +125,7 @@ func (s *signals) add(h *signalHandler, sigs []os.Signal) bool {
 	}
 	if !s.started {
 		s.started = true
-		go s.watch()
+		s.loop.world.Go(s.watch)
 	}
 	return true
 }
@@ -140,7 +139,7 @@ func (s *signals) source(sig os.Signal) *signalSource {
 	}
 	src := &signalSource{sig: sig, came: make(chan os.Signal, 1)}
 	s.sources = append(s.sources, src)
-	signal.Notify(src.came, sig)
+	s.loop.world.Notify(src.came, sig)
 	s.nudge()
 	return src
 }
@@ -162,7 +161,7 @@ func (s *signals) drop(h *signalHandler) {
 		if len(src.handlers) > 0 {
 			return false
 		}
-		signal.Stop(src.came)
+		s.loop.world.StopNotify(src.came)
 		s.nudge()
 		return true
 	})
@@ -232,7 +231,7 @@ func (s *signals) deliver(src *signalSource) {
 func (s *signals) Close() error {
 	s.mu.Lock()
 	for _, src := range s.sources {
-		signal.Stop(src.came)
+		s.loop.world.StopNotify(src.came)
 		src.handlers = nil
 	}
 	s.sources, s.closed = nil, true

@@ -166,7 +166,7 @@ func TestRemoveTellsWhetherASignalHadThatHandler(t *testing.T) {
 func TestASlowSignalHandlerIsNamed(t *testing.T) {
 	var alarm fakeAlarm
 	var s stalls
-	l := newLoop(t, alarm.option, reactor.WithObserver(s.observer()))
+	l := newLoop(t, alarm.option(), reactor.WithObserver(s.observer()))
 	over := false
 	must(l.AddSignal(syscall.SIGUSR1, func(os.Signal) { alarm.advance(time.Second); over = true }))
 	raise(syscall.SIGUSR1)
@@ -228,7 +228,13 @@ func TestSignalsTakeOneGoroutineForALoop(t *testing.T) {
 func signalGoroutines() int {
 	stacks := make([]byte, 1<<20)
 	stacks = stacks[:runtime.Stack(stacks, true)]
-	return strings.Count(string(stacks), "created by github.com/corobridge/corobridge/reactor.(*signals).add")
+	n := 0
+	for stack := range strings.SplitSeq(string(stacks), "\n\n") {
+		if strings.Contains(stack, "reactor.(*signals).watch") {
+			n++
+		}
+	}
+	return n
 }
 
 // The signal comes while handlers are added and removed, and while loops are closed.

@@ -60,7 +60,7 @@ func timedPolls(clock *fakeClock, d time.Duration) reactor.Option {
 
 func TestStatsTellHowTheTimeIsSpent(t *testing.T) {
 	var clock fakeClock
-	l := newLoop(t, clock.option, timedPolls(&clock, 3*time.Second))
+	l := newLoop(t, clock.option(), timedPolls(&clock, 3*time.Second))
 	work := func(d time.Duration) func() { return func() { clock.advance(d) } }
 	round := func() {
 		l.CallSoon(work(time.Second))
@@ -100,7 +100,7 @@ func TestStatsTellHowTheTimeIsSpent(t *testing.T) {
 // A callback's time belongs to the round, also of a loop that stops then.
 func TestTheLastRoundCounts(t *testing.T) {
 	var clock fakeClock
-	l := newLoop(t, clock.option, reactor.WithDebug(time.Hour))
+	l := newLoop(t, clock.option(), reactor.WithDebug(time.Hour))
 	l.CallSoon(func() {
 		l.AtTurnEnd(run(func() { clock.advance(2 * time.Second) }))
 		clock.advance(time.Second)

@@ -13,13 +13,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 )
 
 func TestTimersFireInOrderOfTimeAndThenOfMaking(t *testing.T) {
 	clock := &fakeClock{}
-	l := newLoop(t, clock.option)
+	l := newLoop(t, clock.option())
 	var got []string
 	add := func(d time.Duration, name string) { l.CallLater(d, func() { got = append(got, name) }) }
 	for i, d := range []time.Duration{3, 1, 2, 1, 3, 0, -5, 2} {
@@ -56,7 +56,7 @@ func TestATimerMadeInATimerWaitsATurn(t *testing.T) {
 
 func TestATimerNeverFiresInTheTurnThatMakesIt(t *testing.T) {
 	clock := &fakeClock{}
-	l := newLoop(t, clock.option)
+	l := newLoop(t, clock.option())
 	fired := false
 	l.CallSoon(func() { l.CallLater(0, func() { fired = true }) })
 	turns(t, l, 1)
@@ -84,7 +84,7 @@ func TestTimersDoNotFireEarly(t *testing.T) {
 
 func TestCallAt(t *testing.T) {
 	clock := &fakeClock{now: time.Hour}
-	l := newLoop(t, clock.option)
+	l := newLoop(t, clock.option())
 	at := clock.Wall().Add(time.Second)
 	fired, past := 0, 0
 	timer := l.CallAt(at, func() { fired++ })
@@ -152,7 +152,7 @@ func TestWhenOfCallAtIsTheTimeItWasGiven(t *testing.T) {
 
 func TestAVeryLongTimerIsNotSoon(t *testing.T) {
 	clock := &fakeClock{now: time.Hour}
-	l := newLoop(t, clock.option)
+	l := newLoop(t, clock.option())
 	timers := []reactor.Timer{
 		l.CallLater(math.MaxInt64, func() { t.Error("fired") }),
 		l.CallAt(time.Unix(1<<40, 0), func() { t.Error("fired") }),
@@ -174,7 +174,7 @@ func TestStop(t *testing.T) {
 	for name, from := range map[string]func(func()){"loop": func(f func()) { f() }, "goroutine": foreign} {
 		t.Run(name, func(t *testing.T) {
 			clock := &fakeClock{}
-			l := newLoop(t, clock.option)
+			l := newLoop(t, clock.option())
 			l.CallSoon(func() {
 				pending := l.CallLater(0, func() { t.Error("a stopped timer fired") })
 				from(func() {
@@ -207,7 +207,7 @@ func TestStop(t *testing.T) {
 
 func TestATimerStopsALaterOneOfTheSameTurn(t *testing.T) {
 	clock := &fakeClock{}
-	l := newLoop(t, clock.option)
+	l := newLoop(t, clock.option())
 	var second reactor.Timer
 	l.CallLater(1, func() { second.Stop() })
 	second = l.CallLater(1, func() { t.Error("it fired") })
@@ -276,7 +276,7 @@ func TestTheHeapSorts(t *testing.T) {
 		}
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			clock := &fakeClock{}
-			l := newLoop(t, clock.option)
+			l := newLoop(t, clock.option())
 			rnd := rand.New(rand.NewPCG(uint64(n), 3))
 			type entry struct {
 				when  time.Duration
@@ -334,7 +334,7 @@ func TestCloseDropsTimers(t *testing.T) {
 
 func TestNow(t *testing.T) {
 	clock := &fakeClock{now: time.Hour}
-	l := newLoop(t, clock.option)
+	l := newLoop(t, clock.option())
 	if !l.Now().Equal(fakeEpoch.Add(time.Hour)) {
 		t.Errorf("outside: %v", l.Now())
 	}
@@ -348,7 +348,7 @@ func TestNow(t *testing.T) {
 	turns(t, l, 1)
 }
 
-var _ seam.Clock = (*fakeClock)(nil)
+var _ worldtest.Time = (*fakeClock)(nil)
 
 func TestTimersOfNothingPanicWhereTheyAreMade(t *testing.T) {
 	l := newLoop(t)

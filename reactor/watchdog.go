@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/internal/gid"
-	"github.com/corobridge/corobridge/internal/seam"
 )
 
 // watchdog measures what the loop runs, and looks from outside at what has been running for long. It sits between the loop and
@@ -18,9 +17,8 @@ import (
 //
 // From outside it comes by an alarm, which is set when something begins to run and none is set. A loop that waits for events sets none.
 type watchdog struct {
-	loop  *Loop
-	slow  time.Duration
-	alarm seam.Alarm
+	loop *Loop
+	slow time.Duration
 
 	// What is to run next, between the loop's turn and Run or Ready.
 	op      string
@@ -50,15 +48,7 @@ type subject struct {
 
 func (s subject) String() string { return describe(s.op, s.task, s.v) }
 
-func newWatchdog(l *Loop, slow time.Duration, alarm seam.Alarm) *watchdog {
-	if slow == 0 {
-		slow = defaultSlow
-	}
-	if alarm == nil {
-		alarm = seam.SystemAlarm
-	}
-	return &watchdog{loop: l, slow: slow, alarm: alarm}
-}
+func newWatchdog(l *Loop, slow time.Duration) *watchdog { return &watchdog{loop: l, slow: slow} }
 
 // watch returns r as it is to be run, next.
 func (w *watchdog) watch(op string, r Runnable) Runnable {
@@ -137,7 +127,7 @@ func (w *watchdog) end() {
 func (w *watchdog) set(d time.Duration) {
 	if !w.ended {
 		w.rings.Add(1)
-		w.stop = w.alarm(d, w.ring)
+		w.stop = w.loop.world.Alarm(d, w.ring)
 	}
 }
 

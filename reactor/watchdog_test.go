@@ -13,7 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/world"
+	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -70,7 +71,11 @@ func (a *fakeAlarm) isSet() bool {
 	return len(a.pending) > 0
 }
 
-func (a *fakeAlarm) option(cfg *seam.Config) { cfg.Clock, cfg.Alarm = a, a.set }
+func (a *fakeAlarm) option() reactor.Option {
+	return reactor.WithWorld(func(w world.World) world.World {
+		return worldtest.WithAlarm(a.set)(worldtest.WithTime(a)(w))
+	})
+}
 
 // logBook is where a loop logs, and from where a test reads meanwhile.
 type logBook struct {
@@ -168,7 +173,7 @@ func TestAStallIsToldWhileItLasts(t *testing.T) {
 			alarm = &fakeAlarm{}
 			var s stalls
 			var log logBook
-			l := started(t, alarm.option, reactor.WithDebug(time.Second), reactor.WithObserver(s.observer()), log.option())
+			l := started(t, alarm.option(), reactor.WithDebug(time.Second), reactor.WithObserver(s.observer()), log.option())
 			ctx, cancel := context.WithCancel(t.Context())
 			inLoop(t, l, func() { start(l, func() { await(ctx) }) })
 			inLoop(t, l, cancel) // the coroutine that was resumed last is none that stalls
@@ -208,7 +213,7 @@ func TestOnlyWhatTakesLongIsSlow(t *testing.T) {
 			var x exceptions
 			var s stalls
 			var alarm fakeAlarm
-			l := newLoop(t, alarm.option, reactor.WithObserver(s.observer()), x.option())
+			l := newLoop(t, alarm.option(), reactor.WithObserver(s.observer()), x.option())
 			l.CallSoon(func() { alarm.advance(d); end() })
 			turns(t, l, 1)
 			if slow, stalled := s.count(); slow != want || stalled != 0 {
@@ -220,7 +225,7 @@ func TestOnlyWhatTakesLongIsSlow(t *testing.T) {
 
 func TestAnIdleLoopSetsNoAlarm(t *testing.T) {
 	var alarm fakeAlarm
-	l := newLoop(t, alarm.option, reactor.WithDebug(0))
+	l := newLoop(t, alarm.option(), reactor.WithDebug(0))
 	work := func() {
 		for range 3 {
 			l.CallSoon(func() {})
@@ -241,7 +246,7 @@ func TestAnIdleLoopSetsNoAlarm(t *testing.T) {
 func TestWithoutDebugModeThereIsNoAlarm(t *testing.T) {
 	for name, o := range map[string]*reactor.Observer{"no observer": nil, "one without hooks": {}, "other hooks": {Lag: func(time.Duration) {}}} {
 		var alarm fakeAlarm
-		l := newLoop(t, alarm.option, reactor.WithObserver(o))
+		l := newLoop(t, alarm.option(), reactor.WithObserver(o))
 		l.CallSoon(func() {})
 		turns(t, l, 1)
 		if alarm.sets != 0 {
@@ -254,7 +259,7 @@ func TestCloseEndsTheWatchdog(t *testing.T) {
 	var alarm fakeAlarm
 	told, began, release := make(chan bool), make(chan bool), make(chan bool)
 	over := false
-	l := newLoop(t, alarm.option, reactor.WithObserver(&reactor.Observer{Stalled: func(string, time.Duration, []byte) {
+	l := newLoop(t, alarm.option(), reactor.WithObserver(&reactor.Observer{Stalled: func(string, time.Duration, []byte) {
 		told <- true
 		for range 100 {
 			runtime.Gosched() // Close has its chance to come first
@@ -306,7 +311,7 @@ func TestCloseInStalledOnlyBeginsIt(t *testing.T) {
 			var alarm fakeAlarm
 			var g *reactor.LoopGroup
 			told := 0
-			g = must(reactor.NewGroup(2, alarm.option, reactor.WithObserver(&reactor.Observer{Stalled: func(string, time.Duration, []byte) {
+			g = must(reactor.NewGroup(2, alarm.option(), reactor.WithObserver(&reactor.Observer{Stalled: func(string, time.Duration, []byte) {
 				told++
 				must0(closeIt(g))
 				if isDone(g.Loops()[0]) {
@@ -342,7 +347,7 @@ func TestTheWatchdogLooksAtOneStallAtATime(t *testing.T) {
 			<-release
 		}
 	}
-	l := newLoop(t, alarm.option, reactor.WithObserver(observer))
+	l := newLoop(t, alarm.option(), reactor.WithObserver(observer))
 	must0(l.Start())
 	block := func() (began, release chan bool) {
 		began, release = make(chan bool), make(chan bool)

@@ -17,7 +17,8 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/internal/poll"
-	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/world"
+	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
 	"github.com/corobridge/corobridge/task"
@@ -28,7 +29,7 @@ type stopped struct{ now atomic.Int64 }
 
 func (s *stopped) Now() time.Duration     { return time.Duration(s.now.Load()) }
 func (s *stopped) Wall() time.Time        { return time.Unix(0, s.now.Load()) }
-func (s *stopped) option() reactor.Option { return func(c *seam.Config) { c.Clock = s } }
+func (s *stopped) option() reactor.Option { return reactor.WithWorld(worldtest.WithTime(s)) }
 func (s *stopped) move(l *reactor.Loop, by time.Duration) {
 	s.now.Add(int64(by))
 	l.CallSoon(func() {}) // it looks at the clock
@@ -39,7 +40,7 @@ var quiet = reactor.WithLogger(slog.New(slog.DiscardHandler))
 
 // limited is a kernel with few descriptors.
 type limited struct {
-	seam.Kernel
+	world.World
 	mu    sync.Mutex
 	limit int
 	open  map[int]bool
@@ -69,16 +70,16 @@ func (k *limited) Socket(network string, dual bool) (int, syscall.Errno) {
 	if k.full() {
 		return -1, syscall.EMFILE
 	}
-	fd, errno := k.Kernel.Socket(network, dual)
+	fd, errno := k.World.Socket(network, dual)
 	k.opened(fd, errno)
 	return fd, errno
 }
 
-func (k *limited) Accept(fd int) (int, seam.Addr, syscall.Errno) {
+func (k *limited) Accept(fd int) (int, world.Addr, syscall.Errno) {
 	if k.full() {
-		return -1, seam.Addr{}, syscall.EMFILE
+		return -1, world.Addr{}, syscall.EMFILE
 	}
-	nfd, peer, errno := k.Kernel.Accept(fd)
+	nfd, peer, errno := k.World.Accept(fd)
 	k.opened(nfd, errno)
 	return nfd, peer, errno
 }
@@ -87,7 +88,7 @@ func (k *limited) Close(fd int) syscall.Errno {
 	k.mu.Lock()
 	delete(k.open, fd)
 	k.mu.Unlock()
-	return k.Kernel.Close(fd)
+	return k.World.Close(fd)
 }
 
 func backoffs(l *reactor.Loop) uint64 { return stream.StatsOf(l).Backoffs }
@@ -145,8 +146,8 @@ func TestAClosedConnectionEndsThePause(t *testing.T) {
 	for _, how := range []string{"accepting task", "callback", "other loops"} {
 		t.Run(how, func(t *testing.T) {
 			guard(t)
-			k, clock := &limited{Kernel: system(), limit: 4, open: map[int]bool{}}, &stopped{}
-			opts := []reactor.Option{func(c *seam.Config) { c.Kernel = k }, clock.option(), noFaults, quiet}
+			k, clock := &limited{limit: 4, open: map[int]bool{}}, &stopped{}
+			opts := []reactor.Option{reactor.WithWorld(worldtest.On(k, &k.World)), clock.option(), noFaults, quiet}
 			var l *reactor.Loop
 			var address string
 			switch how {
@@ -197,8 +198,8 @@ func TestAClosedConnectionEndsThePause(t *testing.T) {
 func TestALackThatLastsTurnsAwayThoseWhoWait(t *testing.T) {
 	guard(t)
 	var log bytes.Buffer
-	k, clock := &limited{Kernel: system(), limit: 3, open: map[int]bool{}}, &stopped{}
-	l := startLoop(t, func(c *seam.Config) { c.Kernel = k }, clock.option(), noFaults,
+	k, clock := &limited{limit: 3, open: map[int]bool{}}, &stopped{}
+	l := startLoop(t, reactor.WithWorld(worldtest.On(k, &k.World)), clock.option(), noFaults,
 		reactor.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 	address, stop := serving(t, l, &stream.Server{Handler: echo})
 	first := dial(t, address)
@@ -283,12 +284,10 @@ func TestAServerSurvivesAPollerWithoutRoom(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.ENOMEM} {
 		guard(t)
 		clock, p := &stopped{}, &full{}
-		l := startLoop(t, clock.option(), noFaults, quiet, func(c *seam.Config) {
-			c.Poller = func() (_ poll.Poller, err error) {
-				p.Poller, err = poll.New(poll.Auto)
-				return p, err
-			}
-		})
+		l := startLoop(t, clock.option(), noFaults, quiet, reactor.WithWorld(worldtest.WithPoller(func(below poll.Poller) poll.Poller {
+			p.Poller = below
+			return p
+		})))
 		address, stop := serving(t, l, &stream.Server{Handler: echo})
 		first := dial(t, address)
 		ask(t, first, "hello")

@@ -9,12 +9,12 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/world"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
 
-type addr = seam.Addr
+type addr = world.Addr
 
 // netAddr shows an address as package net does.
 func netAddr(a addr) net.Addr {
@@ -94,7 +94,7 @@ func lookup(ctx context.Context, loop *reactor.Loop, host string) ([]netip.Addr,
 		return []netip.Addr{ip}, nil
 	}
 	return task.Blocking(ctx, func(ctx context.Context) ([]netip.Addr, error) {
-		return loop.Kernel().LookupHost(ctx, host)
+		return loop.World().LookupHost(ctx, host)
 	})
 }
 

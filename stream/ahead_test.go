@@ -14,14 +14,16 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/world"
+	"github.com/corobridge/corobridge/internal/world/worldtest"
+	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
 	"github.com/corobridge/corobridge/task"
 )
 
 // diary is a kernel that writes down its reads, and what else happens.
 type diary struct {
-	seam.Kernel
+	world.World
 	mu      sync.Mutex
 	entries []string
 }
@@ -33,7 +35,7 @@ func (d *diary) note(entry string) {
 }
 
 func (d *diary) Read(fd int, p []byte) (int, syscall.Errno) {
-	n, errno := d.Kernel.Read(fd, p)
+	n, errno := d.World.Read(fd, p)
 	if n > 0 {
 		d.note("read")
 	}
@@ -43,8 +45,8 @@ func (d *diary) Read(fd int, p []byte) (int, syscall.Errno) {
 // What one poll finds is read in one go, before the first of the tasks that it is for goes on.
 func TestTheReadsOfOnePollComeBeforeTheTasks(t *testing.T) {
 	guard(t)
-	d := &diary{Kernel: system()}
-	l := startLoop(t, noFaults, func(c *seam.Config) { c.Kernel = d })
+	d := &diary{}
+	l := startLoop(t, noFaults, reactor.WithWorld(worldtest.On(d, &d.World)))
 	address, stop := serving(t, l, &stream.Server{Handler: func(ctx context.Context, c *stream.Conn) error {
 		for {
 			line, err := c.ReadLine(ctx)

@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/world"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -39,13 +39,13 @@ type backoff struct {
 	others  []*streams // of other loops that have got connections
 }
 
-func (b *backoff) init(k seam.Kernel, network string) {
+func (b *backoff) init(k world.Kernel, network string) {
 	b.network = network
 	b.keepReserve(k)
 }
 
 // keepReserve takes a descriptor to be given up in need. Without one nobody can be turned away.
-func (b *backoff) keepReserve(k seam.Kernel) {
+func (b *backoff) keepReserve(k world.Kernel) {
 	fd, errno := k.Socket(b.network, false)
 	if errno != 0 {
 		fd = -1
@@ -53,7 +53,7 @@ func (b *backoff) keepReserve(k seam.Kernel) {
 	b.reserve = fd
 }
 
-func (b *backoff) dropReserve(k seam.Kernel) {
+func (b *backoff) dropReserve(k world.Kernel) {
 	if b.reserve >= 0 {
 		k.Close(b.reserve)
 		b.reserve = -1

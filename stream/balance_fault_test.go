@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/corobridge/corobridge/internal/poll"
-	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
 	"github.com/corobridge/corobridge/task"
@@ -35,13 +35,10 @@ func (p *closingPoller) Add(fd int, tag uint64, want poll.Events, mode poll.Mode
 func TestALoopThatClosesWhileItGetsAConnectionEndsThatOneOnly(t *testing.T) {
 	guard(t)
 	var pollers []*closingPoller
-	g := startGroup(t, 2, func(c *seam.Config) {
-		c.Poller = func() (poll.Poller, error) {
-			p, err := poll.New(poll.Auto)
-			pollers = append(pollers, &closingPoller{Poller: p})
-			return pollers[len(pollers)-1], err
-		}
-	})
+	g := startGroup(t, 2, reactor.WithWorld(worldtest.WithPoller(func(p poll.Poller) poll.Poller {
+		pollers = append(pollers, &closingPoller{Poller: p})
+		return pollers[len(pollers)-1]
+	})))
 	l := startLoop(t)
 	address, stop := serving(t, l, &stream.Server{Group: g, Handler: where(g)})
 	a := dial(t, address)

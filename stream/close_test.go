@@ -12,7 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/world"
+	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
 )
@@ -264,8 +265,8 @@ func TestCloseDoesNotWaitForEverForAPeer(t *testing.T) {
 	for _, k := range carriers {
 		t.Run(k.name, func(t *testing.T) {
 			guard(t)
-			now := &skewed{Clock: seam.SystemClock()}
-			l := startLoop(t, func(c *seam.Config) { c.Clock = now })
+			now := &skewed{Clock: world.System()}
+			l := startLoop(t, reactor.WithWorld(worldtest.WithTime(now)))
 			c, _ := k.open(t, l)
 			fill(c)
 			c.Close()
@@ -287,7 +288,7 @@ func TestCloseDoesNotWaitForEverForAPeer(t *testing.T) {
 
 // skewed is a clock that can be put forward.
 type skewed struct {
-	seam.Clock
+	world.Clock
 	skew atomic.Int64
 }
 

@@ -20,10 +20,10 @@ import (
 // A connection is registered once in its life, and its end needs no call.
 func TestOneRegistrationForAConnectionsLife(t *testing.T) {
 	guard(t)
-	n, option := count(reactor.Epoll)
-	l := startLoop(t, option)
+	n, options := count(reactor.Epoll)
+	l := startLoop(t, options...)
 	address, stop := serving(t, l, &stream.Server{Handler: echo})
-	before := n.poller.Adds.Load()
+	before := n.Poller.Adds.Load()
 	const conns = 20
 	for range conns {
 		p := dial(t, address)
@@ -38,10 +38,10 @@ func TestOneRegistrationForAConnectionsLife(t *testing.T) {
 		sent()
 	}
 	mustBe(t, "Serve", stop(), nil)
-	if k := n.poller.Adds.Load() - before; k != conns {
+	if k := n.Poller.Adds.Load() - before; k != conns {
 		t.Errorf("%d registrations for %d connections", k, conns)
 	}
-	if k := n.poller.Modifies.Load() + n.poller.Removes.Load() + n.poller.Rearms.Load(); k != 0 {
+	if k := n.Poller.Modifies.Load() + n.Poller.Removes.Load() + n.Poller.Rearms.Load(); k != 0 {
 		t.Errorf("%d further calls", k)
 	}
 }
@@ -107,19 +107,19 @@ func TestSystemCallsPerRequest(t *testing.T) {
 		for name, handler := range handlers {
 			t.Run(fmt.Sprintf("%v/%s", kind, name), func(t *testing.T) {
 				guard(t)
-				n, option := count(kind)
-				l := startLoop(t, option)
+				n, options := count(kind)
+				l := startLoop(t, options...)
 				address, stop := serving(t, l, &stream.Server{Handler: handler})
 				p := dial(t, address)
 				ask(t, p, "hello\n")
 				for _, requests := range []int{1, 16} {
 					onLoop(t, l, func() {}) // it is done with the one before
-					reads, writes := n.kernel.Reads.Load(), n.kernel.Writes.Load()
+					reads, writes := n.Reads.Load(), n.Writes.Load()
 					const rounds = 50
 					for range rounds {
 						ask(t, p, strings.Repeat("hello\n", requests))
 					}
-					reads, writes = n.kernel.Reads.Load()-reads, n.kernel.Writes.Load()-writes
+					reads, writes = n.Reads.Load()-reads, n.Writes.Load()-writes
 					if reads != rounds || writes != rounds {
 						t.Errorf("%d times %d requests: %d reads, %d writes", rounds, requests, reads, writes)
 					}

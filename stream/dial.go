@@ -8,7 +8,7 @@ import (
 
 	"github.com/corobridge/corobridge/future"
 	"github.com/corobridge/corobridge/internal/coro"
-	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/world"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
@@ -72,7 +72,7 @@ func connect(ctx context.Context, loop *reactor.Loop, t target, o options) (*Con
 	if ctx.Err() != nil {
 		return nil, coro.Cause(ctx)
 	}
-	k := loop.Kernel()
+	k := loop.World()
 	fd, errno := k.Socket(t.network, t.dual)
 	if errno != 0 {
 		return nil, sysError("socket", errno)
@@ -102,7 +102,7 @@ func connect(ctx context.Context, loop *reactor.Loop, t target, o options) (*Con
 }
 
 // connected waits until the outcome of the connection attempt is known.
-func (c *Conn) connected(ctx context.Context, k seam.Kernel, fd int) error {
+func (c *Conn) connected(ctx context.Context, k world.Kernel, fd int) error {
 	e, err := c.lock()
 	if err != nil {
 		return err

@@ -8,17 +8,15 @@ import (
 	"sync/atomic"
 	"syscall"
 
-	"github.com/corobridge/corobridge/internal/poll"
-	"github.com/corobridge/corobridge/internal/poll/polltest"
-	"github.com/corobridge/corobridge/internal/seam"
-	"github.com/corobridge/corobridge/internal/seam/seamtest"
+	"github.com/corobridge/corobridge/internal/world"
+	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
 )
 
 // faulty is a kernel whose calls fail as it is told.
 type faulty struct {
-	seam.Kernel
+	world.World
 	mu      sync.Mutex
 	accepts []syscall.Errno // of the next calls of Accept
 	lack    syscall.Errno   // of all calls of Accept after that, while it is not 0
@@ -30,7 +28,7 @@ func (f *faulty) Write(fd int, p []byte) (int, syscall.Errno) {
 	if f.full.Load() {
 		return 0, syscall.EAGAIN
 	}
-	return f.Kernel.Write(fd, p)
+	return f.World.Write(fd, p)
 }
 
 // fill makes the connections of c's loop take nothing until unblock is called, and writes to c until that takes no more. It
@@ -59,22 +57,17 @@ func unblock(c *stream.Conn) {
 
 // faultyOf returns the loop's faulty kernel, if it has one, also below the layer of faults that the environment may ask for.
 func faultyOf(l *reactor.Loop) (*faulty, bool) {
-	k := l.Kernel()
-	if layer, ok := k.(interface{ Unwrap() seam.Kernel }); ok {
-		k = layer.Unwrap()
-	}
-	f, ok := k.(*faulty)
-	return f, ok
+	return worldtest.Find[*faulty](l.World())
 }
 
 // noFaults keeps a loop whose calls or bytes are counted from what the environment may ask for.
-func noFaults(c *seam.Config) { c.Faults = &seam.Faults{} }
+var noFaults = reactor.WithWorld(worldtest.NoFaults)
 
-func newFaulty() *faulty { return &faulty{Kernel: system()} }
+func newFaulty() *faulty { return &faulty{} }
 
-func (f *faulty) option() reactor.Option { return func(c *seam.Config) { c.Kernel = f } }
+func (f *faulty) option() reactor.Option { return reactor.WithWorld(worldtest.On(f, &f.World)) }
 
-func (f *faulty) Accept(fd int) (int, seam.Addr, syscall.Errno) {
+func (f *faulty) Accept(fd int) (int, world.Addr, syscall.Errno) {
 	f.mu.Lock()
 	errno := f.lack
 	f.tries++
@@ -83,9 +76,9 @@ func (f *faulty) Accept(fd int) (int, seam.Addr, syscall.Errno) {
 	}
 	f.mu.Unlock()
 	if errno != 0 {
-		return -1, seam.Addr{}, errno
+		return -1, world.Addr{}, errno
 	}
-	return f.Kernel.Accept(fd)
+	return f.World.Accept(fd)
 }
 
 // accept makes a call of Accept fail.
@@ -129,33 +122,12 @@ func eachTurn(l *reactor.Loop, fn func()) (stop func()) {
 	return func() { stopped = true }
 }
 
-func system() seam.Kernel {
-	k, err := seam.System()
-	if err != nil {
-		panic(err)
-	}
-	return k
+func system() world.World { return world.System() }
+
+// count is for a loop of a kind of poller whose calls are counted.
+func count(kind reactor.PollerKind) (*worldtest.Counter, []reactor.Option) {
+	n := &worldtest.Counter{}
+	return n, []reactor.Option{noFaults, reactor.WithPoller(kind), reactor.WithWorld(n.Layer)}
 }
 
-// counters count the system calls of a loop.
-type counters struct {
-	kernel *seamtest.Counter
-	poller *polltest.Counter
-}
-
-func count(kind reactor.PollerKind) (*counters, reactor.Option) {
-	n := &counters{kernel: seamtest.Count(system())}
-	return n, func(c *seam.Config) {
-		noFaults(c)
-		c.Kernel = n.kernel
-		c.Poller = func() (poll.Poller, error) {
-			p, err := poll.New(kind)
-			if err == nil {
-				n.poller = polltest.Count(p)
-			}
-			return n.poller, err
-		}
-	}
-}
-
-func addr(a netip.AddrPort) seam.Addr { return seam.Addr{IP: a} }
+func addr(a netip.AddrPort) world.Addr { return world.Addr{IP: a} }

@@ -8,7 +8,8 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/world"
+	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
 	"github.com/corobridge/corobridge/task"
@@ -16,19 +17,21 @@ import (
 
 // firehose is a kernel that has as much to read from one descriptor as anybody asks for, and takes whatever is written to it.
 type firehose struct {
-	seam.Kernel
+	world.World
 	fd        atomic.Int64
 	transfers int // of that descriptor, on the loop
 }
 
 func (f *firehose) option() reactor.Option {
 	f.fd.Store(-1)
-	return func(c *seam.Config) { c.Kernel, c.Faults = f, &seam.Faults{} }
+	return reactor.WithWorld(func(w world.World) world.World {
+		return worldtest.On(f, &f.World)(worldtest.NoFaults(w))
+	})
 }
 
 func (f *firehose) Read(fd int, p []byte) (int, syscall.Errno) {
 	if int64(fd) != f.fd.Load() {
-		return f.Kernel.Read(fd, p)
+		return f.World.Read(fd, p)
 	}
 	f.transfers++
 	for i := range p {
@@ -39,7 +42,7 @@ func (f *firehose) Read(fd int, p []byte) (int, syscall.Errno) {
 
 func (f *firehose) Write(fd int, p []byte) (int, syscall.Errno) {
 	if int64(fd) != f.fd.Load() {
-		return f.Kernel.Write(fd, p)
+		return f.World.Write(fd, p)
 	}
 	f.transfers++
 	return len(p), 0
@@ -47,7 +50,7 @@ func (f *firehose) Write(fd int, p []byte) (int, syscall.Errno) {
 
 func (f *firehose) Writev(fd int, bufs [][]byte) (n int, errno syscall.Errno) {
 	if int64(fd) != f.fd.Load() {
-		return f.Kernel.Writev(fd, bufs)
+		return f.World.Writev(fd, bufs)
 	}
 	f.transfers++
 	for _, b := range bufs {
@@ -75,7 +78,7 @@ func TestUnderAFloodOnOneConnectionAReadyOneIsServed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			guard(t)
-			hose := &firehose{Kernel: system()}
+			hose := &firehose{}
 			l := startLoop(t, hose.option())
 			flooded, source := overUnix.open(t, l)
 			quiet, peer := overUnix.open(t, l)

@@ -5,20 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"strings"
 	"sync"
 	"syscall"
 
 	"github.com/corobridge/corobridge/internal/coro"
-	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/world"
 	"github.com/corobridge/corobridge/reactor"
 )
 
 // Listener accepts connections. Its methods may be called from tasks and goroutines; TryAccept, Addr and Close from callbacks too.
 type Listener struct {
 	loop    *reactor.Loop
-	kernel  seam.Kernel
+	kernel  world.Kernel
 	fd      int
 	source  *reactor.Source
 	own     addr
@@ -57,7 +56,7 @@ func Listen(ctx context.Context, network, address string, opts ...Option) (*List
 }
 
 func listen(loop *reactor.Loop, t target, o options) (*Listener, error) {
-	k := loop.Kernel()
+	k := loop.World()
 	fd, errno := k.Socket(t.network, t.dual)
 	if errno != 0 {
 		return nil, sysError("socket", errno)
@@ -75,7 +74,7 @@ func listen(loop *reactor.Loop, t target, o options) (*Listener, error) {
 	defer l.mu.Unlock()
 	var err error
 	if l.source, err = loop.Attach(fd, l); err != nil {
-		removePath(l.own)
+		removePath(k, l.own)
 		l.backoff.dropReserve(k)
 		k.Close(fd)
 		return nil, err
@@ -84,7 +83,7 @@ func listen(loop *reactor.Loop, t target, o options) (*Listener, error) {
 	return l, nil
 }
 
-func bind(k seam.Kernel, fd int, t target, o options) error {
+func bind(k world.Kernel, fd int, t target, o options) error {
 	if t.network != "unix" {
 		k.SetSockoptInt(fd, syscall.SOL_SOCKET, soReuseAddr, 1) // without it a restart may have to wait: not an error
 	}
@@ -98,7 +97,7 @@ func bind(k seam.Kernel, fd int, t target, o options) error {
 	}
 	errno := k.Listen(fd, o.backlog)
 	if errno != 0 {
-		removePath(t.addr)
+		removePath(k, t.addr)
 	}
 	return sysError("listen", errno)
 }
@@ -285,7 +284,7 @@ func (l *Listener) Close() error {
 	l.closed = true
 	l.unhook()
 	l.source.Closing()
-	removePath(l.own) // before somebody else can listen there
+	removePath(l.kernel, l.own) // before somebody else can listen there
 	errno := l.kernel.Close(l.fd)
 	l.endPause()
 	l.backoff.dropReserve(l.kernel)
@@ -297,9 +296,9 @@ func (l *Listener) Close() error {
 }
 
 // removePath removes the file that listening at a path has made. An abstract address has none.
-func removePath(own addr) {
+func removePath(k world.Kernel, own addr) {
 	if p := own.Path; p != "" && !strings.HasPrefix(p, "@") {
-		os.Remove(p)
+		k.Unlink(p)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 	"testing"
 
 	"github.com/corobridge/corobridge/internal/poll"
-	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/world"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
 )
@@ -301,14 +301,14 @@ func TestAcceptPassesOverConnectionsThatHaveGone(t *testing.T) {
 }
 
 // deaf is a kernel whose sockets are bound and do not listen.
-type deaf struct{ seam.Kernel }
+type deaf struct{ world.World }
 
 func (deaf) Listen(int, int) syscall.Errno { return syscall.EADDRINUSE }
 
 func TestAListenThatFailsLeavesNoFile(t *testing.T) {
 	needUnix(t)
 	guard(t)
-	l := startLoop(t, func(c *seam.Config) { c.Kernel = deaf{system()} })
+	l := startLoop(t, reactor.WithWorld(func(w world.World) world.World { return deaf{w} }))
 	path := filepath.Join(t.TempDir(), "s")
 	_, err := stream.Listen(l.Context(), "unix", path)
 	mustBe(t, "Listen", err, syscall.EADDRINUSE)

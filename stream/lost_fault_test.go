@@ -9,13 +9,15 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/world"
+	"github.com/corobridge/corobridge/internal/world/worldtest"
+	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
 )
 
 // poor is a kernel that has no memory for what is to be sent, from some moment on.
 type poor struct {
-	seam.Kernel
+	world.World
 	errno atomic.Uint32
 }
 
@@ -23,7 +25,7 @@ func (k *poor) Write(fd int, p []byte) (int, syscall.Errno) {
 	if errno := syscall.Errno(k.errno.Load()); errno != 0 {
 		return 0, errno
 	}
-	return k.Kernel.Write(fd, p)
+	return k.World.Write(fd, p)
 }
 
 // What the loop could not send, after Write had taken it, is gone: who would wait for an answer to it learns that, though the
@@ -32,8 +34,8 @@ func TestBytesLostForWantOfMemoryEndTheWaitForAnAnswer(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.ENOBUFS, syscall.ENOMEM} {
 		t.Run(errno.Error(), func(t *testing.T) {
 			guard(t)
-			k := &poor{Kernel: system()}
-			l := startLoop(t, func(c *seam.Config) { c.Kernel = k }, noFaults)
+			k := &poor{}
+			l := startLoop(t, reactor.WithWorld(worldtest.On(k, &k.World)), noFaults)
 			c, p := overTCP.open(t, l)
 			io.WriteString(p, "before")
 			until(func() bool { return stream.Waiting(c) == 6 })
@@ -58,8 +60,8 @@ func TestBytesLostForWantOfMemoryEndTheWaitForAnAnswer(t *testing.T) {
 
 func TestBytesLostForWantOfMemoryEndAServersEcho(t *testing.T) {
 	guard(t)
-	k := &poor{Kernel: system()}
-	l := startLoop(t, func(c *seam.Config) { c.Kernel = k }, noFaults)
+	k := &poor{}
+	l := startLoop(t, reactor.WithWorld(worldtest.On(k, &k.World)), noFaults)
 	failed := make(chan error, 1)
 	address, _ := serving(t, l, &stream.Server{Handler: echo, OnError: func(_ *stream.Conn, err error) { failed <- err }})
 	p := dial(t, address)
@@ -73,8 +75,8 @@ func TestBytesLostForWantOfMemoryEndAServersEcho(t *testing.T) {
 // A callback that has nothing to write is told too.
 func TestBytesLostForWantOfMemoryAreToldToACallback(t *testing.T) {
 	guard(t)
-	k := &poor{Kernel: system()}
-	l := startLoop(t, func(c *seam.Config) { c.Kernel = k }, noFaults)
+	k := &poor{}
+	l := startLoop(t, reactor.WithWorld(worldtest.On(k, &k.World)), noFaults)
 	c, _ := overTCP.open(t, l)
 	k.errno.Store(uint32(syscall.ENOBUFS))
 	failed := make(chan error, 1)

@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/internal/poll"
-	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/world"
+	"github.com/corobridge/corobridge/internal/world/worldtest"
+	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
 	"github.com/corobridge/corobridge/task"
 )
@@ -19,7 +21,7 @@ import (
 // idleWorld is a kernel and a poller that cost nothing: conns connections come, each is readable in every poll, and every read
 // brings one message, until requests of them have been answered. What remains of a request is the library's own share.
 type idleWorld struct {
-	seam.Kernel
+	world.World
 	conns, requests int
 	sockets         []byte // what the kernel would look at of each
 
@@ -34,23 +36,23 @@ type idleWorld struct {
 }
 
 func (w *idleWorld) Socket(string, bool) (int, syscall.Errno) { w.fds++; return w.fds, 0 }
-func (w *idleWorld) Bind(int, seam.Addr) syscall.Errno        { return 0 }
+func (w *idleWorld) Bind(int, world.Addr) syscall.Errno       { return 0 }
 func (w *idleWorld) Listen(int, int) syscall.Errno            { return 0 }
 func (w *idleWorld) Close(int) syscall.Errno                  { return 0 }
 func (w *idleWorld) SetSockoptInt(int, int, int, int) syscall.Errno {
 	return 0
 }
-func (w *idleWorld) LocalAddr(int) (seam.Addr, syscall.Errno) {
-	return seam.Addr{IP: netip.MustParseAddrPort("127.0.0.1:1")}, 0
+func (w *idleWorld) LocalAddr(int) (world.Addr, syscall.Errno) {
+	return world.Addr{IP: netip.MustParseAddrPort("127.0.0.1:1")}, 0
 }
 
-func (w *idleWorld) Accept(int) (int, seam.Addr, syscall.Errno) {
+func (w *idleWorld) Accept(int) (int, world.Addr, syscall.Errno) {
 	if w.accepted == w.conns {
-		return 0, seam.Addr{}, syscall.EAGAIN
+		return 0, world.Addr{}, syscall.EAGAIN
 	}
 	w.accepted++
 	w.fds++
-	return w.fds, seam.Addr{IP: netip.MustParseAddrPort("127.0.0.1:2")}, 0
+	return w.fds, world.Addr{IP: netip.MustParseAddrPort("127.0.0.1:2")}, 0
 }
 
 func (w *idleWorld) Read(fd int, p []byte) (int, syscall.Errno) {
@@ -154,10 +156,12 @@ func benchmarkOwnShare(b *testing.B, w *idleWorld) {
 			_, err := stream.Copy(ctx, c, c)
 			return err
 		})
-	}, task.WithSignals(), task.WithLoopOptions(func(c *seam.Config) {
-		c.Kernel = w
-		c.Poller = func() (poll.Poller, error) { return idlePoller{w}, nil }
-	}))
+	}, task.WithSignals(), task.WithLoopOptions(
+		reactor.WithWorld(worldtest.On(w, &w.World)),
+		reactor.WithWorld(worldtest.WithPoller(func(p poll.Poller) poll.Poller {
+			p.Close()
+			return idlePoller{w}
+		}))))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
 	"github.com/corobridge/corobridge/task"
@@ -188,8 +188,8 @@ func TestALackThatComesAndGoesTurnsNobodyAway(t *testing.T) {
 // Somebody else may get the descriptor that was given up. When there are some again, the listener keeps one again.
 func TestTheReserveIsKeptAgain(t *testing.T) {
 	guard(t)
-	k, clock := &limited{Kernel: system(), limit: 3, open: map[int]bool{}}, &stopped{}
-	l := startLoop(t, func(c *seam.Config) { c.Kernel = k }, clock.option(), noFaults, quiet)
+	k, clock := &limited{limit: 3, open: map[int]bool{}}, &stopped{}
+	l := startLoop(t, reactor.WithWorld(worldtest.On(k, &k.World)), clock.option(), noFaults, quiet)
 	address, _ := serving(t, l, &stream.Server{Handler: echo})
 	first := dial(t, address)
 	ask(t, first, "hello") // the listener, its reserve, and a connection

@@ -7,7 +7,7 @@ import (
 	"runtime"
 	"syscall"
 
-	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/world"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -39,7 +39,7 @@ type socket struct {
 // tellsUrgent is false where kqueue has no filter for urgent data.
 const tellsUrgent = runtime.GOOS != "freebsd" && runtime.GOOS != "netbsd"
 
-func (s *socket) kernel() seam.Kernel { return s.Loop().Kernel() }
+func (s *socket) kernel() world.World { return s.Loop().World() }
 
 // told notes what an event says, and tells the endpoint. It is called on the loop.
 func (s *socket) told(e *endpoint, ev reactor.Events) {
@@ -69,7 +69,7 @@ func (s *socket) read(p []byte) (n int, more bool, err error) {
 			return 0, false, sysError("read", errno)
 		case n == 0:
 			return 0, false, io.EOF
-		case n < min(len(p), seam.MaxTransfer) && s.shortIsAll():
+		case n < min(len(p), world.MaxTransfer) && s.shortIsAll():
 			s.emptied()
 			return n, false, nil
 		default:
@@ -95,7 +95,7 @@ func (s *socket) write(p []byte) (n int, more bool, err error) {
 	case errno != 0:
 		s.readable = true // what came before the error is worth a look
 		return 0, false, sysError("write", errno)
-	case n == min(len(p), seam.MaxTransfer):
+	case n == min(len(p), world.MaxTransfer):
 		return n, true, nil
 	}
 	s.writable = false
@@ -159,7 +159,7 @@ func adopt(loop *reactor.Loop, fd int, peer addr, writable bool) (*Conn, error) 
 		err = attach(loop, fd, e, &u.socket, u, writable)
 	}
 	if err != nil {
-		loop.Kernel().Close(fd)
+		loop.World().Close(fd)
 		return nil, err
 	}
 	return newConn(e), nil

@@ -7,7 +7,7 @@ import (
 	"unsafe"
 
 	"github.com/corobridge/corobridge/internal/coro"
-	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/world"
 )
 
 // The marks between which Write waits, and from which on a writer's bytes go to the transport without a copy.
@@ -18,7 +18,7 @@ const (
 )
 
 // writePiece is what Write sends before it sees whether it has had its share.
-const writePiece = 4 * seam.MaxTransfer
+const writePiece = 4 * world.MaxTransfer
 
 // Write copies p into the outbound buffer, from where the loop sends it when the batch of callbacks ends. It waits only while
 // the buffer is over its high-water mark. After an error, or a cancellation, the first n bytes have been taken and the rest has not.

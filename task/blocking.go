@@ -79,10 +79,10 @@ func Wait(ctx context.Context, w interface{ Wait() error }) error {
 		}
 	}
 	f, p := future.New[struct{}]()
-	go func() {
+	coro.Go(func() {
 		defer release()
 		p.CompleteBy(func() (struct{}, error) { return struct{}{}, w.Wait() })
-	}()
+	})
 	if _, err = f.Await(ctx); err != nil && c != nil && ctx.Err() != nil {
 		reportLate(loopOf(c), f, err)
 	}

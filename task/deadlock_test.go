@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/future"
-	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
@@ -260,7 +260,7 @@ func TestLooksThatTakeLongAreFewAndMissNoDeadlockThatLasts(t *testing.T) {
 		_, err := lasting.Await(ctx) // for which nothing but the look lets the loop wake
 		a.t.Cancel(nil)
 		return err
-	}, func(c *seam.Config) { c.Clock = &slowClock{} }, debugMode(0), reactor.WithExceptionHandler(func(_ *reactor.Loop, e reactor.Exception) {
+	}, reactor.WithWorld(worldtest.WithTime(&slowClock{})), debugMode(0), reactor.WithExceptionHandler(func(_ *reactor.Loop, e reactor.Exception) {
 		if e.Op != "deadlock" {
 			return
 		}

@@ -16,18 +16,18 @@ import (
 	"testing"
 	"time"
 
-	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
 
 // debugMode is debug mode, without its log.
 func debugMode(slow time.Duration) reactor.Option {
-	return func(c *seam.Config) {
-		reactor.WithDebug(slow)(c)
-		reactor.WithLogger(slog.New(slog.DiscardHandler))(c)
-	}
+	return together(reactor.WithDebug(slow), reactor.WithLogger(slog.New(slog.DiscardHandler)))
 }
+
+// together makes one option of two.
+func together[C any, O ~func(C)](a, b O) O { return func(c C) { a(c); b(c) } }
 
 //go:noinline
 func dig(until chan bool) { <-until }
@@ -126,7 +126,7 @@ func TestAnObserverIsToldOfEachTasksEnd(t *testing.T) {
 			g.Go(func() error { clock.now += time.Second; return nil })
 			return nil
 		})
-	}, func(c *seam.Config) { c.Clock = clock }, reactor.WithObserver(&reactor.Observer{TaskDone: done}))
+	}, reactor.WithWorld(worldtest.WithTime(clock)), reactor.WithObserver(&reactor.Observer{TaskDone: done}))
 	want := map[string]end{
 		"well": {nil, time.Second}, "badly": {errTest, 2 * time.Second}, "in a panic": {errTest, 0},
 		"cancelled": {context.Canceled, time.Second}, "": {nil, time.Second}, "main": {nil, 5 * time.Second},
@@ -165,7 +165,7 @@ func TestProfilesNameTasks(t *testing.T) {
 	}{
 		"with the option": {reactor.WithProfileLabels(), true},
 		"in debug mode":   {debugMode(time.Hour), true},
-		"without":         {func(*seam.Config) {}, false},
+		"without":         {reactor.WithPoller(reactor.Auto), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run(t, func(ctx context.Context) error {

@@ -10,12 +10,12 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/future"
-	"github.com/corobridge/corobridge/internal/seam/seamtest"
+	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
 
-func watchdog(t testing.TB) { t.Helper(); seamtest.Watch(t) }
+func watchdog(t testing.TB) { t.Helper(); worldtest.Watch(t) }
 
 // run runs fn as the main task of a loop, and fails the test if it returns an error.
 func run(t testing.TB, fn func(ctx context.Context) error, opts ...reactor.Option) {
@@ -88,7 +88,7 @@ func registrations(ctx context.Context) int {
 }
 
 // descriptors counts the open ones.
-func descriptors() int { return len(seamtest.Open()) }
+func descriptors() int { return len(worldtest.Open()) }
 
 // goroutines counts them. The runtime's count is too high while the garbage collector looks at the dead ones.
 func goroutines() int {

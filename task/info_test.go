@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/future"
-	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
@@ -87,7 +87,7 @@ func TestInfoTellsWhatIsKnown(t *testing.T) {
 			t.Errorf("it has ended, and its stack is %s, %v", stack, err)
 		}
 		return nil
-	}, debugMode(0), func(c *seam.Config) { c.Clock = clock })
+	}, debugMode(0), reactor.WithWorld(worldtest.WithTime(clock)))
 }
 
 func TestTheZeroInfoIsNoTask(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
@@ -21,7 +21,7 @@ func onWork(t *testing.T, fn func(ctx context.Context, clock *workClock, pass fu
 			yields(ctx, 200)
 		})
 		return nil
-	}, func(cfg *seam.Config) { cfg.Clock = clock })
+	}, reactor.WithWorld(worldtest.WithTime(clock)))
 }
 
 func TestRescheduleMovesADeadline(t *testing.T) {

@@ -128,7 +128,7 @@ func (s *scope) watch(ctx context.Context) {
 	case ctx.Err() != nil:
 		s.mark(finished(ctx.Err(), context.Cause(ctx)))
 	default:
-		s.more().unwatch = context.AfterFunc(ctx, func() { s.cancel(finished(ctx.Err(), context.Cause(ctx))) })
+		s.more().unwatch = s.sched.loop.World().AfterFunc(ctx, func() { s.cancel(finished(ctx.Err(), context.Cause(ctx))) })
 	}
 }
 

@@ -6,7 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/world/worldtest"
+	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
 
@@ -45,7 +46,7 @@ func TestTimeoutCountsFromTheCallAfterLongWork(t *testing.T) {
 					t.Errorf("%v at the deadline", c.Err())
 				}
 				return nil
-			}, func(cfg *seam.Config) { cfg.Clock = clock })
+			}, reactor.WithWorld(worldtest.WithTime(clock)))
 		})
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/future"
-	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
@@ -315,7 +315,7 @@ func TestTheTreeAsJSON(t *testing.T) {
 			t.Errorf("got %s", &indented)
 		}
 		return nil
-	}, func(c *seam.Config) { c.Clock = clock }, reactor.WithProfileLabels())
+	}, reactor.WithWorld(worldtest.WithTime(clock)), reactor.WithProfileLabels())
 }
 
 // failingWriter fails.

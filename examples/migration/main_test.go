@@ -17,7 +17,7 @@ import (
 	"github.com/corobridge/corobridge/compat/asyncore"
 	"github.com/corobridge/corobridge/examples/internal/exampletest"
 	"github.com/corobridge/corobridge/future"
-	"github.com/corobridge/corobridge/internal/seam"
+	"github.com/corobridge/corobridge/internal/world"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
 )
@@ -149,7 +149,7 @@ func compare(t *testing.T, s stage, patience time.Duration) (*tally, error) {
 // On a busy machine the kernel may deliver what the witness has sent before what was sent earlier over another connection. So there are some tries;
 // without a witness none of them has every split.
 func TestServerSeesTheSplits(t *testing.T) {
-	t.Setenv(seam.FaultsVariable, "") // which would split once more
+	t.Setenv(world.FaultsVariable, "") // which would split once more
 	exampletest.Guard(t)
 	var missed []string
 	for range 5 {
@@ -209,7 +209,7 @@ func TestPlantedWrongReplyIsFound(t *testing.T) {
 }
 
 func TestPlantedLostByteIsFound(t *testing.T) {
-	t.Setenv(seam.FaultsVariable, "") // for there to be 17 bytes
+	t.Setenv(world.FaultsVariable, "") // for there to be 17 bytes
 	_, err := compare(t, serving(inPieces(func(connection int, p []byte) []byte {
 		if len(p) == 17 {
 			return p[1:]

@@ -6,10 +6,10 @@ import (
 	"testing"
 
 	"github.com/corobridge/corobridge/internal/coro"
-	"github.com/corobridge/corobridge/internal/seam/seamtest"
+	"github.com/corobridge/corobridge/internal/world/worldtest"
 )
 
-func TestMain(m *testing.M) { seamtest.Main(m) }
+func TestMain(m *testing.M) { worldtest.Main(m) }
 
 // loop is the least that a pool needs: a queue, and a goroutine that runs it, here the test's own.
 type loop struct {
@@ -27,7 +27,7 @@ func newLoop(t *testing.T) *loop {
 	t.Helper()
 	watch(t)
 	l := &loop{t: t, mail: make(chan struct{}, 1)}
-	l.pool.Init(l, l.post, func(r coro.Runnable) { l.post(r) }, func() { l.goexits++ })
+	l.pool.Init(l, nil, l.post, func(r coro.Runnable) { l.post(r) }, func() { l.goexits++ })
 	leave := l.pool.Enter()
 	t.Cleanup(func() {
 		if n := l.pool.Live(); n != 0 {
@@ -44,7 +44,7 @@ func newLoop(t *testing.T) *loop {
 	return l
 }
 
-func watch(t *testing.T) { t.Helper(); seamtest.Watch(t) }
+func watch(t *testing.T) { t.Helper(); worldtest.Watch(t) }
 
 func (l *loop) post(r coro.Runnable) error {
 	l.mu.Lock()

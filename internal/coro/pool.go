@@ -21,10 +21,11 @@ type Pool struct {
 
 	running *Coro // the coroutine resumed last; meaningful to a caller that has found itself in current
 
-	owner  any
-	post   func(Runnable) error // from any goroutine
-	ready  func(Runnable)       // on the loop
-	goexit func()
+	owner   any
+	outside Outside
+	post    func(Runnable) error // from any goroutine
+	ready   func(Runnable)       // on the loop
+	goexit  func()
 
 	idle  []*Coro // last in, first out: the most recent stack is the warmest
 	dying []*Coro // their Goexit is held back until Reap or Bury
@@ -50,10 +51,14 @@ type Pool struct {
 	reapers sync.WaitGroup
 }
 
-// Init sets the pool up for owner, whose ready queue post appends to from any goroutine, and ready on the loop. goexit is
-// called on the loop when a job has called runtime.Goexit; Reap or Bury then end its coroutine.
-func (p *Pool) Init(owner any, post func(Runnable) error, ready func(Runnable), goexit func()) {
-	p.owner, p.post, p.ready, p.goexit = owner, post, ready, goexit
+// Init sets the pool up for owner, whose goroutines outside starts. post appends to owner's ready
+// queue from any goroutine, and ready on the loop. goexit is called on the loop when a job has called
+// runtime.Goexit; Reap or Bury then end its coroutine. A nil outside means plain goroutines.
+func (p *Pool) Init(owner any, outside Outside, post func(Runnable) error, ready func(Runnable), goexit func()) {
+	if outside == nil {
+		outside = plain{}
+	}
+	p.owner, p.outside, p.post, p.ready, p.goexit = owner, outside, post, ready, goexit
 }
 
 // Owner returns what Init was given.
@@ -135,7 +140,11 @@ func (p *Pool) leave(c *Coro, s signal) {
 // elsewhere.
 func (p *Pool) Reap() {
 	for _, c := range p.dying {
-		p.reapers.Go(c.stop)
+		p.reapers.Add(1)
+		p.outside.Go(func() {
+			defer p.reapers.Done()
+			c.stop()
+		})
 	}
 	p.dying = nil
 }

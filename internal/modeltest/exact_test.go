@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/internal/poll"
-	"github.com/corobridge/corobridge/internal/seam"
+	outside "github.com/corobridge/corobridge/internal/world"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -155,7 +155,7 @@ func inModel(p program) (log []entry, reports []string, ok bool) {
 func inLibrary(p program) (log []entry, reports []string, err string) {
 	idle := &idler{idle: make(chan struct{}, 1), woken: make(chan struct{}, 1)}
 	var w *library
-	loop, e := reactor.New(idle.option, reactor.WithExceptionHandler(func(l *reactor.Loop, e reactor.Exception) { w.report(l, e) }))
+	loop, e := reactor.New(idle.option(), reactor.WithExceptionHandler(func(l *reactor.Loop, e reactor.Exception) { w.report(l, e) }))
 	if e != nil {
 		return nil, nil, e.Error()
 	}
@@ -199,10 +199,19 @@ type idler struct {
 	idle, woken chan struct{} // hold one each: that nothing is left to wait for, and Wake
 }
 
-func (i *idler) option(c *seam.Config) {
-	c.Clock, c.Faults = i, &seam.Faults{}
-	c.Poller = func() (poll.Poller, error) { return i, nil }
+func (i *idler) option() reactor.Option {
+	return reactor.WithWorld(func(w outside.World) outside.World { return idleWorld{w, i} })
 }
+
+type idleWorld struct {
+	outside.World
+	idler *idler
+}
+
+func (w idleWorld) Now() time.Duration                        { return w.idler.Now() }
+func (w idleWorld) Wall() time.Time                           { return w.idler.Wall() }
+func (w idleWorld) OpenPoller(poll.Kind) (poll.Poller, error) { return w.idler, nil }
+func (idleWorld) Faults() *outside.Faults                     { return &outside.Faults{} }
 
 func (i *idler) Now() time.Duration { return i.clock }
 func (i *idler) Wall() time.Time    { return time.Unix(0, int64(i.clock)) }

@@ -10,12 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/corobridge/corobridge/internal/poll"
-	"github.com/corobridge/corobridge/internal/seam/seamtest"
+	"github.com/corobridge/corobridge/internal/world/worldtest"
 )
 
-func TestMain(m *testing.M) { seamtest.Main(m) }
+func TestMain(m *testing.M) { worldtest.Main(m) }
 
-func guard(t *testing.T) { t.Helper(); seamtest.Guard(t) }
+func guard(t *testing.T) { t.Helper(); worldtest.Guard(t) }
 
 // must is for calls that prepare a test.
 func must[T any](v T, err error) T {

@@ -11,15 +11,15 @@ import (
 	"golang.org/x/sys/windows"
 
 	"github.com/corobridge/corobridge/internal/poll"
-	"github.com/corobridge/corobridge/internal/seam"
-	"github.com/corobridge/corobridge/internal/seam/seamtest"
+	"github.com/corobridge/corobridge/internal/world"
+	"github.com/corobridge/corobridge/internal/world/worldtest"
 )
 
-var k seam.Kernel
+var k world.Kernel
 
 func TestMain(m *testing.M) {
-	k = must(seam.System())
-	seamtest.Main(m)
+	k = world.System()
+	worldtest.Main(m)
 }
 
 // handles counts what is open in the process, files, threads and the runtime's events included.
@@ -35,7 +35,7 @@ func handles(t *testing.T) (n uint32) {
 // newPoller makes the poller of a test, which ends the process if it hangs.
 func newPoller(t *testing.T) poll.Poller {
 	t.Helper()
-	seamtest.Watch(t)
+	worldtest.Watch(t)
 	p := must(poll.New(poll.Auto))
 	t.Cleanup(func() {
 		if err := p.Close(); err != nil && !errors.Is(err, syscall.EBADF) {
@@ -55,7 +55,7 @@ func must[T any](v T, err error) T {
 
 func must0(err error) { must(0, err) }
 
-// ok is must0 for calls of the seam.
+// ok is must0 for calls of the world.
 func ok(errno syscall.Errno) {
 	if errno != 0 {
 		panic(errno)
@@ -120,10 +120,10 @@ func (e *end) fill(p poll.Poller) {
 	}
 }
 
-var loopback = seam.Addr{IP: netip.MustParseAddrPort("127.0.0.1:0")}
+var loopback = world.Addr{IP: netip.MustParseAddrPort("127.0.0.1:0")}
 
 // bound returns a socket with an address of its own.
-func bound(t *testing.T) (*end, seam.Addr) {
+func bound(t *testing.T) (*end, world.Addr) {
 	fd, errno := k.Socket("tcp4", false)
 	ok(errno)
 	e := newEnd(t, fd)

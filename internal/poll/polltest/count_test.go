@@ -10,10 +10,10 @@ import (
 
 	"github.com/corobridge/corobridge/internal/poll"
 	"github.com/corobridge/corobridge/internal/poll/polltest"
-	"github.com/corobridge/corobridge/internal/seam/seamtest"
+	"github.com/corobridge/corobridge/internal/world/worldtest"
 )
 
-func TestMain(m *testing.M) { seamtest.Main(m) }
+func TestMain(m *testing.M) { worldtest.Main(m) }
 
 func TestCounterCountsEachCall(t *testing.T) {
 	for _, kind := range poll.Kinds() {

@@ -1,0 +1,50 @@
+package world
+
+import (
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// addrOf puts an address together: IPv4 peers of an IPv6 socket as IPv4.
+func addrOf(ip netip.Addr, scope uint32, port uint16) Addr {
+	ip = ip.Unmap()
+	if scope != 0 {
+		ip = ip.WithZone(zoneName(scope))
+	}
+	return Addr{IP: netip.AddrPortFrom(ip, port)}
+}
+
+// zoneName is the interface's name as elsewhere in Go, or the number, which zoneScope reads as well.
+func zoneName(scope uint32) string {
+	if i, err := net.InterfaceByIndex(int(scope)); err == nil {
+		return i.Name
+	}
+	return strconv.FormatUint(uint64(scope), 10)
+}
+
+func zoneScope(zone string) (uint32, bool) {
+	if i, err := net.InterfaceByName(zone); err == nil {
+		return uint32(i.Index), true
+	}
+	n, err := strconv.ParseUint(zone, 10, 32)
+	return uint32(n), err == nil
+}
+
+// refused is the reason to refuse a path before the kernel sees it: the zero Addr, which it could take for "any abstract
+// name", a NUL, where it would cut the path, and an abstract name where there are none.
+func refused(path string, abstract bool) syscall.Errno {
+	switch {
+	case path == "":
+		return syscall.EINVAL
+	case path[0] == '@':
+		if !abstract {
+			return syscall.EINVAL
+		}
+	case strings.IndexByte(path, 0) >= 0:
+		return syscall.EINVAL
+	}
+	return 0
+}

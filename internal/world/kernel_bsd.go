@@ -1,0 +1,64 @@
+//go:build darwin || dragonfly || freebsd || netbsd || openbsd
+
+package world
+
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+const abstractNames = false // of Unix sockets
+
+// newSocket returns a non-blocking stream socket that child processes do not inherit. Not all of
+// these systems can say so to socket(2), so the lock keeps a child from being started in between.
+func newSocket(family int) (int, error) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	fd, err := unix.Socket(family, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return -1, err
+	}
+	return prepare(fd)
+}
+
+// prepare makes a new socket what every descriptor of a Kernel is, or closes it. ForkLock is held.
+func prepare(fd int) (int, error) {
+	unix.CloseOnExec(fd)
+	if err := unix.SetNonblock(fd, true); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	quiet(fd)
+	return fd, nil
+}
+
+// Accept holds the lock only for a moment, since the listener does not block.
+func (*system) Accept(fd int) (int, Addr, syscall.Errno) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	var peer unix.Sockaddr
+	nfd, errno := repeat(func() (int, syscall.Errno) {
+		nfd, sa, err := unix.Accept(fd)
+		peer = sa
+		return nfd, errnoOf(err)
+	})
+	if errno != 0 {
+		return -1, Addr{}, errno
+	}
+	nfd, err := prepare(nfd)
+	if err != nil {
+		return -1, Addr{}, errnoOf(err)
+	}
+	return nfd, decode(peer), 0
+}
+
+func (*system) LocalAddr(fd int) (Addr, syscall.Errno) {
+	sa, err := unix.Getsockname(fd)
+	return decode(sa), errnoOf(err)
+}
+
+func (*system) PeerAddr(fd int) (Addr, syscall.Errno) {
+	sa, err := unix.Getpeername(fd)
+	return decode(sa), errnoOf(err)
+}

@@ -1,0 +1,10 @@
+package world
+
+import "golang.org/x/sys/unix"
+
+const abstractNames = true // of Unix sockets
+
+// newSocket returns a non-blocking stream socket that child processes do not inherit.
+func newSocket(family int) (int, error) {
+	return unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+}

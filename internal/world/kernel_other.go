@@ -1,0 +1,22 @@
+//go:build !(linux || darwin || dragonfly || freebsd || netbsd || openbsd || windows)
+
+package world
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+)
+
+// system has a nil Kernel: there is no poller, so no loop ever calls it.
+type system struct {
+	Kernel
+	start time.Time
+}
+
+func newSystem() *system { return &system{start: time.Now()} }
+
+func startSockets() error {
+	return fmt.Errorf("world: sockets on %s: %w", runtime.GOOS, errors.ErrUnsupported)
+}

@@ -1,0 +1,49 @@
+//go:build race && (unix || windows)
+
+package world_test
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+)
+
+const racy = "COROBRIDGE_RACY"
+
+// A race that the raw calls would hide has to be seen in a process of its own, since it fails the one it is in.
+func TestRaceDetectorSeesTransfers(t *testing.T) {
+	for _, call := range []string{"Read", "Write", "Writev"} {
+		t.Run(call, func(t *testing.T) {
+			guard(t)
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestRacyTransfer$")
+			cmd.Env = append(os.Environ(), racy+"="+call)
+			out, err := cmd.CombinedOutput()
+			if err == nil || !strings.Contains(string(out), "DATA RACE") {
+				t.Errorf("no race was reported: %v\n%s", err, out)
+			}
+		})
+	}
+}
+
+func TestRacyTransfer(t *testing.T) {
+	call := os.Getenv(racy)
+	if call == "" {
+		t.Skip("run by TestRaceDetectorSeesTransfers")
+	}
+	a, b := pair(t)
+	k.Write(a, []byte("x"))
+	buf := make([]byte, 1)
+	var over sync.WaitGroup
+	over.Go(func() { buf[0]++ })
+	switch call {
+	case "Read":
+		k.Read(b, buf)
+	case "Write":
+		k.Write(a, buf)
+	case "Writev":
+		k.Writev(a, [][]byte{buf})
+	}
+	over.Wait()
+}

@@ -1,0 +1,274 @@
+//go:build unix || windows
+
+package world_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/world"
+)
+
+func TestConversation(t *testing.T) {
+	dir := t.TempDir()
+	tests := map[string]struct {
+		network, client string
+		dual            bool
+		at              world.Addr
+		reach           string // of a wildcard listener
+	}{
+		"tcp4":            {network: "tcp4", client: "tcp4", at: ip("127.0.0.1:0")},
+		"tcp6":            {network: "tcp6", client: "tcp6", at: ip("[::1]:0")},
+		"dual, from IPv6": {network: "tcp6", client: "tcp6", dual: true, at: ip("[::]:0"), reach: "::1"},
+		"dual, from IPv4": {network: "tcp6", client: "tcp4", dual: true, at: ip("[::]:0"), reach: "127.0.0.1"},
+		"path":            {network: "unix", client: "unix", at: world.Addr{Path: filepath.Join(dir, "socket")}},
+		"abstract":        {network: "unix", client: "unix", at: world.Addr{Path: "@corobridge\x00" + dir}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			guard(t)
+			lacking(t, tt.network, tt.dual, tt.at)
+			ln, addr := listen(t, tt.network, tt.dual, tt.at)
+			if tt.network == "unix" && addr != tt.at {
+				t.Errorf("listens at %q, not at %q", addr.Path, tt.at.Path)
+			}
+			if tt.network != "unix" && addr.IP.Port() == 0 {
+				t.Errorf("listens at %v", addr.IP)
+			}
+			if tt.reach != "" {
+				addr.IP = netip.AddrPortFrom(netip.MustParseAddr(tt.reach), addr.IP.Port())
+			}
+			if _, _, errno := k.Accept(ln); errno != syscall.EAGAIN {
+				t.Errorf("Accept of nothing: %v", errno)
+			}
+
+			a := dial(t, tt.client, addr)
+			ready(t, ln, poll.Readable)
+			b, peer, errno := k.Accept(ln)
+			ok(t, "Accept", errno)
+			closing(t, b)
+			nonblockingNotInherited(t, ln, a, b)
+
+			local, errno := k.LocalAddr(a)
+			ok(t, "LocalAddr", errno)
+			if peer != local || tt.network == "unix" && peer != (world.Addr{}) {
+				t.Errorf("accepted from %v, the client is %v", peer, local)
+			}
+			if remote, errno := k.PeerAddr(b); remote != peer || errno != 0 {
+				t.Errorf("PeerAddr of the server: %v, %v, not %v", remote, errno, peer)
+			}
+			if remote, errno := k.PeerAddr(a); remote != addr || errno != 0 {
+				t.Errorf("PeerAddr of the client: %v, %v, not %v", remote, errno, addr)
+			}
+
+			buf := make([]byte, 8)
+			if n, errno := k.Read(b, buf); n != 0 || errno != syscall.EAGAIN {
+				t.Errorf("Read of nothing: %d, %v", n, errno)
+			}
+			if n, errno := k.Write(a, []byte("question")); n != 8 || errno != 0 {
+				t.Errorf("Write: %d, %v", n, errno)
+			}
+			ok(t, "Shutdown", k.Shutdown(a, syscall.SHUT_WR))
+			if got := read(t, b, 8); got != "question" {
+				t.Errorf("the server read %q", got)
+			}
+			ready(t, b, poll.Readable)
+			if n, errno := k.Read(b, buf); n != 0 || errno != 0 {
+				t.Errorf("Read at the end: %d, %v", n, errno)
+			}
+			if n, errno := k.Writev(b, [][]byte{[]byte("ans"), nil, []byte("wer")}); n != 6 || errno != 0 {
+				t.Errorf("Writev after the half-close: %d, %v", n, errno)
+			}
+			if got := read(t, a, 6); got != "answer" {
+				t.Errorf("the client read %q", got)
+			}
+		})
+	}
+}
+
+// lacking skips what the system does not have. Linux has it all.
+func lacking(t *testing.T, network string, dual bool, at world.Addr) {
+	t.Helper()
+	if runtime.GOOS == "linux" {
+		return
+	}
+	if strings.HasPrefix(at.Path, "@") {
+		t.Skip("no abstract names here")
+	}
+	fd, errno := k.Socket(network, dual)
+	if errno != 0 {
+		t.Skipf("no such socket here: %v", errno)
+	}
+	ok(t, "Close", k.Close(fd))
+}
+
+func TestOnlyADualSocketTakesIPv4(t *testing.T) {
+	guard(t)
+	for _, dual := range []bool{false, true} {
+		lacking(t, "tcp6", dual, world.Addr{})
+		fd := socket(t, "tcp6", dual)
+		only, errno := k.SockoptInt(fd, syscall.IPPROTO_IPV6, v6Only)
+		if only == 1 == dual || errno != 0 {
+			t.Errorf("dual %v: IPV6_V6ONLY is %d, %v", dual, only, errno)
+		}
+	}
+}
+
+func TestMappedAddressOnADualSocket(t *testing.T) {
+	guard(t)
+	ln, addr := listen(t, "tcp4", false, ip("127.0.0.1:0"))
+	lacking(t, "tcp6", true, world.Addr{})
+	fd := socket(t, "tcp6", true)
+	mapped := netip.AddrPortFrom(netip.AddrFrom16(addr.IP.Addr().As16()), addr.IP.Port())
+	if errno := k.Connect(fd, world.Addr{IP: mapped}); errno != 0 && errno != syscall.EINPROGRESS {
+		t.Fatal(errno)
+	}
+	ready(t, fd, poll.Writable)
+	if peer, errno := k.PeerAddr(fd); peer != addr || errno != 0 {
+		t.Errorf("connected to %v, %v, not to %v", peer, errno, addr)
+	}
+	ready(t, ln, poll.Readable)
+	nfd, _, errno := k.Accept(ln)
+	ok(t, "Accept", errno)
+	closing(t, nfd)
+}
+
+func TestClosedDescriptorIsRefusedEverywhere(t *testing.T) {
+	guard(t)
+	fd, errno := k.Socket("tcp4", false)
+	ok(t, "Socket", errno)
+	ok(t, "Close", k.Close(fd))
+	nfd, _, accept := k.Accept(fd)
+	_, read := k.Read(fd, make([]byte, 1))
+	n, write := k.Write(fd, make([]byte, 1))
+	_, writev := k.Writev(fd, [][]byte{make([]byte, 1)})
+	_, local := k.LocalAddr(fd)
+	_, peer := k.PeerAddr(fd)
+	_, option := k.SockoptInt(fd, syscall.SOL_SOCKET, soError)
+	for name, errno := range map[string]syscall.Errno{
+		"Accept": accept, "Read": read, "Write": write, "Writev": writev, "LocalAddr": local, "PeerAddr": peer,
+		"SockoptInt": option, "SetSockoptInt": k.SetSockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1),
+		"Bind": k.Bind(fd, ip("127.0.0.1:0")), "Listen": k.Listen(fd, 1), "Connect": k.Connect(fd, ip("127.0.0.1:1")),
+		"Shutdown": k.Shutdown(fd, syscall.SHUT_RDWR), "Close": k.Close(fd),
+	} {
+		if errno != syscall.EBADF {
+			t.Errorf("%s: %v", name, errno)
+		}
+	}
+	if nfd != -1 || n != 0 {
+		t.Errorf("Accept returned %d, Write %d", nfd, n)
+	}
+}
+
+func TestRefusedConnection(t *testing.T) {
+	guard(t)
+	deaf := socket(t, "tcp4", false)
+	ok(t, "Bind", k.Bind(deaf, ip("127.0.0.1:0")))
+	addr, errno := k.LocalAddr(deaf)
+	ok(t, "LocalAddr", errno)
+	fd := socket(t, "tcp4", false)
+	if errno = k.Connect(fd, addr); errno == syscall.EINPROGRESS {
+		errno = outcome(t, fd)
+	}
+	if errno != syscall.ECONNREFUSED {
+		t.Errorf("got %v", errno)
+	}
+}
+
+func TestOptions(t *testing.T) {
+	guard(t)
+	fd := socket(t, "tcp4", false)
+	for _, on := range []int{1, 0} {
+		ok(t, "SetSockoptInt", k.SetSockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, on))
+		if got, errno := k.SockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY); got != on || errno != 0 {
+			t.Errorf("got %d, %v", got, errno)
+		}
+	}
+}
+
+func TestLookupHost(t *testing.T) {
+	guard(t)
+	tests := map[string][]string{
+		"192.0.2.1":        {"192.0.2.1"},
+		"::ffff:192.0.2.1": {"192.0.2.1"},
+		"2001:db8::1":      {"2001:db8::1"},
+		"fe80::1%7":        {"fe80::1%7"},
+	}
+	done, cancel := context.WithCancel(t.Context())
+	cancel()
+	for host, want := range tests {
+		// An address needs no lookup, so a context that is done does no harm.
+		ips, err := k.LookupHost(done, host)
+		if err != nil || len(ips) != 1 || ips[0].String() != want[0] {
+			t.Errorf("%s: %v, %v", host, ips, err)
+		}
+	}
+	// The empty name fails without asking a server.
+	var notFound *net.DNSError
+	if ips, err := k.LookupHost(t.Context(), ""); !errors.As(err, &notFound) || !notFound.IsNotFound {
+		t.Errorf("no name: %v, %v", ips, err)
+	}
+	ips, err := k.LookupHost(t.Context(), "localhost")
+	if err != nil || !slices.ContainsFunc(ips, netip.Addr.IsLoopback) {
+		t.Errorf("localhost: %v, %v", ips, err)
+	}
+	for _, ip := range ips {
+		if ip.Is4In6() {
+			t.Errorf("mapped: %v", ip)
+		}
+	}
+}
+
+// What each system answers alike. The kernel's own refusals are in the files of the systems.
+func TestRefusalsThatAllSystemsShare(t *testing.T) {
+	guard(t)
+	fd, addr := listen(t, "tcp4", false, ip("127.0.0.1:0"))
+	unknown, errno := k.Socket("udp", false)
+	if unknown != -1 {
+		t.Errorf("Socket returned %d", unknown)
+	}
+	_, noName := k.PeerAddr(fd)
+	for name, tt := range map[string]struct{ got, want syscall.Errno }{
+		"unknown network":       {errno, syscall.EAFNOSUPPORT},
+		"connect to no address": {k.Connect(socket(t, "tcp4", false), world.Addr{}), syscall.EINVAL},
+		"path with a NUL":       {k.Bind(fd, world.Addr{Path: "a\x00b"}), syscall.EINVAL},
+		"unknown zone":          {k.Bind(fd, ip("[fe80::1%no-such-zone]:0")), syscall.ENODEV},
+		"address in use":        {k.Bind(socket(t, "tcp4", false), addr), syscall.EADDRINUSE},
+		"no peer":               {noName, syscall.ENOTCONN},
+		"shutdown, not joined":  {k.Shutdown(socket(t, "tcp4", false), syscall.SHUT_WR), syscall.ENOTCONN},
+	} {
+		if tt.got != tt.want {
+			t.Errorf("%s: %v, want %v", name, tt.got, tt.want)
+		}
+	}
+	if runtime.GOOS != "linux" {
+		if errno := k.Bind(fd, world.Addr{Path: "@abstract"}); errno != syscall.EINVAL {
+			t.Errorf("abstract name: %v", errno)
+		}
+	}
+}
+
+// The unspecified address stands for this machine, also where the system does not say so.
+func TestConnectToTheUnspecifiedAddress(t *testing.T) {
+	for network, at := range map[string]string{"tcp4": "0.0.0.0:0", "tcp6": "[::]:0"} {
+		t.Run(network, func(t *testing.T) {
+			guard(t)
+			ln, addr := listen(t, network, false, ip(at))
+			a := dial(t, network, addr)
+			b, _ := accept(t, ln)
+			if remote, errno := k.PeerAddr(a); !remote.IP.Addr().IsLoopback() || errno != 0 {
+				t.Errorf("connected to %v, %v", remote, errno)
+			}
+			nonblockingNotInherited(t, a, b)
+		})
+	}
+}

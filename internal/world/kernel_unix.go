@@ -1,0 +1,101 @@
+//go:build linux || darwin || dragonfly || freebsd || netbsd || openbsd
+
+package world
+
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// What all Unixes do alike. Making a socket, accepting and moving bytes differ: see the files of Linux and of the BSDs.
+
+func startSockets() error { return nil }
+
+func (*system) Socket(network string, dual bool) (int, syscall.Errno) {
+	family := unix.AF_UNIX
+	switch network {
+	case "tcp4":
+		family = unix.AF_INET
+	case "tcp6":
+		family = unix.AF_INET6
+	case "unix":
+	default:
+		return -1, unix.EAFNOSUPPORT
+	}
+	fd, err := newSocket(family)
+	if err != nil {
+		return -1, errnoOf(err)
+	}
+	if family != unix.AF_INET6 {
+		return fd, 0
+	}
+	// Said in both cases, since the default is the administrator's.
+	only := 1
+	if dual {
+		only = 0
+	}
+	if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, only); err != nil {
+		unix.Close(fd)
+		return -1, errnoOf(err)
+	}
+	return fd, 0
+}
+
+func (*system) Bind(fd int, addr Addr) syscall.Errno {
+	sa, errno := addr.encode()
+	if errno != 0 {
+		return errno
+	}
+	return errnoOf(unix.Bind(fd, sa))
+}
+
+func (*system) Listen(fd, backlog int) syscall.Errno {
+	return errnoOf(unix.Listen(fd, backlog))
+}
+
+func (*system) Connect(fd int, addr Addr) syscall.Errno {
+	sa, errno := addr.encode()
+	if errno != 0 {
+		return errno
+	}
+	errno = errnoOf(unix.Connect(fd, sa))
+	if errno == unix.EINTR {
+		return unix.EINPROGRESS
+	}
+	return errno
+}
+
+func (*system) Shutdown(fd, how int) syscall.Errno {
+	return errnoOf(unix.Shutdown(fd, how))
+}
+
+// Close is an ordinary call: with SO_LINGER it waits. These systems have freed the descriptor when it returns EINTR, so that is
+// success; a second call could close somebody else's file.
+func (*system) Close(fd int) syscall.Errno {
+	errno := errnoOf(unix.Close(fd))
+	if errno == unix.EINTR {
+		return 0
+	}
+	return errno
+}
+
+func (*system) SockoptInt(fd, level, name int) (int, syscall.Errno) {
+	value, err := unix.GetsockoptInt(fd, level, name)
+	return value, errnoOf(err)
+}
+
+func (*system) SetSockoptInt(fd, level, name, value int) syscall.Errno {
+	return errnoOf(unix.SetsockoptInt(fd, level, name, value))
+}
+
+// errnoOf undoes x/sys/unix's turning of an Errno into an error. What is not one is its own refusal of an argument.
+func errnoOf(err error) syscall.Errno {
+	if err == nil {
+		return 0
+	}
+	if errno, ok := err.(syscall.Errno); ok {
+		return errno
+	}
+	return unix.EINVAL
+}

@@ -1,0 +1,28 @@
+//go:build linux || darwin || dragonfly || freebsd || netbsd || openbsd || windows
+
+package world
+
+import "syscall"
+
+// encode refuses, beside what refused does, a zone that no interface has.
+func (a Addr) encode() (sockaddr, syscall.Errno) {
+	ip, port := a.IP.Addr(), int(a.IP.Port())
+	switch {
+	case ip.Is4():
+		return &sockaddrInet4{Port: port, Addr: ip.As4()}, 0
+	case ip.Is6():
+		sa := &sockaddrInet6{Port: port, Addr: ip.As16()}
+		if zone := ip.Zone(); zone != "" {
+			scope, ok := zoneScope(zone)
+			if !ok {
+				return nil, syscall.ENODEV
+			}
+			sa.ZoneId = scope
+		}
+		return sa, 0
+	}
+	if errno := refused(a.Path, abstractNames); errno != 0 {
+		return nil, errno
+	}
+	return &sockaddrUnix{Name: a.Path}, 0
+}

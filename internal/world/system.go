@@ -1,0 +1,65 @@
+package world
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/corobridge/corobridge/internal/poll"
+)
+
+// System is the world of production: this machine. Its Now counts from this call.
+//
+// Where this package has no system calls yet, OpenPoller fails with an error that matches
+// errors.ErrUnsupported, and so does the making of a loop.
+func System() World { return newSystem() }
+
+// Now does not move when the time of day is set: time.Since reads the monotonic half of start.
+func (s *system) Now() time.Duration { return time.Since(s.start) }
+
+func (*system) Wall() time.Time { return time.Now() }
+
+func (*system) Alarm(d time.Duration, ring func()) (stop func() bool) {
+	return time.AfterFunc(d, ring).Stop
+}
+
+func (*system) Sleep(d time.Duration) { time.Sleep(d) }
+
+func (*system) OpenPoller(kind poll.Kind) (poll.Poller, error) {
+	if err := startSockets(); err != nil {
+		return nil, err
+	}
+	return poll.New(kind)
+}
+
+func (*system) Chooser() Chooser { return nil }
+
+func (*system) Faults() *Faults { return nil }
+
+func (*system) LookupHost(ctx context.Context, host string) ([]netip.Addr, error) {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return []netip.Addr{ip.Unmap()}, nil
+	}
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	for i := range ips {
+		ips[i] = ips[i].Unmap()
+	}
+	return ips, err
+}
+
+func (*system) OpenProcess(p *os.Process) (fd int, err error) { return openProcess(p) }
+
+func (*system) WaitProcess(p *os.Process) (*os.ProcessState, error) { return p.Wait() }
+
+func (*system) Notify(c chan<- os.Signal, sig os.Signal) { signal.Notify(c, sig) }
+
+func (*system) StopNotify(c chan<- os.Signal) { signal.Stop(c) }
+
+func (*system) Go(fn func()) { go fn() }
+
+func (*system) AfterFunc(ctx context.Context, fn func()) (stop func() bool) {
+	return context.AfterFunc(ctx, fn)
+}

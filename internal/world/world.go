@@ -1,0 +1,110 @@
+package world
+
+import (
+	"context"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/corobridge/corobridge/internal/poll"
+)
+
+// World is the outside of one loop. Each loop has its own, opened when the loop is made.
+//
+// A method may be called from any goroutine, unless it says otherwise. Only those that say so may
+// block their caller.
+type World interface {
+	Clock
+	Kernel
+	Resolver
+	Processes
+	Signals
+	Goroutines
+
+	// OpenPoller makes a poller of a kind; package poll has its contract. The error matches
+	// errors.ErrUnsupported where there is none of the kind. A loop has one poller at a time, and
+	// opens another when it changes the kind.
+	OpenPoller(kind poll.Kind) (poll.Poller, error)
+
+	// Chooser returns what picks the next ready item, nil for first in, first out. The loop asks
+	// once, when it is made, so a loop without a Chooser pays only for a nil check.
+	Chooser() Chooser
+
+	// Faults returns the faults that Open puts around this World. Nil leaves them to the
+	// environment, the zero value means none.
+	Faults() *Faults
+}
+
+// Layer puts a World around another one, or in its place. It is called once for each loop.
+type Layer func(World) World
+
+// Open opens the World of one loop: System inside the layers, of which the first is the innermost,
+// and around all of that the faults that it asks for. It fails if the environment asks for faults that
+// make no sense.
+func Open(layers ...Layer) (World, error) {
+	w := System()
+	for _, layer := range layers {
+		w = layer(w)
+	}
+	return withFaults(w)
+}
+
+// Chooser picks which of n ready items runs next: 0 ≤ Choose(n) < n. It is called on the loop.
+type Chooser interface{ Choose(n int) int }
+
+// Clock tells the time, and waits.
+type Clock interface {
+	// Now is monotonic time since some fixed point. Setting the time of day does not move it.
+	Now() time.Duration
+
+	// Wall is the time of day.
+	Wall() time.Time
+
+	// Alarm calls ring once, after d, on a goroutine of its own. stop prevents that, and reports
+	// whether it did. Alarm is for what has to happen although the loop, whose timers are the
+	// usual way, is stuck.
+	Alarm(d time.Duration, ring func()) (stop func() bool)
+
+	// Sleep blocks its caller for d. A loop whose poller fails has nothing else to wait with.
+	Sleep(d time.Duration)
+}
+
+// Resolver finds the addresses of names.
+type Resolver interface {
+	// LookupHost returns the addresses of a host, at least one, or an error; an IP address stands
+	// for itself. IPv4 addresses are not IPv4-mapped. It blocks its caller until it knows, or until
+	// ctx ends.
+	LookupHost(ctx context.Context, host string) ([]netip.Addr, error)
+}
+
+// Processes watches and awaits child processes.
+type Processes interface {
+	// OpenProcess returns a new descriptor of p that becomes readable when p has exited, and stays
+	// so. It refers to p even if p's number is another process's by now. Kernel.Close closes it.
+	//
+	// The error matches errors.ErrUnsupported where there is no such descriptor, os.ErrProcessDone
+	// if p has been waited for, or is the system call's.
+	OpenProcess(p *os.Process) (fd int, err error)
+
+	// WaitProcess is p.Wait. It blocks its caller until p has exited.
+	WaitProcess(p *os.Process) (*os.ProcessState, error)
+}
+
+// Signals brings the signals of the process, as package os/signal does.
+type Signals interface {
+	// Notify sends sig to c each time the process gets it, as long as c has room.
+	Notify(c chan<- os.Signal, sig os.Signal)
+
+	// StopNotify undoes Notify: when it returns, nothing is sent to c any more.
+	StopNotify(c chan<- os.Signal)
+}
+
+// Goroutines starts what does not run on the loop.
+type Goroutines interface {
+	// Go calls fn on a goroutine of its own. fn may block, and may call runtime.Goexit.
+	Go(fn func())
+
+	// AfterFunc calls fn once, after ctx has ended, on a goroutine of its own, as
+	// context.AfterFunc does. stop prevents that, and reports whether it did.
+	AfterFunc(ctx context.Context, fn func()) (stop func() bool)
+}
