@@ -9,9 +9,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/corobridge/corobridge/future"
 	"github.com/corobridge/corobridge/internal/world"
 	"github.com/corobridge/corobridge/reactor"
-	"github.com/corobridge/corobridge/task"
 )
 
 type addr = world.Addr
@@ -88,14 +88,25 @@ func unspecified(network string, port uint16) (out []target) {
 	return out
 }
 
-// lookup resolves a host name on a worker, and a literal at once.
+// lookup resolves a host name in a goroutine of its own, and a literal at once. The goroutine is not
+// one of Offload's, so calls that wait there hold up no lookup. It ends soon after ctx has ended, and
+// Close of the loop waits for it.
 func lookup(ctx context.Context, loop *reactor.Loop, host string) ([]netip.Addr, error) {
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{ip}, nil
 	}
-	return task.Blocking(ctx, func(ctx context.Context) ([]netip.Addr, error) {
-		return loop.World().LookupHost(ctx, host)
+	release, err := loop.Hold("lookup of " + host)
+	if err != nil {
+		return nil, err
+	}
+	found, promise := future.New[[]netip.Addr]()
+	bounded, cancel := context.WithCancelCause(ctx)
+	loop.World().Go(func() {
+		defer release()
+		defer cancel(nil)
+		promise.CompleteBy(func() ([]netip.Addr, error) { return loop.World().LookupHost(bounded, host) })
 	})
+	return found.Await(ctx)
 }
 
 // loopOf returns the loop that ctx carries.

@@ -118,7 +118,11 @@ func (p *faultyPoller) Wait(into []poll.Event, timeout time.Duration) (int, erro
 		if n == len(into) {
 			break
 		}
-		into[n] = poll.Event{Tag: p.edges[fd].tag, Events: dir}
+		e := p.edges[fd]
+		if dir&poll.Readable != 0 {
+			dir |= e.want & poll.Priority // the kernel repeats that too; too many do no harm
+		}
+		into[n] = poll.Event{Tag: e.tag, Events: dir}
 		delete(p.owed, fd)
 		n++
 	}

@@ -8,8 +8,13 @@ import (
 )
 
 // system is this machine. A file for each family of systems has its calls.
-type system struct{ start time.Time }
+type system struct {
+	start   time.Time
+	lookups chan struct{} // holds one for each that is under way
+}
 
-func newSystem() *system { return &system{time.Now()} }
+func newSystem() *system {
+	return &system{start: time.Now(), lookups: make(chan struct{}, lookupsAtOnce)}
+}
 
 func (*system) Unlink(path string) syscall.Errno { return errnoOf(syscall.Unlink(path)) }

@@ -12,7 +12,8 @@ import (
 // system has a nil Kernel: there is no poller, so no loop ever calls it.
 type system struct {
 	Kernel
-	start time.Time
+	start   time.Time
+	lookups chan struct{}
 }
 
 func newSystem() *system { return &system{start: time.Now()} }

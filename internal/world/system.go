@@ -39,9 +39,18 @@ func (*system) Chooser() Chooser { return nil }
 
 func (*system) Faults() *Faults { return nil }
 
-func (*system) LookupHost(ctx context.Context, host string) ([]netip.Addr, error) {
+// lookupsAtOnce bounds the sockets, or threads of the C library, that the names of one loop may cost.
+const lookupsAtOnce = 256
+
+func (s *system) LookupHost(ctx context.Context, host string) ([]netip.Addr, error) {
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{ip.Unmap()}, nil
+	}
+	select {
+	case s.lookups <- struct{}{}:
+		defer func() { <-s.lookups }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
 	}
 	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	for i := range ips {

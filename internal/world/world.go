@@ -71,9 +71,9 @@ type Clock interface {
 
 // Resolver finds the addresses of names.
 type Resolver interface {
-	// LookupHost returns the addresses of a host, at least one, or an error; an IP address stands
+	// LookupHost returns the addresses of a host, at least one, or an error. An IP address stands
 	// for itself. IPv4 addresses are not IPv4-mapped. It blocks its caller until it knows, or until
-	// ctx ends.
+	// ctx ends; how many lookups go on at once is its own matter.
 	LookupHost(ctx context.Context, host string) ([]netip.Addr, error)
 }
 
