@@ -216,13 +216,15 @@ func startsGoroutine(n ast.Node) bool {
 	return false
 }
 
-// lastName is the last name of an expression such as a.b.c.
+// lastName is the last name of an expression such as a.b.c or a.b.c().
 func lastName(x ast.Expr) string {
 	switch x := x.(type) {
 	case *ast.Ident:
 		return x.Name
 	case *ast.SelectorExpr:
 		return x.Sel.Name
+	case *ast.CallExpr:
+		return lastName(x.Fun)
 	}
 	return ""
 }
