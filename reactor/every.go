@@ -19,7 +19,7 @@ func (l *Loop) Every(d time.Duration, fn func()) Timer {
 	}
 	k := &ticker{every: d, fn: needed(fn)}
 	k.timer = timer{loop: l, run: k, when: after(l.clock.Now(), d), index: -1}
-	k.timer.state.Store(timerRepeats | timerPending)
+	k.timer.state.Store(timerRepeats) // and pending, which is no bit
 	return l.begun(&k.timer)
 }
 

@@ -73,7 +73,7 @@ func TestABarrierThatCannotBeMetBreaks(t *testing.T) {
 					}
 				}
 				if c.after == nil { // as new
-					_, tasks = arrive(ctx, 2, func(ctx context.Context, _ int) error { return wait(ctx) })
+					arrive(ctx, 2, func(ctx context.Context, _ int) error { return wait(ctx) })
 				}
 				wantErr(t, wait(ctx), c.after)
 				b.Reset()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -83,8 +84,8 @@ func TestGroupDoesWhatErrgroupDoes(t *testing.T) {
 					mu.Unlock()
 					return err
 				}
-				if !g.TryGo(member) || !g.TryGo(member) || g.TryGo(member) {
-					t.Error("TryGo does not keep the limit")
+				if started := []bool{g.TryGo(member), g.TryGo(member), g.TryGo(member)}; !slices.Equal(started, []bool{true, true, false}) {
+					t.Errorf("TryGo with a limit of 2 has started %v, want the first two", started)
 				}
 				if v := mustPanic(t, func() { g.SetLimit(3) }); v == nil {
 					t.Error("SetLimit while members run")

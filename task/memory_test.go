@@ -141,9 +141,9 @@ func TestALongLivedContextForgetsEndedTasks(t *testing.T) {
 		f, p := future.New[int]()
 		started := make(chan struct{})
 		tk := task.Go(ctx, func(ctx context.Context) (int, error) {
-			c, cancel := task.WithTimeout(long, time.Hour) // without a loop: package context's
+			_, cancel := task.WithTimeout(long, time.Hour) // without a loop: package context's
 			defer cancel()
-			c, cancel = task.WithTimeout(context.WithValue(ctx, anyKey{}, 1), time.Hour)
+			c, cancel := task.WithTimeout(context.WithValue(ctx, anyKey{}, 1), time.Hour)
 			defer cancel()
 			close(started)
 			if _, err := f.Await(long); err != nil {

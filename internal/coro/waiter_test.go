@@ -139,7 +139,7 @@ func (c customDone) Err() error { return c.err }
 func TestWaitIsEndedByWake(t *testing.T) {
 	l := newLoop(t)
 	var w *coro.Waiter
-	var got error = errors.New("not yet")
+	got := errors.New("not yet")
 	j := l.start(func() {
 		w = here(t, context.Background())
 		got = w.Wait(context.Background(), nil)
@@ -195,7 +195,6 @@ func TestAGoroutineWaitsByItself(t *testing.T) {
 type thing struct {
 	mu      sync.Mutex
 	waiters []*coro.Waiter
-	value   int // handed to who was claimed
 }
 
 func (s *thing) enlist(w *coro.Waiter) {

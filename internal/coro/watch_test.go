@@ -62,7 +62,7 @@ func TestTwoContextsStayWatched(t *testing.T) {
 func TestAContextThatEndsEndsTheWait(t *testing.T) {
 	contexts := map[string]func(ctx context.Context) context.Context{
 		"as it is":     func(ctx context.Context) context.Context { return ctx },
-		"behind value": func(ctx context.Context) context.Context { return context.WithValue(ctx, 1, 2) },
+		"behind value": func(ctx context.Context) context.Context { return context.WithValue(ctx, anyKey{}, 1) },
 		"uncomparable": func(ctx context.Context) context.Context { return uncomparable{ctx, nil} },
 		"custom":       func(ctx context.Context) context.Context { return struct{ context.Context }{ctx} },
 	}
@@ -95,6 +95,8 @@ func TestAContextThatEndsEndsTheWait(t *testing.T) {
 		})
 	}
 }
+
+type anyKey struct{}
 
 type uncomparable struct {
 	context.Context

@@ -105,14 +105,13 @@ type wait struct {
 
 // outcome is what will be there once, of a task or a promise.
 type outcome struct {
-	done    bool
-	v       int
-	err     error
-	asked   bool // somebody has been given the error
-	waits   []*wait
-	then    []func()
-	stop    func(cause error) // how a task is cancelled
-	stopped bool
+	done  bool
+	v     int
+	err   error
+	asked bool // somebody has been given the error
+	waits []*wait
+	then  []func()
+	stop  func(cause error) // how a task is cancelled
 }
 
 // club is a group.

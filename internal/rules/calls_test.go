@@ -94,7 +94,7 @@ func callsOf(t *testing.T, page string) (calls []string) {
 		t.Fatal(err)
 	}
 	call := regexp.MustCompile(`^(?:<-)?([a-z]\w*)\.[A-Z]\w*(?:\[T\])?(\(.*)?$`)
-	for _, row := range regexp.MustCompile("(?m)^\\| .*? \\| (.*)\\|$").FindAllStringSubmatch(string(text), -1) {
+	for _, row := range regexp.MustCompile(`(?m)^\| .*? \| (.*)\|$`).FindAllStringSubmatch(string(text), -1) {
 		for _, code := range regexp.MustCompile("`[^`]+`").FindAllString(row[1], -1) {
 			code = strings.Trim(code, "`")
 			for _, before := range []string{":= range ", ":= "} {

@@ -4,7 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,7 +13,8 @@ import (
 	"testing"
 )
 
-// exported returns the exported top-level names of a package, and all that of its methods, fields and interfaces too.
+// exported returns the exported names of a package: the top-level ones, and all, which has those of
+// methods, fields and interfaces as well.
 func exported(t *testing.T, pkg string) (top, all map[string]bool) {
 	t.Helper()
 	top, all = map[string]bool{}, map[string]bool{}
@@ -24,43 +25,50 @@ func exported(t *testing.T, pkg string) (top, all map[string]bool) {
 			}
 		}
 	}
-	notTests := func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }
-	pkgs, err := parser.ParseDir(token.NewFileSet(), filepath.Join(root, pkg), notTests, parser.SkipObjectResolution)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range pkgs {
-		for _, f := range p.Files {
-			for _, d := range f.Decls {
-				switch d := d.(type) {
-				case *ast.FuncDecl:
-					if d.Recv == nil {
-						add(top, d.Name)
-					}
-					add(all, d.Name)
-				case *ast.GenDecl:
-					for _, s := range d.Specs {
-						switch s := s.(type) {
-						case *ast.TypeSpec:
-							add(top, s.Name)
-						case *ast.ValueSpec:
-							add(top, s.Names...)
-						}
-					}
-				}
+	sources, _ := filepath.Glob(filepath.Join(root, pkg, "*.go"))
+	for _, path := range sources {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range f.Decls {
+			add(top, topLevel(d)...)
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.Field:
+				add(all, n.Names...)
+			case *ast.FuncDecl: // a method, or a function, which is added once more below
+				add(all, n.Name)
 			}
-			ast.Inspect(f, func(n ast.Node) bool {
-				if field, ok := n.(*ast.Field); ok {
-					add(all, field.Names...)
-				}
-				return true
-			})
+			return true
+		})
+	}
+	maps.Copy(all, top)
+	return top, all
+}
+
+// topLevel returns the names that a declaration gives to its package.
+func topLevel(d ast.Decl) (names []*ast.Ident) {
+	switch d := d.(type) {
+	case *ast.FuncDecl:
+		if d.Recv == nil {
+			names = append(names, d.Name)
+		}
+	case *ast.GenDecl:
+		for _, s := range d.Specs {
+			switch s := s.(type) {
+			case *ast.TypeSpec:
+				names = append(names, s.Name)
+			case *ast.ValueSpec:
+				names = append(names, s.Names...)
+			}
 		}
 	}
-	for n := range top {
-		all[n] = true
-	}
-	return top, all
+	return names
 }
 
 // The reference lists every exported top-level name of the public packages, and nothing that does not exist. Constants that belong to a

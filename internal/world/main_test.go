@@ -73,15 +73,6 @@ func accept(t *testing.T, ln int) (int, world.Addr) {
 	return closing(t, fd), peer
 }
 
-// tcpPair is a TCP connection; b has been accepted.
-func tcpPair(t *testing.T) (a, b int) {
-	t.Helper()
-	ln, addr := listen(t, "tcp4", false, ip("127.0.0.1:0"))
-	a = dial(t, "tcp4", addr)
-	b, _ = accept(t, ln)
-	return a, b
-}
-
 // listen returns a listener and where it listens.
 func listen(t *testing.T, network string, dual bool, at world.Addr) (int, world.Addr) {
 	t.Helper()

@@ -13,7 +13,13 @@ const (
 )
 
 // pair is a connection in which, on loopback, nearly everything arrives at once.
-func pair(t *testing.T) (a, b int) { return tcpPair(t) }
+func pair(t *testing.T) (a, b int) {
+	t.Helper()
+	ln, addr := listen(t, "tcp4", false, ip("127.0.0.1:0"))
+	a = dial(t, "tcp4", addr)
+	b, _ = accept(t, ln)
+	return a, b
+}
 
 // nonblockingNotInherited does not ask whether a socket blocks: Winsock does not tell.
 func nonblockingNotInherited(t *testing.T, fds ...int) {
