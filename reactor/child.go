@@ -7,7 +7,9 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/world"
 )
 
 // AddChild calls fn on the loop, once, when the child process p has exited, with what p.Wait returns: asyncio's add_child_handler. The
@@ -23,25 +25,25 @@ import (
 // The error is ErrClosed once Close has begun, matches os.ErrProcessDone if p has been waited for, or wraps the system call's: EMFILE
 // when the process is out of descriptors. Nil arguments panic.
 func (l *Loop) AddChild(p *os.Process, fn func(*os.ProcessState, error)) (remove func() bool, err error) {
+	w := l.core.World()
 	if p == nil || fn == nil {
 		panic("reactor: AddChild needs a process and a function")
 	}
-	set := l.Local(childrenKey{}, func() any { return &children{loop: l, all: map[*child]struct{}{}} }).(*children)
+	set := l.core.Local(childrenKey{}, func() any { return &children{world: w, all: map[*child]struct{}{}} }).(*children)
 	c := &child{process: p, fn: fn, set: set}
-	if l.closing.Load() {
+	if l.core.Closing() {
 		return nil, ErrClosed
 	}
-	fd, err := l.world.OpenProcess(p)
+	fd, err := w.OpenProcess(p)
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
-		l.world.Go(func() { l.awaitChild(c) })
+		w.Go(func() { l.awaitChild(c) })
 		return c.claim, nil
 	case err != nil:
 		return nil, fmt.Errorf("reactor: watch process %d: %w", p.Pid, err)
 	}
-	c.source = Source{loop: l, fd: fd, handler: c}
-	if err := set.add(c); err != nil {
-		l.world.Close(fd)
+	if err := set.add(&l.core, c, fd); err != nil {
+		w.Close(fd)
 		return nil, err
 	}
 	return c.leave, nil
@@ -50,7 +52,7 @@ func (l *Loop) AddChild(p *os.Process, fn func(*os.ProcessState, error)) (remove
 // awaitChild tells of a child without a pidfd.
 func (l *Loop) awaitChild(c *child) {
 	state, err := c.wait()
-	l.Post(callback(func() {
+	l.core.Post(loop.Callback(func() {
 		if c.claim() {
 			c.fn(state, err)
 		}
@@ -59,7 +61,7 @@ func (l *Loop) awaitChild(c *child) {
 
 // child is a process that is watched.
 type child struct {
-	source  Source
+	source  loop.Source
 	process *os.Process
 	fn      func(*os.ProcessState, error)
 	set     *children
@@ -67,14 +69,14 @@ type child struct {
 }
 
 // Ready tells of the exit. The process waits to be waited for by now, so that does not block.
-func (c *child) Ready(Events) {
+func (c *child) Ready(poll.Events) {
 	if c.leave() {
 		c.fn(c.wait())
 	}
 }
 
 func (c *child) wait() (*os.ProcessState, error) {
-	state, err := c.set.loop.world.WaitProcess(c.process)
+	state, err := c.set.world.WaitProcess(c.process)
 	if err != nil {
 		err = fmt.Errorf("reactor: wait for process %d: %w", c.process.Pid, err)
 	}
@@ -91,7 +93,7 @@ func (c *child) leave() bool {
 	}
 	c.set.drop(c)
 	c.source.Detach() // before the close: the registration is of the open file, which p refers to as well
-	c.source.loop.world.Close(c.source.fd)
+	c.set.world.Close(c.source.FD())
 	return true
 }
 
@@ -99,16 +101,16 @@ type childrenKey struct{}
 
 // children are the ones with a pidfd that a loop watches.
 type children struct {
-	loop *Loop
-	mu   sync.Mutex
-	all  map[*child]struct{}
+	world world.World
+	mu    sync.Mutex
+	all   map[*child]struct{}
 }
 
 // add watches c. If Close has not begun it is to find c: it comes here later, since the loop keeps s already.
-func (s *children) add(c *child) error {
+func (s *children) add(core *loop.Core, c *child, fd int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := c.source.register(Readable, poll.Level); err != nil { // ErrClosed if it has
+	if err := c.source.Watch(core, fd, c, poll.Readable); err != nil { // ErrClosed if it has
 		return err
 	}
 	s.all[c] = struct{}{}

@@ -137,7 +137,7 @@ func TestEveryCallOnAClosedLoop(t *testing.T) {
 	}
 	l.Stop()
 	l.AtClose(func() { t.Error("called") })()
-	l.Stats()
+	stats(l)
 	l.Now()
 	must0(l.Close())
 }

@@ -39,7 +39,7 @@ func TestAQueueThatNeverEndsIsInterruptedByThePoller(t *testing.T) {
 	}
 	l.CallSoon(again)
 	must0(l.Run(context.Background()))
-	if s := l.Stats(); s.Turns < batches || s.Polls < batches/every || s.Polls > batches/every+2 {
+	if s := stats(l); s.Turns < batches || s.Polls < batches/every || s.Polls > batches/every+2 {
 		t.Errorf("%d turns and %d polls for %d batches", s.Turns, s.Polls, batches)
 	}
 }

@@ -109,8 +109,8 @@ func TestWhatATurnAddsRunsInItsPlace(t *testing.T) {
 				l := newLoop(t, clock.option())
 				var added, ran uint64
 				place.arm(t, l, func() {
-					added = l.Stats().Turns
-					what.add(l, func() { ran = l.Stats().Turns; l.Stop() })
+					added = stats(l).Turns
+					what.add(l, func() { ran = stats(l).Turns; l.Stop() })
 					if ran != 0 {
 						t.Error("it ran at once")
 					}

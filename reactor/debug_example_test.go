@@ -62,7 +62,7 @@ func ExampleLoop_Stats() {
 	loop.CallSoon(func() {
 		loop.CallLater(time.Hour, func() {})
 		loop.CallSoon(func() {
-			s := loop.Stats()
+			s, _ := loop.Stats(context.Background()) // on the loop it answers at once
 			fmt.Println(s.Callbacks, "callbacks so far,", s.PendingTimers, "timer to come,", s.Timers, "fired")
 			loop.Stop()
 		})

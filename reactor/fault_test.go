@@ -151,9 +151,9 @@ func TestADescriptorClosedBehindTheLoopsBack(t *testing.T) {
 				turns(t, l, 3)
 				a.close()
 				turns(t, l, 3)
-				before := l.Stats().Events
+				before := stats(l).Events
 				turns(t, l, 10)
-				if n := l.Stats().Events - before; n != 0 {
+				if n := stats(l).Events - before; n != 0 {
 					t.Errorf("%d events in 10 turns", n)
 				}
 				d.write("xy")

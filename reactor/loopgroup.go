@@ -51,7 +51,7 @@ func (g *LoopGroup) Loops() []*Loop { return slices.Clone(g.loops) }
 // Run panics when a loop is running already, or when the caller runs on a loop itself.
 func (g *LoopGroup) Run(ctx context.Context) error {
 	coro.MustNotNest()
-	here := slices.IndexFunc(g.loops, func(l *Loop) bool { return !l.closing.Load() })
+	here := slices.IndexFunc(g.loops, func(l *Loop) bool { return !l.core.Closing() })
 	if here < 0 {
 		return ErrClosed
 	}
@@ -85,7 +85,7 @@ func (g *LoopGroup) Run(ctx context.Context) error {
 }
 
 func (g *LoopGroup) isClosed() bool {
-	return !slices.ContainsFunc(g.loops, func(l *Loop) bool { return !l.isClosed() })
+	return !slices.ContainsFunc(g.loops, func(l *Loop) bool { return !l.core.Closed() })
 }
 
 // Start runs each loop on a goroutine of its own, as Loop.Start does, until Stop or Close. It returns ErrClosed when all loops are
@@ -116,7 +116,7 @@ func (g *LoopGroup) Close() error {
 	var idle []*Loop
 	within := false
 	for _, l := range g.loops {
-		if l.beginClosing() {
+		if l.core.BeginClosing() {
 			idle = append(idle, l)
 		}
 		within = within || l.within()
@@ -126,7 +126,7 @@ func (g *LoopGroup) Close() error {
 		here, idle = idle[0], idle[1:]
 	}
 	for _, l := range idle {
-		l.world.Go(l.closeAlone) // they may wait for each other
+		l.core.World().Go(l.closeAlone) // they may wait for each other
 	}
 	if within {
 		return nil
@@ -139,7 +139,7 @@ func (g *LoopGroup) closed(here *Loop) (err error) {
 	defer func() {
 		for _, l := range g.loops {
 			<-l.done
-			err = errors.Join(err, l.loc.err)
+			err = errors.Join(err, l.failed)
 		}
 	}()
 	if here != nil {

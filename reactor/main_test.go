@@ -312,3 +312,6 @@ func noWaiting(waited *[]time.Duration) reactor.Option {
 		return p.Wait(into, 0)
 	})
 }
+
+// stats is what Stats returns.
+func stats(l *reactor.Loop) reactor.Stats { return must(l.Stats(context.Background())) }

@@ -1,73 +1,68 @@
 package reactor
 
-import (
-	"time"
+import "github.com/corobridge/corobridge/internal/loop"
 
-	"github.com/corobridge/corobridge/internal/coro"
-)
+// Observer is a set of functions that are told what a loop does: see WithObserver. Each may be nil,
+// and costs nothing then. A loop may have several observers, and tells them in the order they were
+// given in.
+//
+// The functions must not block. A panic in one goes to the exception handler. Those that are called
+// outside the loop must not wait for what it does, nor for its end: Close waits for Stalled. Close may
+// be called in each of them.
+//
+//	BeforeRun, AfterRun    func()
+//	BeforePoll             func()
+//	AfterPoll              func(ready int)
+//	BeforeStep, AfterStep  func(s Step)
+//	Turn                   func(ran, events int, busy time.Duration)
+//	Lag                    func(d time.Duration)
+//	Slow                   func(what string, d time.Duration, stack []byte)
+//	Stalled                func(what string, since time.Duration, stack []byte)
+//	Backoff                func(op string, err error, d time.Duration)
+//	TaskDone               func(name string, err error, age time.Duration)
+//
+// BeforeRun and AfterRun are called on the loop when a goroutine begins to run it, and when that
+// goroutine gives it up. BeforePoll is called on the loop before each visit to the poller: once in a
+// turn, or once in 64 entries of the ready queue while there are more; AfterPoll after it, with how
+// many descriptors are ready. BeforeStep and AfterStep are called on the loop around each callback,
+// step of a task, timer and handler that it runs, with the same Step, AfterStep also after a panic.
+//
+// Turn is called on the loop before each visit to the poller: ran is how many entries of the ready
+// queue and timers were run since the last visit, events how many readiness events were delivered, and
+// busy how long that took. Lag is called on the loop with each duration that is counted in Stats.Lag.
+//
+// Slow is called on the loop when a callback, or a step of a task, has taken longer than WithDebug
+// says, by default 100 ms. what names it, and the task. stack is its stack while it ran, if the
+// watchdog came by; otherwise nil. Stalled is called outside the loop, while something runs that has
+// taken that long already; again when that has doubled. stack is where it is now. A program that gives
+// the loop up then calls Close, which only begins that here.
+//
+// Backoff is called when something is not tried again for d, because of err: by a server that can't
+// accept. It may be called outside the loop, and must not use what it is told of. TaskDone is called on
+// the loop when a task has ended, with its name (see task.Name), its error, and the time since it was
+// started.
+type Observer = loop.Observer
 
-// Observer is a set of functions that are told what a loop does. Each may be nil, and costs nothing then. They must not block; a panic
-// of one goes to the exception handler. Those that are called outside the loop must not wait for what it does, nor for its end: Close waits for
-// Stalled. Close may be called in each of them.
-type Observer struct {
-	// Turn is called on the loop before each visit to the poller: once in a turn, or in 64 entries of the ready queue while
-	// there are more. ran is how many of those and of timers were run since the last visit, events how many readiness events were
-	// delivered, and busy how long that took.
-	Turn func(ran, events int, busy time.Duration)
-	// Lag is called on the loop with each duration that is counted in Stats.Lag.
-	Lag func(d time.Duration)
-	// Slow is called on the loop when a callback, or a step of a task, has taken longer than WithDebug says, by default 100 ms. what
-	// names it, and the task. stack is that of the callback or task while it ran, if the watchdog came by; else nil.
-	Slow func(what string, d time.Duration, stack []byte)
-	// Stalled is called outside the loop, while a callback or a step of a task runs that has taken that long already; again when that
-	// has doubled. stack is where it is now. A program that gives the loop up then calls Close, which only begins that here.
-	Stalled func(what string, since time.Duration, stack []byte)
-	// Backoff is called when the loop's user stops trying something for d, because of err: a server that can't accept. It
-	// may be called outside the loop, and must not use what it is told of.
-	Backoff func(op string, err error, d time.Duration)
-	// TaskDone is called on the loop when a task has ended, with its name (see task.Name), its error, and the time since it was
-	// started.
-	TaskDone func(name string, err error, age time.Duration)
-}
+// Step is something that a loop runs: a callback, a step of a task, a timer, the handler of a
+// descriptor. Its method Task returns the name of the task, "" if there is none; String says what the
+// step is: its task, or the place of its function.
+type Step = loop.Step
 
-// WithObserver sets who is told what the loop does. o is copied. Several loops may share an observer, whose functions must then be
-// safe for that.
-func WithObserver(o *Observer) Option {
-	return func(c *config) { c.observer = o }
-}
-
-// Observer returns a copy of the loop's observer, whose fields are nil if there is none.
-func (l *Loop) Observer() Observer {
-	if l.observer == nil {
-		return Observer{}
+// looks makes what the loop itself has among its observers, and returns all of them.
+func (l *Loop) looks(cfg *config) (all []*Observer) {
+	slow, timed := cfg.debug, cfg.debug
+	for _, o := range cfg.observers {
+		slow = slow || o.Slow != nil || o.Stalled != nil
+		timed = timed || o.Turn != nil || o.Lag != nil
 	}
-	return *l.observer
-}
-
-// Backoff counts that op failed with err and is not tried again for d, and tells the observer. It may be called from any goroutine. It
-// is for the packages of this module.
-func (l *Loop) Backoff(op string, err error, d time.Duration) {
-	l.backoffs.Add(1)
-	if o := l.observer; o != nil && o.Backoff != nil {
-		l.tellOutside(func() { o.Backoff(op, err, d) })
+	if timed {
+		l.meter = &meter{loop: l}
+		all = append(all, l.meter.observer())
 	}
-}
-
-// tell calls the observer, on the loop.
-func (l *Loop) tell(fn func()) {
-	defer l.caught("observer")
-	fn()
-}
-
-// tellOutside calls the observer, perhaps outside the loop.
-func (l *Loop) tellOutside(fn func()) {
-	defer func() {
-		if v := recover(); v != nil {
-			e := Exception{Op: "observer", Err: coro.Recovered(v)}
-			if l.Post(callback(func() { l.Report(e) })) != nil {
-				logException(l, e) // a closed loop calls no handler
-			}
-		}
-	}()
-	fn()
+	all = append(all, cfg.observers...)
+	if slow {
+		l.watchdog = &watchdog{loop: l, slow: cfg.slow}
+		all = append(all, l.watchdog.observer())
+	}
+	return all
 }

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/corobridge/corobridge/internal/coro"
+	"github.com/corobridge/corobridge/internal/loop"
 )
 
 // offloader runs work on goroutines, at most limit at once, in the order in which it came. They are started when there is work and
@@ -30,35 +31,36 @@ func (o *offloader) init(l *Loop, limit int) {
 	o.loop, o.limit = l, limit
 }
 
-// Offload runs work on a goroutine, one of at most WithWorkers, and then done, if it is not nil, on the loop. More work waits its turn, first
-// come, first served. A panic of work goes to the exception handler, and done runs all the same, as it does after a runtime.Goexit.
+// Offload runs work on a goroutine, one of at most WithWorkers, and then done, if it is not nil, on the
+// loop. More work waits its turn, first come, first served. A panic of work goes to the exception
+// handler, and done runs all the same, as it does after a runtime.Goexit.
 //
-// withdraw takes back work that still waits its turn, and reports whether it did: then neither work nor done is called. What has
-// begun can't be stopped. Close waits for everything, also for what is queued: who wants less withdraws it, by AtClose or by the end of
-// a context, as task.Blocking does.
+// withdraw takes back work that still waits its turn, and reports whether it did: then neither work
+// nor done is called. What has begun can't be stopped. Close waits for everything, also for what is
+// queued: a caller that wants less withdraws it, by AtClose or at the end of a context, as
+// task.Blocking does.
 //
 // Both functions may be called from any goroutine, and never wait. The error is ErrClosed on a closed loop.
 func (l *Loop) Offload(work, done func()) (withdraw func() bool, err error) {
-	release, err := l.Hold("offloaded work")
+	release, err := l.core.Hold("offloaded work")
 	if err != nil {
 		return nil, err
 	}
 	w := &offloaded{work: work, done: done, release: release}
-	o := &l.off
+	o := &l.offload
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.workers < o.limit { // so nothing is queued
 		o.workers++
-		l.world.Go(func() { o.serve(w) })
+		l.core.World().Go(func() { o.serve(w) })
 	} else {
 		o.push(w)
 	}
 	return func() bool { return o.withdraw(w) }, nil
 }
 
-// Offloaded returns how much offloaded work runs, and how much waits its turn. It may be called from any goroutine.
-func (l *Loop) Offloaded() (running, queued int) {
-	o := &l.off
+// counts returns how much offloaded work runs, and how much waits its turn.
+func (o *offloader) counts() (running, queued int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.workers, o.queued
@@ -77,14 +79,14 @@ func (o *offloader) run(w *offloaded) {
 	defer func() {
 		if v := recover(); v != nil {
 			e := Exception{Op: "offload", Err: coro.Recovered(v)}
-			o.loop.Post(callback(func() { o.loop.Report(e) }))
+			o.loop.core.Post(loop.Callback(func() { o.loop.core.Report(e) }))
 		} else if !returned {
 			if more := o.next(); more != nil {
-				o.loop.world.Go(func() { o.serve(more) })
+				o.loop.core.World().Go(func() { o.serve(more) })
 			}
 		}
 		if w.done != nil {
-			o.loop.Post(callback(w.done))
+			o.loop.core.Post(loop.Callback(w.done))
 		}
 		w.release()
 	}()

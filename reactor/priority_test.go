@@ -76,11 +76,11 @@ func TestAnUrgentItemWaitsForOneTurnOfOthers(t *testing.T) {
 	if turn == 0 {
 		t.Error("it did not run in the turn after it came")
 	}
-	if n := l.Stats().Ready; n != 500-ran || n == 0 {
+	if n := stats(l).Ready; n != 500-ran || n == 0 {
 		t.Errorf("%d of 500 have run, and Stats says that %d are ready", ran, n)
 	}
 	turns(t, l, 10)
-	if n := l.Stats().Ready; ran != 500 || n != 0 {
+	if n := stats(l).Ready; ran != 500 || n != 0 {
 		t.Errorf("%d of 500 have run, %d are ready", ran, n)
 	}
 }
@@ -111,9 +111,9 @@ func TestNoClassStarves(t *testing.T) {
 				stop := flood(l, flooders)
 				turns(t, l, 20)
 				var came, ran uint64
-				l.CallSoon(func() { came = l.Stats().Turns })
-				l.Post(item{class, func() { ran = l.Stats().Turns; stop() }})
-				for ran == 0 && l.Stats().Turns < 1000 {
+				l.CallSoon(func() { came = stats(l).Turns })
+				l.Post(item{class, func() { ran = stats(l).Turns; stop() }})
+				for ran == 0 && stats(l).Turns < 1000 {
 					turns(t, l, 1)
 				}
 				ahead := (flooders + perTurn*class*age) / perTurn // turns

@@ -46,7 +46,7 @@ func (l *Loop) addSignal(h *signalHandler, sigs ...os.Signal) (remove func() boo
 			return nil, err
 		}
 	}
-	s := l.Local(signalsKey{}, func() any { return newSignals(l) }).(*signals)
+	s := l.core.Local(signalsKey{}, func() any { return newSignals(l) }).(*signals)
 	if !s.add(h, sigs) {
 		return nil, ErrClosed
 	}
@@ -107,15 +107,18 @@ func (h *signalHandler) Run() {
 	if h.gone.Load() || h.once && !h.gone.CompareAndSwap(false, true) {
 		return
 	}
-	defer h.loop.caught("signal")
+	defer h.loop.core.Caught("signal")
 	h.fn(h.sig)
 }
+
+// Calls is part of loop.Calling.
+func (h *signalHandler) Calls() (op string, fn any) { return "signal", h.fn }
 
 // add reports whether Close has not begun. Then it is to find h: it comes here later, since the loop keeps s already.
 func (s *signals) add(h *signalHandler, sigs []os.Signal) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.loop.closing.Load() {
+	if s.loop.core.Closing() {
 		return false
 	}
 	for _, sig := range sigs {
@@ -125,7 +128,7 @@ func (s *signals) add(h *signalHandler, sigs []os.Signal) bool {
 	}
 	if !s.started {
 		s.started = true
-		s.loop.world.Go(s.watch)
+		s.loop.core.World().Go(s.watch)
 	}
 	return true
 }
@@ -139,7 +142,7 @@ func (s *signals) source(sig os.Signal) *signalSource {
 	}
 	src := &signalSource{sig: sig, came: make(chan os.Signal, 1)}
 	s.sources = append(s.sources, src)
-	s.loop.world.Notify(src.came, sig)
+	s.loop.core.World().Notify(src.came, sig)
 	s.nudge()
 	return src
 }
@@ -161,14 +164,15 @@ func (s *signals) drop(h *signalHandler) {
 		if len(src.handlers) > 0 {
 			return false
 		}
-		s.loop.world.StopNotify(src.came)
+		s.loop.core.World().StopNotify(src.came)
 		s.nudge()
 		return true
 	})
 }
 
-// lasting reports whether there are handlers for more than the next signal.
-func (s *signals) lasting() bool {
+// MayWake is part of loop.Waking: handlers of NextSignal are there for the end of the program, and do
+// not count.
+func (s *signals) MayWake() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.ContainsFunc(s.sources, func(src *signalSource) bool {
@@ -222,7 +226,7 @@ func (s *signals) deliver(src *signalSource) {
 			h.sig = src.sig
 		}
 		if h.queued.CompareAndSwap(false, true) {
-			s.loop.Post(h)
+			s.loop.core.Post(h)
 		}
 	}
 }
@@ -231,7 +235,7 @@ func (s *signals) deliver(src *signalSource) {
 func (s *signals) Close() error {
 	s.mu.Lock()
 	for _, src := range s.sources {
-		s.loop.world.StopNotify(src.came)
+		s.loop.core.World().StopNotify(src.came)
 		src.handlers = nil
 	}
 	s.sources, s.closed = nil, true

@@ -193,7 +193,7 @@ func TestSignalThatHasComeCanBeRemoved(t *testing.T) {
 			remove = must(l.AddSignal(syscall.SIGUSR1, fn))
 		}
 		raise(syscall.SIGUSR1)
-		for l.Stats().Door == 0 { // until it is queued
+		for stats(l).Door == 0 { // until it is queued
 			runtime.Gosched()
 		}
 		if !remove() || remove() {

@@ -1,8 +1,12 @@
 package reactor
 
 import (
+	"context"
+	"fmt"
 	"math/bits"
 	"time"
+
+	"github.com/corobridge/corobridge/internal/coro"
 )
 
 // Stats are counts of what a loop has done, and what it has at the moment: a snapshot between two entries of the ready queue.
@@ -27,9 +31,11 @@ type Stats struct {
 	Sources       int // descriptors watched
 	Tasks         int // tasks that have begun and not ended
 	BuffersLent   int // pieces of memory that connections hold for bytes on their way
+	Offloaded     int // calls of Offload whose work runs
+	OffloadQueue  int // calls of Offload whose work waits its turn
 
-	// Times, measured from the first call of Loop.Stats on; from the beginning in debug mode, and with an Observer that has a use
-	// for them. Before that the loop does not look at the clock so often.
+	// Times, measured from the first call of Loop.Stats on; from the beginning in debug mode, and with an
+	// Observer that has Turn or Lag. Before that the loop does not look at the clock so often.
 
 	Busy time.Duration // spent at work
 	Idle time.Duration // spent in the poller
@@ -49,8 +55,8 @@ func ratio(a, b float64) float64 {
 	return a / b
 }
 
-// Histogram counts durations by their binary order of magnitude: element 0 those below a microsecond, element i those from
-// 1<<(i-1) microseconds below 1<<i, and the last one all that are longer.
+// Histogram counts durations by their binary order of magnitude: element 0 those below a microsecond,
+// element i those from 1<<(i-1) microseconds to below 1<<i, and the last one all that are longer.
 type Histogram [32]uint64
 
 func (h *Histogram) add(d time.Duration) {
@@ -65,8 +71,8 @@ func (h Histogram) Count() (n uint64) {
 	return n
 }
 
-// Quantile returns what the part q of the durations, 0 to 1, does not exceed: the upper bound of an element of the
-// histogram, so up to twice the exact value. It is 0 if nothing was counted.
+// Quantile returns what the part q of the durations, 0 to 1, does not exceed: the upper bound of an
+// element of the histogram, so up to twice the exact value. It is 0 if nothing was counted.
 func (h Histogram) Quantile(q float64) time.Duration {
 	left := q * float64(h.Count())
 	for i, c := range h {
@@ -77,61 +83,55 @@ func (h Histogram) Quantile(q float64) time.Duration {
 	return 0
 }
 
-// Stats returns a snapshot. Outside the loop it waits until the loop answers, in its next turn or when it ends: so it waits as long as the
-// loop is stalled. On another loop it would stop that one meanwhile, and two loops that ask each other would wait for ever: call it there
-// through task.Blocking, or ask each loop on itself, as task.OnEach does.
-func (l *Loop) Stats() Stats {
-	if l.InLoop() {
-		return l.snapshot()
-	}
+// Stats returns a snapshot. Outside the loop it waits until the loop answers, in its next turn or when
+// it ends; if ctx ends first, it returns the cause. A loop that is stalled does not answer.
+//
+// It waits as a plain goroutine does. In a task of another loop, call it through task.Blocking, or ask
+// each loop on itself, as task.OnEach does.
+func (l *Loop) Stats(ctx context.Context) (Stats, error) {
 	answer := make(chan Stats, 1)
-	l.Look(func() { answer <- l.snapshot() })
-	return <-answer
+	withdraw := l.core.Look(func() { answer <- l.snapshot() })
+	select {
+	case s := <-answer:
+		return s, nil
+	case <-ctx.Done():
+		if withdraw() {
+			return Stats{}, fmt.Errorf("reactor: stats: %w", coro.Cause(ctx))
+		}
+		return <-answer, nil
+	}
 }
 
-// snapshot is called on the loop, or under life when nobody runs it.
+// snapshot is called on the loop, or by Look.
 func (l *Loop) snapshot() Stats {
-	s := l.stats
-	s.TaskSteps = l.coros.Steps()
-	s.AcceptBackoffs = l.backoffs.Load()
-	s.Ready = l.readyCount()
-	s.PendingTimers = len(l.timers.a)
-	s.Tasks = l.coros.Live()
-	s.Sources = l.fds.len()
-	s.BuffersLent = l.loc.buffersLent()
-	l.door.mu.Lock()
-	s.Wakeups, s.Door = l.door.wakes, len(l.door.inbox)
-	l.door.mu.Unlock()
-	if l.meter == nil {
-		l.meter = &meter{on: l.InLoop(), began: l.clock.Now()}
+	n := l.core.Counts()
+	s := Stats{
+		Turns: n.Turns, Callbacks: n.Callbacks, TaskSteps: n.TaskSteps, Timers: n.Timers,
+		Polls: n.Polls, Events: n.Events, Wakeups: n.Wakeups, ForeignBatches: n.ForeignBatches,
+		AcceptBackoffs: n.AcceptBackoffs,
+		Ready:          n.Ready, Door: n.Door, PendingTimers: n.PendingTimers, Sources: n.Sources, Tasks: n.Tasks,
 	}
-	s.Busy, s.Idle, s.Lag = l.meter.busy+l.meter.round(l), l.meter.idle, l.meter.lag
+	s.Offloaded, s.OffloadQueue = l.offload.counts()
+	l.core.EachLocal(func(v any) { // some lend memory
+		if b, ok := v.(interface{ BuffersLent() int }); ok {
+			s.BuffersLent += b.BuffersLent()
+		}
+	})
+	if l.meter == nil {
+		l.meter = &meter{loop: l, on: l.InLoop(), began: l.core.World().Now()}
+		l.core.Observe(l.meter.observer())
+	}
+	s.Busy, s.Idle, s.Lag = l.meter.busy+l.meter.round(), l.meter.idle, l.meter.lag
 	return s
 }
 
-func (t *sourceTable) len() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(t.slots) - len(t.free)
-}
-
-// buffersLent asks the values that lend memory.
-func (s *locals) buffersLent() (n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, v := range s.values {
-		if b, ok := v.value.(interface{ BuffersLent() int }); ok {
-			n += b.BuffersLent()
-		}
-	}
-	return n
-}
-
-// meter measures how the loop spends its time. Each round goes from one visit to the poller to the next.
+// meter is the observer that measures how the loop spends its time. Each round goes from one visit to
+// the poller to the next.
 type meter struct {
+	loop  *Loop
 	on    bool          // the loop runs
-	began time.Duration // the present round, or the present visit to the poller
-	spent time.Duration // of the round, when the loop stopped running in it
+	began time.Duration // when the present round, or the present visit to the poller, has begun
+	spent time.Duration // how long the round had lasted when the loop stopped running in it
 	busy  time.Duration
 	idle  time.Duration
 	lag   Histogram
@@ -139,54 +139,48 @@ type meter struct {
 	items, events uint64 // run and delivered when the round began
 }
 
-// endRound is called before a visit to the poller.
-func (m *meter) endRound(l *Loop) {
-	d := m.round(l)
-	m.began += d
-	m.busy += d
-	m.late(l, d)
-	items := l.stats.Callbacks + l.stats.Timers
-	if o := l.observer; o != nil && o.Turn != nil {
-		l.tell(func() { o.Turn(int(items-m.items), int(l.stats.Events-m.events), d) })
+func (m *meter) observer() *Observer {
+	return &Observer{
+		BeforeRun: m.resume, AfterRun: m.pause, BeforePoll: m.endRound, AfterPoll: m.beginRound, Lag: m.lag.add,
 	}
-	m.items, m.events = items, l.stats.Events
 }
 
-// beginRound is called after it.
-func (m *meter) beginRound(l *Loop) {
-	now := l.clock.Now()
+func (m *meter) endRound() {
+	d := m.round()
+	m.began += d
+	m.busy += d
+	core := &m.loop.core
+	core.Late(d)
+	items, events := core.Ran()
+	ran, delivered := int(items-m.items), int(events-m.events)
+	core.Tell(func(o *Observer) {
+		if o.Turn != nil {
+			o.Turn(ran, delivered, d)
+		}
+	})
+	m.items, m.events = items, events
+}
+
+func (m *meter) beginRound(int) {
+	now := m.loop.core.World().Now()
 	m.idle += now - m.began
 	m.began = now
 }
 
-// fire runs a timer that fires d after its time. The observer is told of that last: it may call runtime.Goexit, too.
-func (m *meter) fire(l *Loop, run Runnable, d time.Duration) {
-	defer m.late(l, d)
-	run.Run()
-}
-
-// late counts that something came d after its time.
-func (m *meter) late(l *Loop, d time.Duration) {
-	m.lag.add(d)
-	if o := l.observer; o != nil && o.Lag != nil {
-		l.tell(func() { o.Lag(d) })
-	}
-}
-
 // round returns how long the round has lasted.
-func (m *meter) round(l *Loop) time.Duration {
+func (m *meter) round() time.Duration {
 	if !m.on {
 		return m.spent
 	}
-	return l.clock.Now() - m.began
+	return m.loop.core.World().Now() - m.began
 }
 
 // resume goes on with the round, when a goroutine begins to run the loop.
-func (m *meter) resume(l *Loop) {
+func (m *meter) resume() {
 	if !m.on {
-		m.on, m.began = true, l.clock.Now()-m.spent
+		m.on, m.began = true, m.loop.core.World().Now()-m.spent
 	}
 }
 
 // pause stops the clock, when that goroutine gives the loop up.
-func (m *meter) pause(l *Loop) { m.spent, m.on = m.round(l), false }
+func (m *meter) pause() { m.spent, m.on = m.round(), false }

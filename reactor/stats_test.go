@@ -31,7 +31,7 @@ func TestStatsTellWhatThereIs(t *testing.T) {
 			}
 		}()
 		<-posted
-		inside = l.Stats()
+		inside = stats(l)
 	})
 	turns(t, l, 1)
 	got := []int{inside.Ready, inside.Door, inside.PendingTimers, inside.Sources, inside.Tasks}
@@ -40,7 +40,7 @@ func TestStatsTellWhatThereIs(t *testing.T) {
 	}
 	turns(t, l, 3)
 	l.RemoveReader(a.fd)
-	s := l.Stats()
+	s := stats(l)
 	got = []int{s.Ready, s.Door, s.PendingTimers, s.Sources, s.Tasks, int(s.ForeignBatches)}
 	if want := []int{0, 0, 1, 1, 1, 2}; !slices.Equal(got, want) {
 		t.Errorf("after it: ready, door, timers, sources, tasks, batches are %v, want %v", got, want)
@@ -71,11 +71,11 @@ func TestStatsTellHowTheTimeIsSpent(t *testing.T) {
 		clock.advance(time.Hour) // while it does not run
 	}
 	round()
-	if s := l.Stats(); s.Busy != 0 || s.Idle != 0 || s.Lag.Count() != 0 || s.BusyRatio() != 0 {
+	if s := stats(l); s.Busy != 0 || s.Idle != 0 || s.Lag.Count() != 0 || s.BusyRatio() != 0 {
 		t.Errorf("measured before somebody asked: %v busy, %v idle, lag %v", s.Busy, s.Idle, s.Lag)
 	}
 	round()
-	s := l.Stats()
+	s := stats(l)
 	if s.Busy != time.Second || s.Idle != 3*time.Second || s.BusyRatio() != 0.25 {
 		t.Errorf("%v busy, %v idle, ratio %v", s.Busy, s.Idle, s.BusyRatio())
 	}
@@ -88,7 +88,7 @@ func TestStatsTellHowTheTimeIsSpent(t *testing.T) {
 		clock.advance(time.Second + late)
 		turns(t, l, 1)
 	}
-	after := l.Stats()
+	after := stats(l)
 	for i := range after.Lag {
 		after.Lag[i] -= s.Lag[i]
 	}
@@ -107,7 +107,7 @@ func TestTheLastRoundCounts(t *testing.T) {
 		l.Stop()
 	})
 	must0(l.Run(t.Context()))
-	if s := l.Stats(); s.Busy != 3*time.Second {
+	if s := stats(l); s.Busy != 3*time.Second {
 		t.Errorf("busy for %v", s.Busy)
 	}
 }

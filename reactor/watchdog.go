@@ -9,28 +9,25 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/corobridge/corobridge/internal/coro"
 	"github.com/corobridge/corobridge/internal/gid"
 )
 
-// watchdog measures what the loop runs, and looks from outside at what has been running for long. It sits between the loop and
-// what that runs: for the loop it is the entry that it runs, the handler that it calls.
+// watchdog is the observer that measures each step of the loop, and looks from outside at one that has
+// been running for long.
 //
-// From outside it comes by an alarm, which is set when something begins to run and none is set. A loop that waits for events sets none.
+// From outside it comes by an alarm, which is set when a step begins and none is set. A loop that waits
+// for events sets none.
 type watchdog struct {
 	loop *Loop
 	slow time.Duration
 
-	// What is to run next, between the loop's turn and Run or Ready.
-	op      string
-	entry   Runnable
-	handler ReadyHandler
-
 	mu      sync.Mutex
 	running bool
-	what    subject
+	step    Step
 	since   time.Duration // when it has begun
 	next    time.Duration // how long it has run when that is told next
-	nth     uint64        // counts what has run
+	nth     uint64        // counts the steps
 	stack   []byte        // what was seen of it, nil if nothing was
 	stop    func() bool   // of the alarm, nil if none is set and none rings
 	ended   bool
@@ -39,64 +36,13 @@ type watchdog struct {
 	teller atomic.Uintptr // the goroutine that calls Observer.Stalled, 0 while none does
 }
 
-// subject is something that runs.
-type subject struct {
-	op   string
-	task string
-	v    any
-}
+func (w *watchdog) observer() *Observer { return &Observer{BeforeStep: w.begin, AfterStep: w.end} }
 
-func (s subject) String() string { return describe(s.op, s.task, s.v) }
-
-func newWatchdog(l *Loop, slow time.Duration) *watchdog { return &watchdog{loop: l, slow: slow} }
-
-// watch returns r as it is to be run, next.
-func (w *watchdog) watch(op string, r Runnable) Runnable {
-	w.op, w.entry = op, r
-	return w
-}
-
-// watchReady returns h as it is to be called, next.
-func (w *watchdog) watchReady(op string, h ReadyHandler) ReadyHandler {
-	w.op, w.handler = op, h
-	return w
-}
-
-// Run runs the entry.
-func (w *watchdog) Run() {
-	r := w.entry
-	w.entry = nil
-	w.begin(r)
-	defer w.end()
-	r.Run()
-}
-
-// Ready calls the handler.
-func (w *watchdog) Ready(e Events) {
-	h := w.handler
-	w.handler = nil
-	w.begin(calledBy(h))
-	defer w.end()
-	h.Ready(e)
-}
-
-// calledBy is the function that h calls, if that says more than h: it may remove itself.
-func calledBy(h ReadyHandler) any {
-	if v, ok := h.(*watcher); ok {
-		for _, dir := range []Events{Readable, Writable} {
-			if fn := v.source.loop.watched(v, dir); fn != nil {
-				return callback(fn)
-			}
-		}
-	}
-	return h
-}
-
-func (w *watchdog) begin(v any) {
-	name, now := nameOf(v), w.loop.clock.Now()
+func (w *watchdog) begin(s Step) {
+	now := w.loop.core.World().Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.running, w.what = true, subject{w.op, name, v}
+	w.running, w.step = true, s
 	w.since, w.next = now, w.slow
 	w.nth++
 	if w.stop == nil {
@@ -104,30 +50,33 @@ func (w *watchdog) begin(v any) {
 	}
 }
 
-// end tells of what has run if that was slow. It is deferred, since what runs may panic, or call runtime.Goexit.
-func (w *watchdog) end() {
-	now := w.loop.clock.Now()
+// end tells of what has run if that was slow.
+func (w *watchdog) end(s Step) {
+	core := &w.loop.core
+	now := core.World().Now()
 	w.mu.Lock()
-	what, took, stack := w.what, now-w.since, w.stack
-	w.running, w.what, w.stack = false, subject{}, nil
+	took, stack := now-w.since, w.stack
+	w.running, w.step, w.stack = false, Step{}, nil
 	w.mu.Unlock()
 	if took < w.slow {
 		return
 	}
-	l := w.loop
-	if l.debug {
-		l.logger.Warn("reactor: slow", slog.String("what", what.String()), slog.Duration("took", took), slog.String("stack", string(stack)))
+	what := s.String()
+	if core.Debug() {
+		core.Logger().Warn("reactor: slow", slog.String("what", what), slog.Duration("took", took), slog.String("stack", string(stack)))
 	}
-	if o := l.observer; o != nil && o.Slow != nil {
-		l.tell(func() { o.Slow(what.String(), took, stack) })
-	}
+	core.Tell(func(o *Observer) {
+		if o.Slow != nil {
+			o.Slow(what, took, stack)
+		}
+	})
 }
 
 // set sets the alarm. It is called locked.
 func (w *watchdog) set(d time.Duration) {
 	if !w.ended {
 		w.rings.Add(1)
-		w.stop = w.loop.world.Alarm(d, w.ring)
+		w.stop = w.loop.core.World().Alarm(d, w.ring)
 	}
 }
 
@@ -139,7 +88,7 @@ func (w *watchdog) ring() {
 	if !w.running {
 		return
 	}
-	if took := w.loop.clock.Now() - w.since; took >= w.next {
+	if took := w.loop.core.World().Now() - w.since; took >= w.next {
 		w.next = 2 * took
 		w.look(took)
 	}
@@ -150,15 +99,15 @@ func (w *watchdog) rung() {
 	defer w.mu.Unlock()
 	w.stop = nil
 	if w.running {
-		w.set(max(w.since+w.next-w.loop.clock.Now(), 0))
+		w.set(max(w.since+w.next-w.loop.core.World().Now(), 0))
 	}
 }
 
 // look tells of what has been running for long. It is called locked, and unlocks meanwhile.
 func (w *watchdog) look(took time.Duration) {
-	nth, what, l := w.nth, w.what, w.loop
+	nth, step, core := w.nth, w.step, &w.loop.core
 	w.mu.Unlock()
-	stack := l.runningStack()
+	stack := runningStack(core.Coroutines())
 	w.mu.Lock()
 	if !w.running || w.nth != nth {
 		return // it has ended, and this may be the stack of something else
@@ -166,14 +115,17 @@ func (w *watchdog) look(took time.Duration) {
 	w.stack = stack
 	w.mu.Unlock()
 	defer w.mu.Lock()
-	if l.debug {
-		l.logger.Warn("reactor: the loop is stalled", slog.String("by", what.String()), slog.Duration("since", took), slog.String("stack", string(stack)))
+	what := step.String()
+	if core.Debug() {
+		core.Logger().Warn("reactor: the loop is stalled", slog.String("by", what), slog.Duration("since", took), slog.String("stack", string(stack)))
 	}
-	if o := l.observer; o != nil && o.Stalled != nil {
-		w.teller.Store(uintptr(gid.Self()))
-		defer w.teller.Store(0)
-		l.tellOutside(func() { o.Stalled(what.String(), took, stack) })
-	}
+	w.teller.Store(uintptr(gid.Self()))
+	defer w.teller.Store(0)
+	core.TellOutside(func(o *Observer) {
+		if o.Stalled != nil {
+			o.Stalled(what, took, stack)
+		}
+	})
 }
 
 // tells reports whether its caller is called by the watchdog, for whose end Close waits.
@@ -192,10 +144,10 @@ func (w *watchdog) close() {
 
 // runningStack returns the stack of what runs on the loop: of the task, or of the loop's goroutine with the callback.
 //
-// A goroutine that has switched to a coroutine, or a coroutine that is suspended, is in state "coroutine": whichever of the two is not
-// is the one that runs.
-func (l *Loop) runningStack() []byte {
-	loop, task := l.coros.Numbers()
+// A goroutine that has switched to a coroutine, or a coroutine that is suspended, is in state
+// "coroutine". The one of the two that is not in that state is the one that runs.
+func runningStack(pool *coro.Pool) []byte {
+	loop, task := pool.Numbers()
 	all := allStacks()
 	callback, running := stackOf(all, loop), stackOf(all, task)
 	if running == nil || switchedAway(running) && callback != nil && !switchedAway(callback) {

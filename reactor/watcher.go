@@ -3,129 +3,160 @@ package reactor
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"syscall"
 
+	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/internal/poll"
 )
 
-// watcher is the level-triggered registration behind AddReader and AddWriter.
+// watchers are the descriptors of AddReader and AddWriter.
+type watchers struct {
+	mu  sync.Mutex
+	all map[int]*watcher
+}
+
+// watcher is the level-triggered registration of one of them. Its functions are guarded by the
+// watchers' mutex.
 type watcher struct {
-	source *Source
+	of     *watchers
+	source loop.Source
 	reader func()
 	writer func()
 }
 
-func (w *watcher) want() (e Events) {
+func (w *watcher) want() (e poll.Events) {
 	if w.reader != nil {
-		e |= Readable
+		e |= poll.Readable
 	}
 	if w.writer != nil {
-		e |= Writable
+		e |= poll.Writable
 	}
 	return e
 }
 
-func (w *watcher) set(dir Events, fn func()) {
-	if dir == Readable {
+func (w *watcher) set(dir poll.Events, fn func()) {
+	if dir == poll.Readable {
 		w.reader = fn
 	} else {
 		w.writer = fn
 	}
 }
 
-// Ready calls the reader and then the writer, each looked up again: the first may remove the second.
-func (w *watcher) Ready(e Events) {
-	l := w.source.loop
-	if e&(Readable|ReadHangup|Hangup|Error) != 0 {
-		if fn := l.watched(w, Readable); fn != nil {
-			fn()
-		}
-	}
-	if e&(Writable|Hangup|Error) != 0 {
-		if fn := l.watched(w, Writable); fn != nil {
-			fn()
-		}
-	}
-}
-
-func (l *Loop) watched(w *watcher, dir Events) func() {
-	l.life.Lock()
-	defer l.life.Unlock()
-	if dir == Readable {
+func (w *watcher) get(dir poll.Events) func() {
+	w.of.mu.Lock()
+	defer w.of.mu.Unlock()
+	if dir == poll.Readable {
 		return w.reader
 	}
 	return w.writer
 }
 
-// AddReader calls fn on the loop each time the loop has looked for events and found fd readable, at its end, or broken:
-// level-triggered, as asyncio's add_reader. It replaces an earlier reader of fd, and keeps its writer. It returns ErrClosed on a loop
-// that is closed or closing, or wraps the system call's error: EBADF for a closed descriptor, EPERM for a regular file.
-func (l *Loop) AddReader(fd int, fn func()) error { return l.addWatch(fd, Readable, fn) }
+// Ready calls the reader and then the writer, each looked up again: the first may remove the second.
+func (w *watcher) Ready(e poll.Events) {
+	if e&(poll.Readable|poll.ReadHangup|poll.Hangup|poll.Error) != 0 {
+		if fn := w.get(poll.Readable); fn != nil {
+			fn()
+		}
+	}
+	if e&(poll.Writable|poll.Hangup|poll.Error) != 0 {
+		if fn := w.get(poll.Writable); fn != nil {
+			fn()
+		}
+	}
+}
+
+// Calls is part of loop.Calling.
+func (w *watcher) Calls() (op string, fn any) {
+	for _, dir := range []poll.Events{poll.Readable, poll.Writable} {
+		if fn := w.get(dir); fn != nil {
+			return "", fn
+		}
+	}
+	return "", nil
+}
+
+// AddReader calls fn on the loop each time the loop has looked for events and found fd readable, at
+// its end, or broken: level-triggered, as asyncio's add_reader. It replaces an earlier reader of fd,
+// and keeps its writer. It returns ErrClosed on a loop that is closed or closing, or wraps the system
+// call's error: EBADF for a closed descriptor, EPERM for a regular file.
+func (l *Loop) AddReader(fd int, fn func()) error { return l.addWatch(fd, poll.Readable, fn) }
 
 // AddWriter is AddReader for writing.
-func (l *Loop) AddWriter(fd int, fn func()) error { return l.addWatch(fd, Writable, fn) }
+func (l *Loop) AddWriter(fd int, fn func()) error { return l.addWatch(fd, poll.Writable, fn) }
 
-// RemoveReader ends AddReader and reports whether there was a reader. It comes before fd is closed. On the loop, the reader
-// is not called any more; outside, a call may be under way.
-func (l *Loop) RemoveReader(fd int) bool { return l.removeWatch(fd, Readable) }
+// RemoveReader ends AddReader and reports whether there was a reader. It comes before fd is closed. On
+// the loop, the reader is not called any more; outside, a call may be under way.
+func (l *Loop) RemoveReader(fd int) bool { return l.watchers.remove(fd, poll.Readable) }
 
 // RemoveWriter ends AddWriter and reports whether there was a writer.
-func (l *Loop) RemoveWriter(fd int) bool { return l.removeWatch(fd, Writable) }
+func (l *Loop) RemoveWriter(fd int) bool { return l.watchers.remove(fd, poll.Writable) }
 
-func (l *Loop) addWatch(fd int, dir Events, fn func()) error {
+func (l *Loop) addWatch(fd int, dir poll.Events, fn func()) error {
 	if fn == nil {
 		panic("reactor: AddReader and AddWriter need a function")
 	}
-	l.life.Lock()
-	defer l.life.Unlock()
-	if l.closing.Load() {
+	if l.core.Closing() {
 		return ErrClosed
 	}
-	w := l.watchers[fd]
+	return l.watchers.add(&l.core, fd, dir, fn)
+}
+
+func (all *watchers) add(c *loop.Core, fd int, dir poll.Events, fn func()) error {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	w := all.all[fd]
 	if w == nil {
-		return l.newWatch(fd, dir, fn)
+		return all.begin(c, fd, dir, fn)
 	}
-	before := *w
+	reader, writer := w.reader, w.writer
 	w.set(dir, fn)
-	err := l.poller.Modify(fd, w.source.tag, w.want(), poll.Level)
+	err := w.source.Change(w.want())
 	if errors.Is(err, syscall.ENOENT) { // the number is another file's by now: the watched one was closed
-		delete(l.watchers, fd)
-		w.source.leave()
-		return l.newWatch(fd, dir, fn)
+		delete(all.all, fd)
+		w.source.Forget()
+		return all.begin(c, fd, dir, fn)
 	}
 	if err != nil {
-		*w = before
+		w.reader, w.writer = reader, writer
 		return fmt.Errorf("reactor: watch descriptor %d: %w", fd, err)
 	}
-	w.source.want = w.want()
 	return nil
 }
 
-func (l *Loop) newWatch(fd int, dir Events, fn func()) error {
-	w := &watcher{}
-	w.set(dir, fn)
-	w.source = &Source{loop: l, fd: fd, handler: w} // before the first event can come
-	if err := w.source.register(dir, poll.Level); err != nil {
+func (all *watchers) begin(c *loop.Core, fd int, dir poll.Events, fn func()) error {
+	w := &watcher{of: all}
+	w.set(dir, fn) // before the first event can come
+	if err := w.source.Watch(c, fd, w, dir); err != nil {
 		return err
 	}
-	l.watchers[fd] = w
+	if all.all == nil {
+		all.all = map[int]*watcher{}
+	}
+	all.all[fd] = w
 	return nil
 }
 
-func (l *Loop) removeWatch(fd int, dir Events) bool {
-	l.life.Lock()
-	defer l.life.Unlock()
-	w := l.watchers[fd]
+func (all *watchers) remove(fd int, dir poll.Events) bool {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	w := all.all[fd]
 	if w == nil || w.want()&dir == 0 {
 		return false
 	}
 	w.set(dir, nil)
 	if w.want() == 0 {
-		delete(l.watchers, fd)
+		delete(all.all, fd)
 		w.source.Detach() // the descriptor may be closed already: nothing is left to undo then
-		return true
+	} else {
+		w.source.Change(w.want())
 	}
-	w.source.want = w.want()
-	l.poller.Modify(fd, w.source.tag, w.want(), poll.Level)
 	return true
+}
+
+// clear forgets all of them, when the loop has ended.
+func (all *watchers) clear() {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	clear(all.all)
 }

@@ -432,7 +432,7 @@ func TestDetachWithoutAnAttachDoesNothing(t *testing.T) {
 	d.write("x")
 	before := []int{calls, more}
 	turns(t, l, 1)
-	if n := []int{calls - before[0], more - before[1], l.Stats().Sources}; !slices.Equal(n, []int{1, 2, 3}) {
+	if n := []int{calls - before[0], more - before[1], stats(l).Sources}; !slices.Equal(n, []int{1, 2, 3}) {
 		t.Errorf("events, events of the others, sources: %v", n)
 	}
 	l.Close() // before the descriptors

@@ -134,7 +134,7 @@ func TestALackMakesOnePauseAtATime(t *testing.T) {
 			for range n {
 				(<-accepted).Close()
 			}
-			if s := l.Stats(); s.AcceptBackoffs != 6 {
+			if s := statsOf(l); s.AcceptBackoffs != 6 {
 				t.Errorf("the loop counts %d back-offs", s.AcceptBackoffs)
 			}
 		})

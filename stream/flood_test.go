@@ -85,7 +85,7 @@ func TestUnderAFloodOnOneConnectionAReadyOneIsServed(t *testing.T) {
 
 			type count struct{ turns, transfers, operations int }
 			var now, before, after count
-			look := func() count { now.turns, now.transfers = int(l.Stats().Turns), hose.transfers; return now }
+			look := func() count { now.turns, now.transfers = int(statsOf(l).Turns), hose.transfers; return now }
 			served := make(chan struct{})
 			reader := task.Spawn(l.Context(), func(ctx context.Context) error {
 				_, err := quiet.Read(ctx, make([]byte, 1))

@@ -374,9 +374,9 @@ func TestThatALoopIsIdleIsLoggedAsAWarning(t *testing.T) {
 // asleep awaits what another goroutine brings when the loop sleeps.
 func asleep(ctx context.Context, loop *reactor.Loop) {
 	f, p := future.New[int]()
-	polls := loop.Stats().Polls
+	polls := statsOf(loop).Polls
 	go func() {
-		for loop.Stats().Polls < polls+2 {
+		for statsOf(loop).Polls < polls+2 {
 		}
 		p.Resolve(1)
 	}()
@@ -393,4 +393,13 @@ func TestOutsideDebugModeNothingLooks(t *testing.T) {
 	if all := x.take(); len(all) > 0 {
 		t.Errorf("reports %v", all)
 	}
+}
+
+// statsOf is what the loop has done.
+func statsOf(loop *reactor.Loop) reactor.Stats {
+	s, err := loop.Stats(context.Background())
+	if err != nil {
+		panic(err)
+	}
+	return s
 }

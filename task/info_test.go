@@ -312,7 +312,7 @@ func TestTheFirstTaskMayComeWhileSomebodyLooks(t *testing.T) {
 		loop := background(t)
 		var all sync.WaitGroup
 		for range 2 {
-			all.Go(func() { loop.Stats() })
+			all.Go(func() { statsOf(loop) })
 			all.Go(func() { task.All(context.Background(), loop) })
 			all.Go(func() {
 				task.Spawn(loop.Context(), func(context.Context) error { return nil }).Await(context.Background())

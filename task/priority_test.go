@@ -137,11 +137,11 @@ func TestAWaitBeginsTheBudgetAnew(t *testing.T) {
 		loop, _ := reactor.FromContext(ctx)
 		for range 5 {
 			task.Yield(ctx)
-			before := loop.Stats().TaskSteps
+			before := statsOf(loop).TaskSteps
 			for range 128 {
 				task.Checkpoint(ctx)
 			}
-			if n := loop.Stats().TaskSteps; n != before {
+			if n := statsOf(loop).TaskSteps; n != before {
 				t.Errorf("it was resumed %d times within its budget", n-before)
 			}
 		}

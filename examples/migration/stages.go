@@ -148,7 +148,8 @@ func startLoop(main func(ctx context.Context, ready func(*server)) error) (*serv
 func count(loop *reactor.Loop, m *asyncore.Map) counts {
 	counted := make(chan counts, 1)
 	err := loop.CallSoon(func() {
-		c := counts{accepted: stream.StatsOf(loop).Accepted, steps: loop.Stats().TaskSteps}
+		s, _ := loop.Stats(context.Background()) // on the loop it answers at once
+		c := counts{accepted: stream.StatsOf(loop).Accepted, steps: s.TaskSteps}
 		if m != nil {
 			s := m.Stats()
 			c.callbacks, c.handOvers = s.Callbacks, s.HandOvers

@@ -1,4 +1,4 @@
-package reactor
+package loop
 
 import "time"
 
@@ -9,19 +9,19 @@ type TimerPlace struct {
 }
 
 // TimerHeap returns the heap, as it is. It is called on the loop, or when nobody runs it.
-func TimerHeap(l *Loop) (places []TimerPlace) {
-	for _, e := range l.timers.a {
+func (c *Core) TimerHeap() (places []TimerPlace) {
+	for _, e := range c.timers.a {
 		places = append(places, TimerPlace{e.when, e.seq})
 	}
 	return places
 }
 
 // TimerRoom returns for how many timers the heap keeps memory.
-func TimerRoom(l *Loop) int { return cap(l.timers.a) }
+func (c *Core) TimerRoom() int { return cap(c.timers.a) }
 
 // DoorIsEmpty reports whether other goroutines have sent the loop nothing that it has not taken in.
-func DoorIsEmpty(l *Loop) bool {
-	l.door.mu.Lock()
-	defer l.door.mu.Unlock()
-	return len(l.door.inbox) == 0
+func (c *Core) DoorIsEmpty() bool {
+	c.door.mu.Lock()
+	defer c.door.mu.Unlock()
+	return len(c.door.inbox) == 0
 }

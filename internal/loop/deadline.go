@@ -1,4 +1,4 @@
-package reactor
+package loop
 
 import "time"
 
@@ -11,14 +11,14 @@ import "time"
 // comes first. The other methods may be called from any goroutine.
 type Deadline struct{ timer timer }
 
-// Init makes the deadline one of the loop l, not pending. r is run on the loop when the deadline has
+// Init makes the deadline one of a loop, not pending. r is run on the loop when the deadline has
 // passed. A second Init panics.
-func (d *Deadline) Init(l *Loop, r Runnable) {
+func (d *Deadline) Init(c *Core, r Runnable) {
 	t := &d.timer
-	if t.loop != nil {
+	if t.core != nil {
 		panic("reactor: a Deadline has its Init once; use a new one")
 	}
-	t.loop, t.index, t.run = l, -1, r
+	t.core, t.index, t.run = c, -1, r
 	t.state.Store(timerKept | timerOff)
 }
 
@@ -31,29 +31,29 @@ func (d *Deadline) Init(l *Loop, r Runnable) {
 // deadline keeps the place it had when its timer was last set.
 func (d *Deadline) Extend(idle time.Duration) {
 	t := &d.timer
-	l := t.loop
-	if l == nil {
+	c := t.core
+	if c == nil {
 		panic("reactor: the Deadline belongs to no loop; call Init before Extend")
 	}
-	if !l.coros.Inside() {
-		t.extendFromOutside(after(l.clock.Now(), idle))
+	if !c.coros.Inside() {
+		t.extendFromOutside(after(c.world.Now(), idle))
 		return
 	}
-	when := after(l.now, idle)
+	when := after(c.now, idle)
 	if t.is(timerOff) {
 		t.arm(when)
 		return
 	}
 	if old := t.at(); when == old {
 		return
-	} else if t.moveTo(when); when < old && t.index >= 0 && when < l.timers.a[t.index].when {
-		l.timers.move(t)
+	} else if t.moveTo(when); when < old && t.index >= 0 && when < c.timers.a[t.index].when {
+		c.timers.move(t)
 	}
 }
 
 // arm sets the timer of a Deadline that is not pending, on the loop.
 func (t *timer) arm(when time.Duration) {
-	if t.loop.closed {
+	if t.core.closed {
 		return
 	}
 	t.moveTo(when)
@@ -70,13 +70,13 @@ func (t *timer) extendFromOutside(when time.Duration) {
 	for {
 		switch {
 		case t.step(timerOff, timerPending):
-			if t.loop.postForeign(t) != nil {
+			if t.core.postForeign(t) != nil {
 				t.state.Or(timerOff)
 			}
 			return
 		case t.is(timerMoved), t.step(timerPending, timerMoved):
 			if tell {
-				t.loop.postForeign(t)
+				t.core.postForeign(t)
 			}
 			return
 		}
@@ -85,15 +85,15 @@ func (t *timer) extendFromOutside(when time.Duration) {
 
 // Stop ends the wait, and reports whether the deadline was pending. It takes the timer out of the
 // loop.
-func (d *Deadline) Stop() bool { return d.timer.loop != nil && d.timer.stop() }
+func (d *Deadline) Stop() bool { return d.timer.core != nil && d.timer.stop() }
 
 // Pending reports whether the deadline is still to come.
-func (d *Deadline) Pending() bool { return d.timer.loop != nil && !d.timer.is(timerOff) }
+func (d *Deadline) Pending() bool { return d.timer.core != nil && !d.timer.is(timerOff) }
 
 // When returns the deadline, by the time of day as it is now; the zero time if it is not pending.
 func (d *Deadline) When() time.Time {
 	if !d.Pending() {
 		return time.Time{}
 	}
-	return d.timer.loop.wallAt(d.timer.at())
+	return d.timer.core.wallAt(d.timer.at())
 }

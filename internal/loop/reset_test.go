@@ -1,6 +1,6 @@
 //go:build unix || windows
 
-package reactor_test
+package loop_test
 
 import (
 	"fmt"
@@ -156,7 +156,7 @@ func TestResetRacesWithTheLoop(t *testing.T) {
 		t.Errorf("%d of %d were stopped or fired", n, 4*each)
 	}
 	inLoop(t, l, func() {
-		if n := len(reactor.TimerHeap(l)); n != 0 {
+		if n := len(core(l).TimerHeap()); n != 0 {
 			t.Errorf("%d are left in the heap", n)
 		}
 	})
@@ -182,14 +182,14 @@ func TestAMillionStoppedTimersHoldNoMemory(t *testing.T) {
 		for i, timer := range timers {
 			timer.Stop()
 			if left := n - i - 1; left%(n/10) == 0 {
-				if count, room := len(reactor.TimerHeap(l)), reactor.TimerRoom(l); count != left || room > 8*left+4096 {
+				if count, room := len(core(l).TimerHeap()), core(l).TimerRoom(); count != left || room > 8*left+4096 {
 					t.Fatalf("%d are pending, %d are in the heap, and there is room for %d", left, count, room)
 				}
 			}
 		}
 	})
 	turns(t, l, 1)
-	if room := reactor.TimerRoom(l); room > 4096 {
+	if room := core(l).TimerRoom(); room > 4096 {
 		t.Errorf("room for %d timers is kept", room)
 	}
 	for n := 0; n < 1000 && !collected.Load(); n++ { // a cleanup runs some time after the collection

@@ -1,6 +1,6 @@
 //go:build unix || windows
 
-package reactor_test
+package loop_test
 
 import (
 	"math"
@@ -69,7 +69,7 @@ func TestADeadlineIsMovedForwardStoppedAndSuspended(t *testing.T) {
 				t.Error("Stop ends it once")
 			}
 		})
-		if n := len(reactor.TimerHeap(l)); n != 0 {
+		if n := len(core(l).TimerHeap()); n != 0 {
 			t.Errorf("%d timers are left in the heap", n)
 		}
 		do(func() { d.Extend(10); d.Stop(); d.Extend(20) })
@@ -99,14 +99,14 @@ func TestToPutADeadlineOffCostsNoTimerOperation(t *testing.T) {
 				l.CallLater(idle, func() {})
 			}
 		})
-		before := reactor.TimerHeap(l)
+		before := core(l).TimerHeap()
 		for range requests {
 			j.clock.advance(1)
 			do(func() {
 				for _, d := range all {
 					d.Extend(idle)
 				}
-				if !reactor.DoorIsEmpty(l) {
+				if !core(l).DoorIsEmpty() {
 					t.Error("to put it off has told the loop something")
 				}
 			})
@@ -117,15 +117,15 @@ func TestToPutADeadlineOffCostsNoTimerOperation(t *testing.T) {
 				}
 			})
 		}
-		if !slices.Equal(before, reactor.TimerHeap(l)) {
+		if !slices.Equal(before, core(l).TimerHeap()) {
 			t.Error("a request has cost a timer operation")
 		}
 		j.clock.advance(idle - requests)
 		turns(t, l, 1)
-		if n := l.Stats().Timers; n != connections {
+		if n := counts(l).Timers; n != connections {
 			t.Errorf("%d timers have fired, want those of CallLater", n)
 		}
-		for i, p := range reactor.TimerHeap(l) {
+		for i, p := range core(l).TimerHeap() {
 			if p.When != idle+requests {
 				t.Fatalf("timer %d has been set to %d", i, p.When)
 			}

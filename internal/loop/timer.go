@@ -1,4 +1,4 @@
-package reactor
+package loop
 
 import (
 	"math"
@@ -49,7 +49,7 @@ const (
 
 // timer is one entry of the heap.
 type timer struct {
-	loop  *Loop
+	core  *Core
 	run   Runnable      // nil when it is off for good
 	when  time.Duration // as it was made
 	moved atomic.Int64  // the time it was given since, plus one; zero for none
@@ -61,53 +61,39 @@ type timer struct {
 // closed loop returns, is not pending. Its methods may be called from any goroutine.
 type Timer struct{ t *timer }
 
-// CallLater runs fn on the loop after d, which is taken for zero if it is negative. fn never runs in
-// the turn that calls CallLater. It may be called from any goroutine. On a closed loop it returns the
-// zero Timer, and Close drops what is still pending. It panics if fn is nil.
-//
-// Timers go by the loop's monotonic clock: setting the time of day moves none of them. If that clock
-// jumps, as it may where it counts the time that the machine was suspended, then everything that is
-// due fires at once, each timer once, in the order of their times.
-func (l *Loop) CallLater(d time.Duration, fn func()) Timer { return l.callIn(d, needed(fn)) }
-
-// CallAt runs fn on the loop at t, or soon if t has passed. Calls for the same time run in the order
-// they were made in. The time that remains is measured once, on the monotonic clock; see CallLater.
-func (l *Loop) CallAt(t time.Time, fn func()) Timer {
-	return l.begun(l.newTimer(max(l.day.when(l.clock, t), l.clock.Now()), needed(fn)))
+// PostLater queues r after d, which is taken for zero if it is negative; never in the turn that calls
+// PostLater. On a closed loop it returns the zero Timer.
+func (c *Core) PostLater(d time.Duration, r Runnable) Timer {
+	return c.begun(c.newTimer(after(c.world.Now(), d), r))
 }
 
-// needed panics here for a function that is nil, since later nobody would know who has given it.
-func needed(fn func()) callback {
-	if fn == nil {
-		panic("reactor: CallLater, CallAt and Every need a function")
-	}
-	return fn
+// PostAt is PostLater for a time of day. Calls for the same time run in the order they were made in.
+func (c *Core) PostAt(t time.Time, r Runnable) Timer {
+	return c.begun(c.newTimer(max(c.day.when(c.world, t), c.world.Now()), r))
 }
 
-// PostLater is CallLater for a Runnable.
-func (l *Loop) PostLater(d time.Duration, r Runnable) Timer { return l.callIn(d, r) }
-
-func (l *Loop) callIn(d time.Duration, r Runnable) Timer {
-	return l.begun(l.newTimer(after(l.clock.Now(), d), r))
+// Until returns how long it is until t, which may be negative: all calls for one t mean one moment.
+func (c *Core) Until(t time.Time) time.Duration {
+	return c.day.when(c.world, t) - c.world.Now()
 }
 
-func (l *Loop) newTimer(when time.Duration, r Runnable) *timer {
-	return &timer{loop: l, run: r, when: when, index: -1}
+func (c *Core) newTimer(when time.Duration, r Runnable) *timer {
+	return &timer{core: c, run: r, when: when, index: -1}
 }
 
 // after is d later than now; now if d is negative.
 func after(now, d time.Duration) time.Duration { return now + min(max(d, 0), math.MaxInt64-now) }
 
 // begun puts a new timer into the heap, at once or through the door.
-func (l *Loop) begun(t *timer) Timer {
-	if l.coros.Inside() {
-		if l.closed {
-			l.refused("CallLater, CallAt or Every")
+func (c *Core) begun(t *timer) Timer {
+	if c.coros.Inside() {
+		if c.closed {
+			c.Refused("CallLater, CallAt or Every")
 			return Timer{}
 		}
-		l.timers.add(t)
-	} else if l.postForeign(t) != nil {
-		l.refused("CallLater, CallAt or Every")
+		c.timers.add(t)
+	} else if c.postForeign(t) != nil {
+		c.Refused("CallLater, CallAt or Every")
 		return Timer{}
 	}
 	return Timer{t}
@@ -125,7 +111,7 @@ func (t *timer) step(from, to uint32) bool {
 // Run makes the heap agree with what other goroutines have done to the timer: they send it here,
 // through the door.
 func (t *timer) Run() {
-	h := &t.loop.timers
+	h := &t.core.timers
 	reset := t.step(timerMoved, timerPending) && t.state.Load()&timerKept == 0
 	switch off := t.is(timerOff); {
 	case off && t.index >= 0:
@@ -170,12 +156,12 @@ func (t *timer) stop() bool {
 	if t.state.Or(timerOff)&timerState == timerOff {
 		return false
 	}
-	if !t.loop.coros.Inside() {
-		t.loop.postForeign(t) // a closed loop has no heap to tidy
+	if !t.core.coros.Inside() {
+		t.core.postForeign(t) // a closed loop has no heap to tidy
 		return true
 	}
 	if t.index >= 0 {
-		t.loop.timers.remove(t)
+		t.core.timers.remove(t)
 	}
 	t.forget()
 	return true
@@ -185,7 +171,7 @@ func (t *timer) stop() bool {
 // reports whether it did. If the timer has fired or was stopped, or the loop is closed, it does
 // nothing and returns false. For an Every it moves the next call, and those after it follow that one.
 func (t Timer) Reset(d time.Duration) bool {
-	return t.t != nil && t.t.reset(after(t.t.loop.clock.Now(), d))
+	return t.t != nil && t.t.reset(after(t.t.core.world.Now(), d))
 }
 
 func (t *timer) reset(when time.Duration) bool {
@@ -193,9 +179,9 @@ func (t *timer) reset(when time.Duration) bool {
 		return false
 	}
 	t.moveTo(when)
-	inside := t.loop.coros.Inside()
+	inside := t.core.coros.Inside()
 	if inside && t.index >= 0 {
-		t.loop.timers.move(t)
+		t.core.timers.move(t)
 		return true
 	}
 	for {
@@ -205,7 +191,7 @@ func (t *timer) reset(when time.Duration) bool {
 		case t.is(timerMoved): // and on its way to the loop, which will look at the time
 			return true
 		case t.step(timerPending, timerMoved), t.step(timerCalling, timerMoved):
-			return inside || t.loop.postForeign(t) == nil // inside, it is on its way into the heap
+			return inside || t.core.postForeign(t) == nil // inside, it is on its way into the heap
 		}
 	}
 }
@@ -219,39 +205,46 @@ func (t Timer) When() time.Time {
 	if t.t == nil {
 		return time.Time{}
 	}
-	return t.t.loop.wallAt(t.t.at())
+	return t.t.core.wallAt(t.t.at())
 }
 
 // runTimers fires what is due. Timers made meanwhile wait for the next turn, even if they are due
 // already.
-func (l *Loop) runTimers() {
-	h := &l.timers
+func (c *Core) runTimers() {
+	h := &c.timers
 	for last := h.seq; ; {
-		if len(h.a) == 0 || h.a[0].when > l.now || h.a[0].seq > last {
+		if len(h.a) == 0 || h.a[0].when > c.now || h.a[0].seq > last {
 			return
 		}
-		l.fireTimers(last)
+		c.fireTimers(last)
 	}
 }
 
 // fireTimers fires due timers, up to the first that panics.
-func (l *Loop) fireTimers(last uint64) {
-	defer l.caught("timer")
-	h := &l.timers
-	for len(h.a) > 0 && h.a[0].when <= l.now && h.a[0].seq <= last {
+func (c *Core) fireTimers(last uint64) {
+	defer c.Caught("timer")
+	h, watched := &c.timers, c.seen.Load() != nil
+	for len(h.a) > 0 && h.a[0].when <= c.now && h.a[0].seq <= last {
 		place := h.a[0].when
 		if run := h.take(); run != nil {
-			l.stats.Timers++
-			if l.watchdog != nil {
-				run = l.watchdog.watch("timer", run)
+			c.counts.Timers++
+			if c.steps.told {
+				run = c.steps.of("timer", run)
 			}
-			if l.meter != nil {
-				l.meter.fire(l, run, l.now-place)
+			if watched {
+				c.fireWatched(run, c.now-place)
 			} else {
 				run.Run()
 			}
 		}
 	}
+}
+
+// fireWatched runs a timer that fires late after its time. The observers are told of that last: one
+// of them may call runtime.Goexit, too.
+func (c *Core) fireWatched(run Runnable, late time.Duration) {
+	defer c.Late(late)
+	run.Run()
 }
 
 // take takes the first timer, which is due by its place in the heap, and returns what it runs. It

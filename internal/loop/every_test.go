@@ -1,6 +1,6 @@
 //go:build unix || windows
 
-package reactor_test
+package loop_test
 
 import (
 	"math"
@@ -76,8 +76,8 @@ func TestStopInsideEvery(t *testing.T) {
 				}
 			})
 			elapse(t, l, clock, 10)
-			if calls != 3 || len(reactor.TimerHeap(l)) != 0 {
-				t.Errorf("%d calls, %d timers left", calls, len(reactor.TimerHeap(l)))
+			if calls != 3 || len(core(l).TimerHeap()) != 0 {
+				t.Errorf("%d calls, %d timers left", calls, len(core(l).TimerHeap()))
 			}
 		})
 	}
@@ -190,7 +190,7 @@ func TestStopOfEveryRacesWithTheLoop(t *testing.T) {
 		stopped.Store(true)
 	}
 	inLoop(t, l, func() {
-		if n := len(reactor.TimerHeap(l)); n != 0 {
+		if n := len(core(l).TimerHeap()); n != 0 {
 			t.Errorf("%d timers are left", n)
 		}
 	})

@@ -1,6 +1,6 @@
 //go:build unix || windows
 
-package reactor_test
+package loop_test
 
 import (
 	"cmp"
@@ -198,7 +198,7 @@ func TestStop(t *testing.T) {
 				})
 			})
 			turns(t, l, 4)
-			if n := l.Stats().Timers; n != 1 {
+			if n := counts(l).Timers; n != 1 {
 				t.Errorf("%d timers fired", n)
 			}
 		})

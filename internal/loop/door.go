@@ -1,4 +1,4 @@
-package reactor
+package loop
 
 import (
 	"sync"
@@ -23,10 +23,10 @@ type door struct {
 	wakes    uint64
 }
 
-func (l *Loop) postForeign(r Runnable) error {
-	d := &l.door
+func (c *Core) postForeign(r Runnable) error {
+	d := &c.door
 	d.mu.Lock()
-	if l.closed {
+	if c.closed {
 		d.mu.Unlock()
 		return ErrClosed
 	}
@@ -34,13 +34,13 @@ func (l *Loop) postForeign(r Runnable) error {
 	if len(d.inbox) == 1 {
 		d.mail.Store(true)
 	}
-	l.unlockAndWake()
+	c.unlockAndWake()
 	return nil
 }
 
 // unlockAndWake ends a critical section of the door that has given the loop a reason not to sleep.
-func (l *Loop) unlockAndWake() {
-	d := &l.door
+func (c *Core) unlockAndWake() {
+	d := &c.door
 	asleep := d.sleeping
 	if asleep {
 		d.sleeping = false
@@ -48,26 +48,26 @@ func (l *Loop) unlockAndWake() {
 	}
 	d.mu.Unlock()
 	if asleep {
-		l.poller.Wake()
+		c.polling.poller.Wake()
 	}
 }
 
 // nudge makes the loop look at its flags.
-func (l *Loop) nudge() {
-	l.door.mu.Lock()
-	l.unlockAndWake()
+func (c *Core) nudge() {
+	c.door.mu.Lock()
+	c.unlockAndWake()
 }
 
 // takeMail moves what came through the door to the end of the ready queue.
-func (l *Loop) takeMail() {
-	d := &l.door
+func (c *Core) takeMail() {
+	d := &c.door
 	d.mu.Lock()
 	in := d.inbox
 	d.inbox, d.spare = d.spare[:0], nil
 	d.mail.Store(false)
 	d.mu.Unlock()
-	l.stats.ForeignBatches++
-	l.ready.pushAll(in)
+	c.counts.ForeignBatches++
+	c.ready.pushAll(in)
 	clear(in)
 	if cap(in) <= keepRing { // not what a burst has needed
 		d.spare = in
@@ -75,19 +75,19 @@ func (l *Loop) takeMail() {
 }
 
 // fallAsleep reports whether the loop may block: nothing came, and nobody asked it to stop.
-func (l *Loop) fallAsleep() bool {
-	d := &l.door
+func (c *Core) fallAsleep() bool {
+	d := &c.door
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.inbox) > 0 || l.stop.Load() {
+	if len(d.inbox) > 0 || c.stop.Load() {
 		return false
 	}
 	d.sleeping = true
 	return true
 }
 
-func (l *Loop) awake() {
-	l.door.mu.Lock()
-	l.door.sleeping = false
-	l.door.mu.Unlock()
+func (c *Core) awake() {
+	c.door.mu.Lock()
+	c.door.sleeping = false
+	c.door.mu.Unlock()
 }

@@ -1,14 +1,19 @@
-package reactor
+package loop
 
 import "math/bits"
 
-// readyQueue is what is ready to run, in order: a ring whose length is a power of two. Its indices only grow, so a
-// batch is a pair of them, and a batch that was broken off is gone on with where they stand.
+// readyQueue is what is ready to run, in order: a ring whose length is a power of two. Its indices
+// only grow, so a batch is a pair of them, and a batch that was broken off is gone on with where they
+// stand.
+//
+// With priorities, a batch is a part of what is ready. The rest is held back, outside the ring.
 type readyQueue struct {
 	ring []Runnable
-	head uint // of the next to run
-	end  uint // of the batch: what is queued from here on is for the next one
-	tail uint // where the next is queued
+	head uint      // of the next to run
+	end  uint      // of the batch: what is queued from here on is for the next one
+	tail uint      // where the next is queued
+	rest uint      // how many items are held back
+	held *heldBack // those, by their classes; nil without priorities: nothing is ever held back
 }
 
 const (
@@ -16,7 +21,18 @@ const (
 	keepRing = 1 << 14 // a longer ring is given back when it has run empty
 )
 
-func (q *readyQueue) empty() bool { return q.head == q.tail }
+func (q *readyQueue) empty() bool { return q.head == q.tail && q.rest == 0 }
+
+// len is how many items are ready.
+func (q *readyQueue) len() int { return int(q.tail - q.head + q.rest) }
+
+// begin makes the next batch, when the last one has run.
+func (q *readyQueue) begin(turn uint64) {
+	if q.held != nil {
+		q.arrange(turn)
+	}
+	q.end = q.tail
+}
 
 func (q *readyQueue) push(r Runnable) {
 	if q.tail-q.head == uint(len(q.ring)) {
@@ -35,7 +51,7 @@ func (q *readyQueue) pushAll(rs []Runnable) {
 	q.tail += uint(len(rs))
 }
 
-// pop takes the first out of the queue, which is not empty.
+// pop takes the first out of the ring, which is not empty.
 func (q *readyQueue) pop() Runnable {
 	at := &q.ring[q.head&uint(len(q.ring)-1)]
 	r := *at
@@ -52,7 +68,7 @@ func (q *readyQueue) upcoming() Runnable {
 	return q.first()
 }
 
-// first returns the first of a queue that is not empty, without taking it out.
+// first returns the first of a ring that is not empty, without taking it out.
 func (q *readyQueue) first() Runnable { return q.ring[q.head&uint(len(q.ring)-1)] }
 
 // advance makes the k-th of the batch the first.
@@ -78,38 +94,6 @@ func (q *readyQueue) grow(n uint) {
 // shrink gives back what a burst has needed. It is called when the queue is empty.
 func (q *readyQueue) shrink() {
 	if len(q.ring) > keepRing {
-		*q = readyQueue{}
-	}
-}
-
-// onceList holds entries that run once each, in order. What they add runs the next time.
-type onceList struct {
-	items []Runnable
-	at    int // how far it has run
-}
-
-func (q *onceList) add(r Runnable) { q.items = append(q.items, r) }
-
-func (q *onceList) empty() bool { return len(q.items) == 0 }
-
-// run runs what is in the list now. It goes on where a runtime.Goexit broke it off.
-func (q *onceList) run(l *Loop, op string) {
-	for end := len(q.items); q.at < end; {
-		q.runUntilPanic(l, op, end)
-	}
-	rest := copy(q.items, q.items[q.at:])
-	clear(q.items[rest:])
-	q.items, q.at = q.items[:rest], 0
-}
-
-func (q *onceList) runUntilPanic(l *Loop, op string, end int) {
-	defer l.caught(op)
-	for q.at < end {
-		r := q.items[q.at]
-		q.at++
-		if l.watchdog != nil {
-			r = l.watchdog.watch(op, r)
-		}
-		r.Run()
+		*q = readyQueue{held: q.held}
 	}
 }

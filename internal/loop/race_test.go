@@ -1,0 +1,5 @@
+//go:build (unix || windows) && race
+
+package loop_test
+
+const raceEnabled = true

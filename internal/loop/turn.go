@@ -1,0 +1,223 @@
+package loop
+
+import (
+	"runtime"
+	"time"
+
+	"github.com/corobridge/corobridge/internal/coro"
+)
+
+// One turn of the loop, in this order:
+//
+//	due timers, by time and then by the order they were made in
+//	the door: what other goroutines have posted joins the ready queue
+//	the ready queue as it is now, or with priorities the most urgent of it; what the batch adds runs
+//	  in the next turn
+//	BatchEnd
+//	BeforePoll, BeforeSleep if the loop is about to block, the poller, and what it found
+//	TurnEnd
+//
+// The clock and the poller cost more than a coroutine switch. So while the ready queue is not empty
+// they are visited once in visitEvery items, and not in each turn.
+
+const (
+	visitEvery = 64                     // items between two visits to clock and poller while there is work
+	flushEvery = 64                     // items between two times BatchEnd inside a batch
+	flushAfter = time.Millisecond       // or this long after the last one
+	clockEvery = 8                      // items between two looks at flushAfter
+	yieldTurns = 64                     // turns without blocking between two runtime.Gosched
+	yieldAfter = 100 * time.Microsecond // or this long
+	overflow   = 128                    // coroutines: more do not all stay in the processor's caches
+)
+
+// pace is what the loop remembers to decide when to look at the clock, the poller and the Go
+// scheduler.
+type pace struct {
+	items     int           // run since the last visit
+	turns     int           // since the loop last blocked or yielded
+	rested    time.Duration // when it last blocked or yielded
+	flushed   time.Duration // when BatchEnd was last run, or the batch began
+	pollFirst bool          // a poll that does not block has been finding events
+	blocks    int           // blocking waits since pollFirst was given up
+}
+
+// Counts are what a loop has done, and what it has at the moment; see reactor.Stats.
+type Counts struct {
+	Turns, Callbacks, TaskSteps, Timers, Polls, Events, Wakeups, ForeignBatches, AcceptBackoffs uint64
+
+	Ready, Door, PendingTimers, Sources, Tasks int
+}
+
+// Counts returns a snapshot. It is called on the loop, or by Look.
+func (c *Core) Counts() Counts {
+	n := c.counts
+	n.TaskSteps = c.coros.Steps()
+	n.AcceptBackoffs = c.backoffs.Load()
+	n.Ready = c.ready.len()
+	n.PendingTimers = len(c.timers.a)
+	n.Tasks = c.coros.Live()
+	n.Sources = c.sources.len()
+	c.door.mu.Lock()
+	n.Wakeups, n.Door = c.door.wakes, len(c.door.inbox)
+	c.door.mu.Unlock()
+	return n
+}
+
+// Ran returns how many entries of the ready queue and timers the loop has run, and how many readiness
+// events it has delivered. It is called on the loop.
+func (c *Core) Ran() (items, events uint64) {
+	return c.counts.Callbacks + c.counts.Timers, c.counts.Events
+}
+
+// Turn runs a turn. It waits at most limit (negative: no bound) for something to do. While nothing but
+// the ready queue has anything to do, it runs several turns in one. It is called on the loop.
+func (c *Core) Turn(limit time.Duration) {
+	c.work()
+	if c.ready.empty() || c.pace.items >= visitEvery {
+		c.visit(limit)
+	}
+	c.endTurn()
+}
+
+// Step runs exactly one turn, with a visit to clock and poller. It waits at most limit for something
+// to do, unless there was something. It is called on the loop.
+func (c *Core) Step(limit time.Duration) {
+	c.pace.items = 0
+	done := c.counts.Callbacks + c.counts.Timers
+	c.single = true
+	c.work()
+	c.single = false
+	if done != c.counts.Callbacks+c.counts.Timers {
+		limit = 0
+	}
+	c.visit(limit)
+	c.endTurn()
+}
+
+// work is the part of a turn that is done without looking out.
+func (c *Core) work() {
+	c.counts.Turns++
+	if c.pace.items == 0 {
+		c.now = c.world.Now()
+		c.runTimers()
+	}
+	if c.door.mail.Load() {
+		c.takeMail()
+	}
+	c.runBatch()
+	if !c.moments[BatchEnd].empty() {
+		c.runMoment(BatchEnd)
+	}
+}
+
+// Flush runs what was given for BatchEnd. It is called on the loop, when a run ends.
+func (c *Core) Flush() { c.runMoment(BatchEnd) }
+
+// visit looks for events and delivers them.
+func (c *Core) visit(limit time.Duration) {
+	c.pace.items = 0
+	if c.ready.empty() {
+		c.ready.shrink()
+	}
+	if c.moments[BeforePoll].some() {
+		c.runMoment(BeforePoll)
+	}
+	watched := c.seen.Load() != nil
+	if watched {
+		c.tellBeforePoll()
+	}
+	c.poll(limit)
+	if watched {
+		c.tellAfterPoll()
+	}
+	c.deliver()
+}
+
+func (c *Core) endTurn() {
+	if !c.moments[TurnEnd].empty() {
+		c.runMoment(TurnEnd)
+	}
+	c.rest()
+}
+
+// runBatch runs what is ready now. It resumes a batch that a runtime.Goexit in a callback broke off.
+func (c *Core) runBatch() {
+	q := &c.ready
+	if q.head == q.end {
+		q.begin(c.counts.Turns)
+		c.pace.flushed = c.now
+	}
+	for q.head != q.end {
+		c.runItems()
+	}
+}
+
+// runItems runs the rest of the batch, or up to the first callback that panics.
+//
+// While nothing but the ready queue has anything to do in the turns that follow, it runs those as
+// well. After a coroutine switch the processor mispredicts each return to a caller, so going up to
+// Turn and down again would cost as much as a switch.
+func (c *Core) runItems() {
+	defer c.Caught("callback")
+	q := &c.ready
+	more := c.steps.told || c.coros.Live() > overflow // than to run each item
+	for {
+		for q.head != q.end {
+			if c.chooser != nil {
+				q.advance(uint(c.chooser.Choose(int(q.end - q.head))))
+			}
+			r := q.pop()
+			if more {
+				if next, ok := q.upcoming().(*coro.Coro); ok {
+					next.Prefetch() // while r runs
+				}
+				if c.steps.told {
+					r = c.steps.of("callback", r)
+				}
+			}
+			c.pace.items++
+			c.counts.Callbacks++
+			r.Run()
+			if !c.moments[BatchEnd].empty() && c.pace.items%clockEvery == 0 {
+				c.flushEarly()
+			}
+		}
+		if !c.moreOfTheSame() {
+			return
+		}
+		c.counts.Turns++
+		q.begin(c.counts.Turns)
+	}
+}
+
+// moreOfTheSame reports whether the rest of this turn, and what the next one does before its batch, is
+// nothing.
+func (c *Core) moreOfTheSame() bool {
+	return !c.ready.empty() && c.pace.items < visitEvery && !c.single &&
+		c.moments[BatchEnd].empty() && c.moments[TurnEnd].empty() &&
+		!c.door.mail.Load() && !c.stop.Load() && !c.goexit
+}
+
+// flushEarly keeps what a long batch has written from waiting for the batch's end.
+func (c *Core) flushEarly() {
+	now := c.world.Now()
+	if c.pace.items%flushEvery == 0 || now-c.pace.flushed >= flushAfter {
+		c.runMoment(BatchEnd)
+		c.pace.flushed = now
+	}
+}
+
+// rest lets other goroutines of a process with few processors run, when the loop has not blocked for a
+// while.
+func (c *Core) rest() {
+	p := &c.pace
+	if p.turns++; p.turns <= 1 { // the first turn since, and the first that has read the clock
+		p.rested = c.now
+		return
+	}
+	if p.turns < yieldTurns && c.now-p.rested < yieldAfter {
+		return
+	}
+	p.turns = 0
+	runtime.Gosched()
+}
