@@ -79,7 +79,7 @@ func (x *exceptions) take() []reactor.Exception {
 
 // pendingTimers counts the timers of a loop. It is called on the loop.
 func pendingTimers(loop *reactor.Loop) int {
-	return reflect.ValueOf(loop).Elem().FieldByName("timers").FieldByName("a").Len()
+	return statsOf(loop).PendingTimers
 }
 
 // registrations counts what waits for the end of a context made by context.WithCancel.

@@ -101,6 +101,10 @@ func TestReferenceIsComplete(t *testing.T) {
 				known[n] = true
 			}
 		}
+		if title == "reactor" { // some of its types are aliases, whose methods and fields are there
+			_, all := exported(t, "internal/loop")
+			maps.Copy(known, all)
+		}
 		for _, n := range listed {
 			if !known[n] {
 				t.Errorf("docs/reference.md: %s has no %s", title, n)
