@@ -37,7 +37,7 @@ func (l *Loop) AddChild(p *os.Process, fn func(*os.ProcessState, error)) (remove
 	fd, err := w.OpenProcess(p)
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
-		w.Go(func() { l.awaitChild(c) })
+		l.core.World().Go(func() { l.awaitChild(c) })
 		return c.claim, nil
 	case err != nil:
 		return nil, fmt.Errorf("reactor: watch process %d: %w", p.Pid, err)
