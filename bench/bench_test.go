@@ -22,7 +22,7 @@ func onLoop(b *testing.B, f func(ctx context.Context)) {
 
 const children = 100
 
-// Children is a group of 100 empty children, from its making to its end.
+// Children makes a group, starts 100 empty children in it, and waits for them.
 func BenchmarkChildren(b *testing.B) {
 	empty := func() error { return nil }
 	b.Run("task", func(b *testing.B) {
@@ -50,7 +50,7 @@ func BenchmarkChildren(b *testing.B) {
 			}
 		}
 	})
-	b.Run("conc pool", func(b *testing.B) { // what has errors and a context there
+	b.Run("conc pool", func(b *testing.B) { // conc's group with errors and a context
 		b.ReportAllocs()
 		for b.Loop() {
 			p := pool.New().WithErrors().WithContext(context.Background())
@@ -74,7 +74,7 @@ func BenchmarkChildren(b *testing.B) {
 	})
 }
 
-// One starts something that returns a value, and waits for that.
+// One starts a child that returns a value, and waits for the value.
 func BenchmarkOne(b *testing.B) {
 	b.Run("task", func(b *testing.B) {
 		onLoop(b, func(ctx context.Context) {

@@ -1,10 +1,11 @@
-// Package bench compares tasks and groups with goroutines, golang.org/x/sync/errgroup and github.com/sourcegraph/conc. It is a module of its own,
-// so that what it compares with is no dependency of corobridge.
+// Package bench compares tasks and groups with goroutines, golang.org/x/sync/errgroup and
+// github.com/sourcegraph/conc. It is a module of its own, so corobridge does not depend on them.
 //
 //	cd bench
 //	go test -bench . -benchmem -count 10 ./...
 //
-// What counts is the ratio of two rows of one run, their smallest figures or by benchstat: the figures themselves are the machine's. The rows of a comparison have
-// the name of the benchmark in common, as BenchmarkChildren/task and BenchmarkChildren/errgroup. With -cpu 1 goroutines have
-// no second processor to go to, as a loop has none.
+// Compare rows of one run: take the smallest figure of each, or use benchstat, and look at the
+// ratio. The figures themselves depend on the machine. Rows that belong together share the name of
+// the benchmark: BenchmarkChildren/task, BenchmarkChildren/errgroup. Add -cpu 1 for a fair
+// comparison: a loop uses one processor, and goroutines use all there are.
 package bench

@@ -73,7 +73,7 @@ func differentItems(t *testing.T) map[int]bool {
 	return found
 }
 
-// Each thing that asyncio does has a test here that exists, or a line that says what is different and why.
+// Each behaviour of asyncio names a test that exists, or has a row that says what differs, and why.
 func TestEachOfAsynciosBehavioursHasATestOrADifference(t *testing.T) {
 	tests := map[string]map[string]bool{}
 	different := differentItems(t)

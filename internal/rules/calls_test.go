@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// operands says what the names in the tables' calls stand for. Some stand for several things: then one of them has to fit.
+// operands gives the types that a name in the tables' calls may stand for. One of them has to fit.
 var operands = map[string][]string{
 	"a": {"*future.Future[T]"}, "address": {"string"}, "b": {"*future.Future[T]", "*task.Barrier", "*stream.Conn", "[]byte"}, "c": {"*stream.Conn", "*task.Cond"},
 	"cause": {"error"}, "ch": {"chan T"}, "cmd": {"*exec.Cmd"}, "ctx": {"context.Context"}, "d": {"time.Duration"}, "done": {"func()"}, "e": {"*task.Event"}, "err": {"error"},
@@ -26,7 +26,7 @@ var operands = map[string][]string{
 
 var ours = []string{"future", "reactor", "stream", "task"}
 
-// What the tables for those who know asyncio say to write is a call that compiles.
+// Each call in the tables for people who know asyncio compiles.
 func TestTheCallsOfTheTablesCompile(t *testing.T) {
 	var file strings.Builder
 	file.WriteString("package calls\n")
@@ -87,7 +87,8 @@ func TestTheCallsOfTheTablesCompile(t *testing.T) {
 	}
 }
 
-// callsOf returns the calls in the tables of a page, of functions of this library's packages, and of methods of operands; with fields of those.
+// callsOf returns the code in the tables of a page that a compiler can check: calls of functions of
+// this library's packages, calls of methods of operands, and fields of operands.
 func callsOf(t *testing.T, page string) (calls []string) {
 	text, err := os.ReadFile(page)
 	if err != nil {

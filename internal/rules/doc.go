@@ -1,3 +1,7 @@
-// Package rules has the tests of what no single package can promise: who imports whom, that all input and output goes through
-// the World, where files, signals and the clock may be touched, where goroutines may be started, and that the documents' code compiles.
+// Package rules tests what no single package can promise:
+//
+//   - imports run downward only, and all input and output goes through the World;
+//   - files, signals and the clock are touched, and goroutines started, in listed places alone;
+//   - the code in the documents compiles, and what they name exists;
+//   - comments are at most 100 columns wide, and in plain words.
 package rules

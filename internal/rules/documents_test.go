@@ -62,7 +62,7 @@ func TestDocumentsCodeCompiles(t *testing.T) {
 	}
 }
 
-// Each command of a document is one that CI runs: it takes them from the documents itself, and so they must end by themselves.
+// CI runs each command that a document gives. So each of them has to end by itself.
 func TestDocumentsCommandsAreRunByCI(t *testing.T) {
 	script, err := os.ReadFile(filepath.Join(root, ".ci", "run"))
 	if err != nil {
@@ -79,7 +79,8 @@ func TestDocumentsCommandsAreRunByCI(t *testing.T) {
 	}
 }
 
-// Every relative link of a document leads somewhere. (In code, what looks like one may be a generic call.)
+// Every relative link of a document leads somewhere. What looks like a link inside code does not
+// count: it may be a generic call.
 func TestDocumentsLinksLeadSomewhere(t *testing.T) {
 	code := regexp.MustCompile("(?ms)^```.*?^```$|`[^`\n]*`")
 	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// Who knows a name of asyncio finds it on the page, where the alphabet has it, with something beside it.
+// The page has a row for each name of asyncio, in alphabetical order, and no row is empty.
 func TestEachNameOfAsyncioIsOnThePageInAlphabeticalOrder(t *testing.T) {
 	const page = "docs/asyncio-names.md"
 	list, err := os.ReadFile(filepath.Join("testdata", "asyncio_names.txt"))
@@ -51,7 +51,7 @@ func TestEachNameOfAsyncioIsOnThePageInAlphabeticalOrder(t *testing.T) {
 	}
 }
 
-// What the documents' prose calls by its package's name exists.
+// Each name that the documents' prose gives with its package exists.
 func TestDocumentsNameOnlyWhatExists(t *testing.T) {
 	packages := map[string]string{
 		"reactor": "reactor", "future": "future", "task": "task", "stream": "stream",

@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// exported returns the exported names of a package: the top-level ones, and all, which has those of
-// methods, fields and interfaces as well.
+// exported returns the exported names of a package: top has those of the top level, all has the
+// names of methods, fields and interfaces as well.
 func exported(t *testing.T, pkg string) (top, all map[string]bool) {
 	t.Helper()
 	top, all = map[string]bool{}, map[string]bool{}
@@ -71,8 +71,8 @@ func topLevel(d ast.Decl) (names []*ast.Ident) {
 	return names
 }
 
-// The reference lists every exported top-level name of the public packages, and nothing that does not exist. Constants that belong to a
-// type, and what is an alias of another package's, may be left to the type.
+// The reference lists each exported top-level name of the public packages, and nothing else. It may
+// leave out a constant that belongs to a type, and an alias of another package's name.
 func TestReferenceIsComplete(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(root, "docs", "reference.md"))
 	if err != nil {

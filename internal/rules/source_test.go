@@ -118,12 +118,13 @@ func TestInputAndOutputGoThroughTheSeam(t *testing.T) {
 	}
 }
 
-// Files, processes, signals and the clock are touched in the World alone, and what stands in for it
-// on this system; an exception is listed here and in docs/design.md.
+// Only the World, and the poller below it, touch files, processes, signals and the clock. An
+// exception is listed here and in docs/design.md.
 func TestTheWorldIsTouchedOnlyWhereAllowed(t *testing.T) {
 	types := []string{"Signal", "Interrupt", "Process", "ProcessState", "NewSyscallError"}
 	clock := []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "NewTimer", "NewTicker", "Tick"}
-	timeouts := []string{"WithTimeout", "WithTimeoutCause", "WithDeadline", "AfterFunc"} // WithDeadlineCause: task/real.go, with a time long past
+	// WithDeadlineCause is not among them: task calls it with a time long past, to end a context.
+	timeouts := []string{"WithTimeout", "WithTimeoutCause", "WithDeadline", "AfterFunc"}
 	touches := map[string]func(name string) bool{
 		"os":        func(name string) bool { return !contains(types, name) },
 		"os/signal": func(string) bool { return true },
@@ -161,7 +162,7 @@ func TestTheWorldIsTouchedOnlyWhereAllowed(t *testing.T) {
 	}
 }
 
-// isCall reports whether a name of package syscall is that of a function that does something with a descriptor.
+// isCall reports whether a function of package syscall does something with a descriptor.
 func isCall(name string) bool {
 	switch name {
 	case "Read", "Write", "Readv", "Writev", "Socket", "Bind", "Listen", "Accept", "Accept4", "Connect", "Close", "Shutdown",
@@ -172,7 +173,7 @@ func isCall(name string) bool {
 	return false
 }
 
-// A goroutine is started by the World of a loop, or, where no loop is, by internal/coro.
+// A loop's goroutines are started by its World. Where there is no loop, internal/coro starts them.
 func TestGoroutinesAreStartedOnlyWhereAllowed(t *testing.T) {
 	allowed := map[string]string{
 		"internal/world/system.go Go": "the World's own",
