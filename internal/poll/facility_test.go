@@ -1,4 +1,4 @@
-//go:build unix && !aix
+//go:build (unix && !aix) || windows
 
 package poll_test
 
@@ -7,9 +7,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/corobridge/corobridge/internal/poll"
 )
@@ -32,9 +31,10 @@ var required = map[string][]poll.Kind{
 	"openbsd":   {poll.Kqueue, poll.Poll, poll.Select},
 	"illumos":   {poll.Poll, poll.Select},
 	"solaris":   {poll.Poll, poll.Select},
+	"windows":   {poll.Poll},
 }
 
-// eachKind runs a test with every facility that this system has to have. To skip one is to fail.
+// eachKind runs a test with each facility that this system has to have. To skip one is to fail.
 func eachKind(t *testing.T, test func(t *testing.T, kind poll.Kind)) {
 	t.Helper()
 	kinds := required[runtime.GOOS]
@@ -54,13 +54,13 @@ func eachKind(t *testing.T, test func(t *testing.T, kind poll.Kind)) {
 	}
 }
 
-// eachPoller does so with a poller of its own for each.
+// eachPoller is eachKind with a poller for each.
 func eachPoller(t *testing.T, test func(t *testing.T, p facility)) {
 	t.Helper()
 	eachKind(t, func(t *testing.T, kind poll.Kind) {
 		p := facility{must(poll.New(kind)), kind}
 		t.Cleanup(func() {
-			if err := p.Close(); err != nil && !errors.Is(err, unix.EBADF) {
+			if err := p.Close(); err != nil && !errors.Is(err, syscall.EBADF) {
 				t.Error(err)
 			}
 		})
@@ -68,7 +68,7 @@ func eachPoller(t *testing.T, test func(t *testing.T, p facility)) {
 	})
 }
 
-// eachMode does so for edge and level registrations.
+// eachMode is eachPoller for edge and for level registrations.
 func eachMode(t *testing.T, test func(t *testing.T, p facility, mode poll.Mode)) {
 	t.Helper()
 	for mode, name := range map[poll.Mode]string{poll.Edge: "edge", poll.Level: "level"} {
@@ -78,7 +78,18 @@ func eachMode(t *testing.T, test func(t *testing.T, p facility, mode poll.Mode))
 	}
 }
 
-// words returns the conditions that the facility tells apart. What it has no word for it tells as readiness, if at all.
+// scansBits reports whether the facility is poll(2) of a system that has no bit for a half-close.
+// FreeBSD has it since 14.
+func (p facility) scansBits() bool {
+	switch runtime.GOOS {
+	case "linux", "android", "windows":
+		return false
+	}
+	return p.kind == poll.Poll
+}
+
+// words returns the conditions that the facility tells apart. What it has no word for it tells as
+// readiness, if at all.
 func (p facility) words() poll.Events {
 	const all = both | poll.Priority | poll.ReadHangup | poll.Hangup | poll.Error
 	switch {
@@ -86,15 +97,16 @@ func (p facility) words() poll.Events {
 		return both | poll.Priority
 	case p.kind == poll.Kqueue && (runtime.GOOS == "freebsd" || runtime.GOOS == "netbsd"):
 		return all &^ poll.Priority
-	case p.kind == poll.Poll && runtime.GOOS != "linux" && runtime.GOOS != "android":
-		return all &^ poll.ReadHangup // FreeBSD has it since 14
+	case p.scansBits():
+		return all &^ poll.ReadHangup
 	}
 	return all
 }
 
-// blurs returns the conditions that the facility may report for others: macOS tells of a half-close as a hang-up.
+// blurs returns the conditions that the facility may report in place of others: macOS tells of a
+// half-close as a hang-up.
 func (p facility) blurs() poll.Events {
-	if p.kind == poll.Poll && runtime.GOOS != "linux" && runtime.GOOS != "android" {
+	if p.scansBits() {
 		return poll.Hangup | poll.ReadHangup
 	}
 	return 0

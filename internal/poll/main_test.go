@@ -1,17 +1,28 @@
-//go:build unix && !aix
+//go:build (unix && !aix) || windows
 
 package poll_test
 
 import (
 	"fmt"
+	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/corobridge/corobridge/internal/poll"
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 )
+
+// The tests of the contract are the same on every system. What a test does to sockets is in
+// sockets_unix_test.go and sockets_windows_test.go, with the same functions in both:
+//
+//	pair(t)             a connection; where atOnce is true, what one end does is there when it returns
+//	tcpPair(t)          a connection over TCP
+//	connecting(t)       a connection attempt to a port where nobody listens
+//	read, write         of a descriptor; read returns 0, 0 at the end
+//	closeDescriptor     closes one
+//	shutdownWrite(e)    ends the stream for the peer
+//	sendUrgent(e)       sends a byte of urgent data
+//	reset(e)            closes one end so that the other sees ECONNRESET
 
 func TestMain(m *testing.M) { worldtest.Main(m) }
 
@@ -27,10 +38,18 @@ func must[T any](v T, err error) T {
 
 func must0(err error) { must(0, err) }
 
-// end is one end of a connection; closing it twice is harmless.
+// ok is must0 for what returns an errno.
+func ok(errno syscall.Errno) {
+	if errno != 0 {
+		panic(errno)
+	}
+}
+
+// end is one end of a connection. Closing it twice is harmless.
 type end struct {
 	fd     int
 	closed bool
+	ended  bool // drain has found the end of the stream
 }
 
 func newEnd(t *testing.T, fd int) *end {
@@ -42,28 +61,31 @@ func newEnd(t *testing.T, fd int) *end {
 func (e *end) close() {
 	if !e.closed {
 		e.closed = true
-		must0(unix.Close(e.fd))
+		closeDescriptor(e.fd)
 	}
 }
 
 func (e *end) write(s string) {
-	if n := must(unix.Write(e.fd, []byte(s))); n != len(s) {
+	n, errno := write(e.fd, []byte(s))
+	ok(errno)
+	if n != len(s) {
 		panic(fmt.Sprintf("short write: %d of %d", n, len(s)))
 	}
 }
 
-// drain reads until the socket blocks or ends, then tells p so.
+// drain reads until the socket blocks or ends. If it blocks, p is told.
 func (e *end) drain(p poll.Poller) string {
 	var got []byte
 	buf := make([]byte, 4096)
 	for {
-		n, err := unix.Read(e.fd, buf)
-		if err == unix.EAGAIN {
+		n, errno := read(e.fd, buf)
+		if errno == syscall.EAGAIN {
 			p.Rearm(e.fd, poll.Readable)
 			return string(got)
 		}
-		must0(err)
+		ok(errno)
 		if n == 0 {
+			e.ended = true
 			return string(got)
 		}
 		got = append(got, buf[:n]...)
@@ -74,53 +96,13 @@ func (e *end) drain(p poll.Poller) string {
 func (e *end) fill(p poll.Poller) {
 	buf := make([]byte, 64<<10)
 	for {
-		if _, err := unix.Write(e.fd, buf); err == unix.EAGAIN {
+		_, errno := write(e.fd, buf)
+		if errno == syscall.EAGAIN {
 			p.Rearm(e.fd, poll.Writable)
 			return
-		} else if err != nil {
-			panic(err)
 		}
+		ok(errno)
 	}
-}
-
-// unixPair is a connection over which everything arrives at once.
-func unixPair(t *testing.T) (a, b *end) {
-	fds := must(unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0))
-	a, b = newEnd(t, fds[0]), newEnd(t, fds[1])
-	a.unblock()
-	b.unblock()
-	return a, b
-}
-
-func (e *end) unblock() { must0(unix.SetNonblock(e.fd, true)) }
-
-// tcpPair is for what only TCP has: resets and urgent data.
-func tcpPair(t *testing.T) (a, b *end) {
-	ln := newSocket(t)
-	defer ln.close()
-	must0(unix.Bind(ln.fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
-	must0(unix.Listen(ln.fd, 1))
-	a = newSocket(t)
-	must0(unix.Connect(a.fd, must(unix.Getsockname(ln.fd))))
-	fd, _, err := unix.Accept(ln.fd)
-	must0(err)
-	b = newEnd(t, fd)
-	a.unblock()
-	b.unblock()
-	return a, b
-}
-
-func newSocket(t *testing.T) *end {
-	return newEnd(t, must(unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)))
-}
-
-// become closes e, whose number then is from's, too.
-func (e *end) become(from *end) {
-	e.close()
-	if fd := must(unix.FcntlInt(uintptr(from.fd), unix.F_DUPFD, e.fd)); fd != e.fd {
-		panic(fmt.Sprintf("number %d was taken by somebody else", e.fd))
-	}
-	e.closed = false
 }
 
 // now returns what p reports, by tag, without waiting.
@@ -146,7 +128,8 @@ func wait(t *testing.T, p facility, timeout time.Duration) map[uint64]poll.Event
 	return got
 }
 
-// await waits until all of want that p has words for has been reported for tag, and returns everything reported for it meanwhile.
+// await waits until all of want that p has words for has been reported for tag. It returns all that
+// was reported for tag meanwhile.
 func await(t *testing.T, p facility, tag uint64, want poll.Events) poll.Events {
 	t.Helper()
 	var got poll.Events

@@ -1,14 +1,12 @@
-//go:build unix && !aix
+//go:build (unix && !aix) || windows
 
 package poll_test
 
 import (
-	"os"
-	"path/filepath"
 	"runtime"
+	"syscall"
 	"testing"
-
-	"golang.org/x/sys/unix"
+	"time"
 
 	"github.com/corobridge/corobridge/internal/poll"
 )
@@ -18,35 +16,40 @@ const tag = 0xfedcba98_89abcdef
 
 const both = poll.Readable | poll.Writable
 
+// condition is one of a descriptor: what is wanted of it, what happens, and what is then reported.
+type condition struct {
+	pair    func(*testing.T) (a, b *end)
+	want    poll.Events
+	happens func(a, b *end)
+	exactly poll.Events
+}
+
 func TestConditionsAreReported(t *testing.T) {
 	const all = both | poll.Priority | poll.ReadHangup | poll.Hangup | poll.Error
-	tests := map[string]struct {
-		pair    func(*testing.T) (a, b *end)
-		want    poll.Events
-		happens func(a, b *end)
-		exactly poll.Events
-	}{
-		"readable": {unixPair, poll.Readable, func(a, b *end) { b.write("x") }, poll.Readable},
-		"writable": {unixPair, poll.Writable, func(a, b *end) {}, poll.Writable},
-		"both":     {unixPair, both, func(a, b *end) { b.write("x") }, both},
-		"half-closed": {unixPair, poll.Readable, func(a, b *end) { must0(unix.Shutdown(b.fd, unix.SHUT_WR)) },
+	tests := map[string]condition{
+		"readable": {pair, poll.Readable, func(a, b *end) { b.write("x") }, poll.Readable},
+		"writable": {pair, poll.Writable, func(a, b *end) {}, poll.Writable},
+		"both":     {pair, both, func(a, b *end) { b.write("x") }, both},
+		"half-closed": {pair, poll.Readable, func(a, b *end) { shutdownWrite(b) },
 			poll.Readable | poll.ReadHangup},
-		"half-closed, only writable wanted": {unixPair, poll.Writable,
-			func(a, b *end) { must0(unix.Shutdown(b.fd, unix.SHUT_WR)) }, poll.Writable},
-		"half-closed over TCP": {tcpPair, both, func(a, b *end) { must0(unix.Shutdown(b.fd, unix.SHUT_WR)) },
+		"half-closed, only writable wanted": {pair, poll.Writable,
+			func(a, b *end) { shutdownWrite(b) }, poll.Writable},
+		"half-closed over TCP": {tcpPair, both, func(a, b *end) { shutdownWrite(b) },
 			both | poll.ReadHangup},
-		"hung up": {unixPair, both, func(a, b *end) { b.close() }, both | poll.ReadHangup | poll.Hangup},
-		"hung up, nothing wanted": {unixPair, 0, func(a, b *end) { b.close() },
-			poll.Hangup},
-		"hung up, only priority wanted": {unixPair, poll.Priority, func(a, b *end) { b.close() }, poll.Hangup},
-		"reset":                         {tcpPair, both, func(a, b *end) { reset(b) }, all &^ poll.Priority},
-		"reset, nothing wanted":         {tcpPair, 0, func(a, b *end) { reset(b) }, poll.Hangup | poll.Error},
-		"urgent": {tcpPair, poll.Priority, func(a, b *end) { must0(unix.Send(b.fd, []byte("!"), unix.MSG_OOB)) },
-			poll.Priority},
+		"closed, over TCP":      {tcpPair, both, func(a, b *end) { b.close() }, both | poll.ReadHangup},
+		"reset":                 {tcpPair, both, func(a, b *end) { reset(b) }, all &^ poll.Priority},
+		"reset, nothing wanted": {tcpPair, 0, func(a, b *end) { reset(b) }, poll.Hangup | poll.Error},
+		"urgent":                {tcpPair, poll.Priority, func(a, b *end) { sendUrgent(b) }, poll.Priority},
 		"data beside urgent": {tcpPair, poll.Readable | poll.Priority, func(a, b *end) {
 			b.write("x")
-			must0(unix.Send(b.fd, []byte("!"), unix.MSG_OOB))
+			sendUrgent(b)
 		}, poll.Readable | poll.Priority},
+	}
+	if atOnce { // a connection of TCP is hung up when both sides have ended it
+		hangUp := func(a, b *end) { b.close() }
+		tests["hung up"] = condition{pair, both, hangUp, both | poll.ReadHangup | poll.Hangup}
+		tests["hung up, nothing wanted"] = condition{pair, 0, hangUp, poll.Hangup}
+		tests["hung up, only priority wanted"] = condition{pair, poll.Priority, hangUp, poll.Hangup}
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -67,15 +70,9 @@ func TestConditionsAreReported(t *testing.T) {
 	}
 }
 
-// reset makes the peer see ECONNRESET.
-func reset(e *end) {
-	must0(unix.SetsockoptLinger(e.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}))
-	e.close()
-}
-
 func TestSilentDescriptorIsNotReported(t *testing.T) {
 	eachMode(t, func(t *testing.T, p facility, mode poll.Mode) {
-		a, _ := unixPair(t)
+		a, _ := pair(t)
 		must0(p.Add(a.fd, tag, poll.Readable|poll.Priority, mode))
 		if got := now(t, p); len(got) != 0 {
 			t.Errorf("got %v", got)
@@ -85,28 +82,63 @@ func TestSilentDescriptorIsNotReported(t *testing.T) {
 
 func TestHalfCloseLeavesDataReadable(t *testing.T) {
 	eachMode(t, func(t *testing.T, p facility, mode poll.Mode) {
-		a, b := unixPair(t)
+		a, b := pair(t)
 		must0(p.Add(a.fd, tag, poll.Readable, mode))
 		b.write("last words")
-		must0(unix.Shutdown(b.fd, unix.SHUT_WR))
-		if got := await(t, p, tag, poll.Readable|poll.ReadHangup); got&poll.Hangup != 0 && p.blurs() == 0 {
-			t.Errorf("one side is down, not both: %06b", got)
+		shutdownWrite(b)
+		text, told := "", poll.Events(0)
+		for !a.ended {
+			told |= await(t, p, tag, poll.Readable)
+			text += a.drain(p)
 		}
-		if got := a.drain(p); got != "last words" {
-			t.Errorf("read %q", got)
+		if text != "last words" {
+			t.Errorf("read %q", text)
+		}
+		if want := poll.ReadHangup & p.words(); atOnce && told&want != want {
+			t.Errorf("told %06b, want the half-close too", told)
+		}
+		if told&poll.Hangup != 0 && p.blurs() == 0 {
+			t.Errorf("told %06b, a hang-up, but one side is down and not both", told)
+		}
+	})
+}
+
+// A writer that was told of the half-close in each wait would spin.
+func TestHalfCloseDoesNotWakeAWriter(t *testing.T) {
+	eachMode(t, func(t *testing.T, p facility, mode poll.Mode) {
+		if p.blurs() != 0 {
+			return // it tells of a hang-up, which is told always
+		}
+		a, b := pair(t)
+		must0(p.Add(a.fd, 1, poll.Readable, poll.Level))
+		shutdownWrite(b)
+		await(t, p, 1, poll.Readable|poll.ReadHangup)
+		a.fill(p)
+		must0(p.Modify(a.fd, tag, poll.Writable, mode))
+		if !lasts(5*time.Millisecond, func(timeout time.Duration) {
+			for len(wait(t, p, timeout)) != 0 { // a writable one: the peer's buffer was not full yet
+				a.fill(p)
+			}
+		}) {
+			t.Error("the waits returned early")
+		}
+		for full := true; full; { // it becomes writable while this waits
+			b.drain(p)
+			full = wait(t, p, time.Millisecond)[tag] != poll.Writable
 		}
 	})
 }
 
 func TestHalfCloseAfterDataIsReported(t *testing.T) {
 	eachMode(t, func(t *testing.T, p facility, mode poll.Mode) {
-		a, b := unixPair(t)
+		a, b := pair(t)
 		must0(p.Add(a.fd, tag, poll.Readable, mode))
 		b.write("x")
 		await(t, p, tag, poll.Readable)
-		must0(unix.Shutdown(b.fd, unix.SHUT_WR))
+		shutdownWrite(b)
 		// A short read: the caller has seen it block, though no call has said EAGAIN.
-		must(unix.Read(a.fd, make([]byte, 16)))
+		_, errno := read(a.fd, make([]byte, 16))
+		ok(errno)
 		p.Rearm(a.fd, poll.Readable)
 		await(t, p, tag, poll.Readable|poll.ReadHangup)
 	})
@@ -114,29 +146,24 @@ func TestHalfCloseAfterDataIsReported(t *testing.T) {
 
 func TestRefusedConnectionIsReported(t *testing.T) {
 	eachMode(t, func(t *testing.T, p facility, mode poll.Mode) {
-		// Bound but not listening, so nobody else gets the port.
-		deaf := newSocket(t)
-		must0(unix.Bind(deaf.fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
-		a := newSocket(t)
-		a.unblock()
-		err := unix.Connect(a.fd, must(unix.Getsockname(deaf.fd)))
-		if err == unix.ECONNREFUSED && runtime.GOOS != "linux" {
+		a, begun, outcome := connecting(t)
+		if begun == syscall.ECONNREFUSED && runtime.GOOS != "linux" {
 			return // at once, as some systems do on the loopback
 		}
-		if err != unix.EINPROGRESS {
-			t.Fatal(err)
+		if begun != syscall.EINPROGRESS {
+			t.Fatal(begun)
 		}
 		must0(p.Add(a.fd, tag, both, mode))
 		await(t, p, tag, poll.Error|poll.Writable)
-		if got := unix.Errno(must(unix.GetsockoptInt(a.fd, unix.SOL_SOCKET, unix.SO_ERROR))); got != unix.ECONNREFUSED {
-			t.Errorf("SO_ERROR is %v", got)
+		if got := outcome(); got != syscall.ECONNREFUSED {
+			t.Errorf("SO_ERROR is %v, want ECONNREFUSED", got)
 		}
 	})
 }
 
 func TestEdgeIsReportedOnceUntilDrained(t *testing.T) {
 	eachPoller(t, func(t *testing.T, p facility) {
-		a, b := unixPair(t)
+		a, b := pair(t)
 		must0(p.Add(a.fd, tag, both, poll.Edge))
 		b.write("one")
 		await(t, p, tag, both)
@@ -159,21 +186,22 @@ func TestEdgeIsReportedOnceUntilDrained(t *testing.T) {
 
 func TestEdgeWritableAfterBlocking(t *testing.T) {
 	eachPoller(t, func(t *testing.T, p facility) {
-		a, b := unixPair(t)
+		a, b := pair(t)
 		must0(p.Add(a.fd, tag, both, poll.Edge))
 		await(t, p, tag, poll.Writable)
 		a.fill(p)
-		if got := now(t, p)[tag]; got&poll.Writable != 0 {
+		if got := now(t, p)[tag]; atOnce && got&poll.Writable != 0 {
 			t.Fatalf("reported when full: %06b", got)
 		}
-		b.drain(p)
-		await(t, p, tag, poll.Writable)
+		for got := poll.Events(0); got&poll.Writable == 0; got = wait(t, p, time.Millisecond)[tag] {
+			b.drain(p)
+		}
 	})
 }
 
 func TestRearmOfAnUnwantedDirection(t *testing.T) {
 	eachMode(t, func(t *testing.T, p facility, mode poll.Mode) {
-		a, _ := unixPair(t)
+		a, _ := pair(t)
 		must0(p.Add(a.fd, tag, poll.Readable, mode))
 		p.Rearm(a.fd, both)
 		if got := now(t, p); len(got) != 0 {
@@ -182,49 +210,12 @@ func TestRearmOfAnUnwantedDirection(t *testing.T) {
 	})
 }
 
-func TestEdgeHangupDoesNotSpin(t *testing.T) {
-	eachPoller(t, func(t *testing.T, p facility) {
-		a, b := unixPair(t)
-		must0(p.Add(a.fd, tag, both, poll.Edge))
-		b.close()
-		await(t, p, tag, both|poll.Hangup)
-		for range 3 {
-			if got := now(t, p); len(got) != 0 {
-				t.Fatalf("reported again: %v", got)
-			}
-		}
-	})
-}
-
-// A connection whose reader pauses has every direction disarmed in a level-triggered facility. Select has no word for what
-// comes then, and tells when the reader goes on.
-func TestEdgeHangupIsReportedToAPausedReader(t *testing.T) {
-	eachPoller(t, func(t *testing.T, p facility) {
-		a, b := unixPair(t)
-		must0(p.Add(a.fd, tag, both, poll.Edge))
-		b.write("unread")
-		await(t, p, tag, both)
-		b.close()
-		if p.words()&poll.Hangup != 0 {
-			await(t, p, tag, poll.Hangup)
-		} else {
-			if got := now(t, p); len(got) != 0 {
-				t.Errorf("reported again: %v", got)
-			}
-			p.Rearm(a.fd, poll.Readable)
-			await(t, p, tag, poll.Readable)
-		}
-		if got := a.drain(p); got != "unread" {
-			t.Errorf("read %q", got)
-		}
-	})
-}
-
 func TestLevelIsReportedEachTime(t *testing.T) {
 	eachPoller(t, func(t *testing.T, p facility) {
-		a, b := unixPair(t)
+		a, b := pair(t)
 		must0(p.Add(a.fd, tag, poll.Readable, poll.Level))
 		b.write("x")
+		await(t, p, tag, poll.Readable)
 		for range 3 {
 			if got := now(t, p)[tag]; got != poll.Readable {
 				t.Fatalf("got %06b", got)
@@ -235,8 +226,9 @@ func TestLevelIsReportedEachTime(t *testing.T) {
 			t.Errorf("reported when drained: %v", got)
 		}
 		b.close()
+		await(t, p, tag, poll.Readable)
 		for range 3 {
-			want := (poll.Readable | poll.Hangup) & p.words()
+			want := (poll.Readable | poll.ReadHangup) & p.words()
 			if got := now(t, p)[tag]; got&want != want {
 				t.Fatalf("got %06b", got)
 			}
@@ -244,9 +236,23 @@ func TestLevelIsReportedEachTime(t *testing.T) {
 	})
 }
 
+func TestEdgeResetDoesNotSpin(t *testing.T) {
+	eachPoller(t, func(t *testing.T, p facility) {
+		a, b := tcpPair(t)
+		must0(p.Add(a.fd, tag, both, poll.Edge))
+		reset(b)
+		await(t, p, tag, both|poll.Hangup)
+		for range 3 {
+			if got := now(t, p); len(got) != 0 {
+				t.Fatalf("reported again: %v", got)
+			}
+		}
+	})
+}
+
 func TestModifyReplacesTagDirectionsAndMode(t *testing.T) {
 	eachPoller(t, func(t *testing.T, p facility) {
-		a, b := unixPair(t)
+		a, b := pair(t)
 		must0(p.Add(a.fd, 1, poll.Readable, poll.Edge))
 		b.write("x")
 		await(t, p, 1, poll.Readable)
@@ -267,33 +273,12 @@ func TestModifyReplacesTagDirectionsAndMode(t *testing.T) {
 	})
 }
 
-// A regular file is always ready. Epoll refuses it.
-func TestRegularFile(t *testing.T) {
-	eachMode(t, func(t *testing.T, p facility, mode poll.Mode) {
-		f := must(os.Create(filepath.Join(t.TempDir(), "file")))
-		defer f.Close()
-		must(f.WriteAt([]byte("x"), 0)) // kqueue has a file's end for not readable
-		err := p.Add(int(f.Fd()), tag, both, mode)
-		if p.kind == poll.Epoll {
-			if err != unix.EPERM {
-				t.Errorf("got %v, want EPERM", err)
-			}
-			return
-		}
-		must0(err)
-		await(t, p, tag, both)
-		if got := now(t, p)[tag]; (got == both) != (mode == poll.Level) {
-			t.Errorf("again: got %06b", got)
-		}
-	})
-}
-
 // A kernel's list of ready descriptors may be longer than the caller's room for it.
 func TestLittleRoomStarvesNobody(t *testing.T) {
 	eachMode(t, func(t *testing.T, p facility, mode poll.Mode) {
 		const count, room = 10, 3
 		for i := range uint64(count) {
-			a, _ := unixPair(t)
+			a, _ := pair(t)
 			must0(p.Add(a.fd, i, poll.Writable, mode))
 		}
 		seen := map[uint64]bool{}

@@ -1,4 +1,4 @@
-//go:build unix && !aix
+//go:build (unix && !aix) || windows
 
 package poll_test
 
@@ -8,10 +8,9 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/corobridge/corobridge/internal/poll"
 )
@@ -67,7 +66,7 @@ func TestChangesTakeEffectInABlockingWait(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			eachPoller(t, func(t *testing.T, p facility) {
 				for range 20 {
-					a, b := unixPair(t)
+					a, b := pair(t)
 					tt.before(p, a, b)
 					over := meanwhile(func() { tt.change(p, a, b) })
 					await(t, p, tag, poll.Readable)
@@ -84,7 +83,7 @@ func TestChangesTakeEffectInABlockingWait(t *testing.T) {
 func TestRemovedDuringAWaitIsNotReported(t *testing.T) {
 	eachPoller(t, func(t *testing.T, p facility) {
 		for range 20 {
-			a, b := unixPair(t)
+			a, b := pair(t)
 			must0(p.Add(a.fd, tag, poll.Readable, poll.Edge))
 			over := meanwhile(func() {
 				must0(p.Remove(a.fd))
@@ -101,7 +100,7 @@ func TestRemovedDuringAWaitIsNotReported(t *testing.T) {
 
 func TestChangesDoNotEndAWait(t *testing.T) {
 	eachPoller(t, func(t *testing.T, p facility) {
-		a, _ := unixPair(t)
+		a, _ := pair(t)
 		var stop atomic.Bool
 		over := meanwhile(func() {
 			for !stop.Load() {
@@ -164,7 +163,7 @@ func TestZeroTimeoutDoesNotWait(t *testing.T) {
 
 func TestLongestTimeoutWaits(t *testing.T) {
 	eachPoller(t, func(t *testing.T, p facility) {
-		a, b := unixPair(t)
+		a, b := pair(t)
 		must0(p.Add(a.fd, tag, poll.Readable, poll.Edge))
 		for range 5 {
 			over := meanwhile(func() { b.write("x") })
@@ -183,7 +182,7 @@ func TestEdgeReaderMissesNothing(t *testing.T) {
 		var ends [connections]*end
 		var over sync.WaitGroup
 		for i := range ends {
-			a, b := unixPair(t)
+			a, b := pair(t)
 			ends[i] = a
 			must0(p.Add(a.fd, uint64(i), both, poll.Edge))
 			over.Go(func() {
@@ -193,7 +192,7 @@ func TestEdgeReaderMissesNothing(t *testing.T) {
 						runtime.Gosched()
 					}
 				}
-				must0(unix.Shutdown(b.fd, unix.SHUT_WR))
+				shutdownWrite(b)
 			})
 		}
 		total, open := 0, connections
@@ -203,12 +202,12 @@ func TestEdgeReaderMissesNothing(t *testing.T) {
 			for _, ev := range into[:must(p.Wait(into[:], -1))] {
 				a := ends[ev.Tag]
 				for ev.Events&poll.Readable != 0 && !a.closed {
-					n, err := unix.Read(a.fd, buf)
-					if err == unix.EAGAIN {
+					n, errno := read(a.fd, buf)
+					if errno == syscall.EAGAIN {
 						p.Rearm(a.fd, poll.Readable)
 						break
 					}
-					must0(err)
+					ok(errno)
 					total += n
 					if n == 0 {
 						must0(p.Remove(a.fd))
@@ -226,59 +225,6 @@ func TestEdgeReaderMissesNothing(t *testing.T) {
 			t.Errorf("read %d bytes of %d", total, want)
 		}
 	})
-}
-
-// Each facility is the other's oracle: level registrations of the same descriptors agree, in what they have words for, after any
-// history.
-func TestFacilitiesAgree(t *testing.T) {
-	guard(t)
-	var pollers []facility
-	for _, kind := range poll.Kinds() {
-		p := facility{must(poll.New(kind)), kind}
-		defer p.Close()
-		pollers = append(pollers, p)
-	}
-	seed := rand.Uint64()
-	random := rand.New(rand.NewPCG(seed, 0))
-	for range 20 {
-		a, b := unixPair(t)
-		for _, p := range pollers {
-			must0(p.Add(a.fd, tag, both, poll.Level))
-		}
-		for step := range 30 {
-			switch random.IntN(8) {
-			case 0, 1:
-				unix.Write(b.fd, []byte("x")) // fails after the shutdown
-			case 2:
-				a.drain(pollers[0])
-			case 3:
-				if !a.closed {
-					unix.Write(a.fd, make([]byte, 300<<10)) // as much as fits
-				}
-			case 4:
-				b.drain(pollers[0])
-			case 5, 6:
-				want := poll.Events(random.IntN(8))
-				for _, p := range pollers {
-					must0(p.Modify(a.fd, tag, want, poll.Level))
-				}
-			case 7:
-				if random.IntN(4) == 0 {
-					must0(unix.Shutdown(b.fd, unix.SHUT_WR))
-				}
-			}
-			first := now(t, pollers[0])[tag]
-			for _, p := range pollers[1:] {
-				common := pollers[0].words() & p.words() &^ p.blurs()
-				if got := now(t, p)[tag]; got&common != first&common {
-					t.Fatalf("seed %d, step %d: %v reports %06b, %v %06b", seed, step, pollers[0].kind, first, p.kind, got)
-				}
-			}
-		}
-		for _, p := range pollers {
-			must0(p.Remove(a.fd))
-		}
-	}
 }
 
 // A loop that polls without waiting passes a preemption point in each call.

@@ -43,7 +43,7 @@ func eventfds() map[int]bool {
 // A signal to the waiting thread ends the wait early, and is no error.
 func TestInterruptedWaitReturnsNothing(t *testing.T) {
 	eachPoller(t, func(t *testing.T, p facility) {
-		a, _ := unixPair(t)
+		a, _ := pair(t)
 		must0(p.Add(a.fd, tag, poll.Readable, poll.Edge))
 		thread := make(chan int)
 		over := meanwhile(func() {

@@ -1,4 +1,4 @@
-//go:build unix && !aix
+//go:build (unix && !aix) || windows
 
 package poll_test
 
@@ -40,7 +40,7 @@ func TestWakesAreMerged(t *testing.T) {
 
 func TestWakeReportsWhatIsReady(t *testing.T) {
 	eachPoller(t, func(t *testing.T, p facility) {
-		a, _ := unixPair(t)
+		a, _ := pair(t)
 		must0(p.Add(a.fd, tag, poll.Writable, poll.Level))
 		must0(p.Wake())
 		if got := wait(t, p, -1); got[tag] != poll.Writable {
@@ -51,7 +51,7 @@ func TestWakeReportsWhatIsReady(t *testing.T) {
 
 func TestWakeWithRoomForOneEvent(t *testing.T) {
 	eachPoller(t, func(t *testing.T, p facility) {
-		a, _ := unixPair(t)
+		a, _ := pair(t)
 		must0(p.Add(a.fd, tag, poll.Writable, poll.Level))
 		into := make([]poll.Event, 1)
 		must0(p.Wake())
@@ -106,7 +106,7 @@ func TestWakeBesideClose(t *testing.T) {
 				}
 			})
 			must0(p.Close())
-			x, y := unixPair(t)
+			x, y := pair(t)
 			over.Wait()
 			if got := x.drain(p) + y.drain(p); got != "" {
 				t.Errorf("a stranger's socket received %q", got)

@@ -18,6 +18,6 @@ type system struct {
 
 func newSystem() *system { return &system{start: time.Now()} }
 
-func startSockets() error {
+func supported() error {
 	return fmt.Errorf("world: sockets on %s: %w", runtime.GOOS, errors.ErrUnsupported)
 }

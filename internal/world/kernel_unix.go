@@ -10,8 +10,6 @@ import (
 
 // What all Unixes do alike. Making a socket, accepting and moving bytes differ: see the files of Linux and of the BSDs.
 
-func startSockets() error { return nil }
-
 func (*system) Socket(network string, dual bool) (int, syscall.Errno) {
 	family := unix.AF_UNIX
 	switch network {

@@ -1,7 +1,6 @@
 package world
 
 import (
-	"fmt"
 	"net/netip"
 	"sync"
 	"syscall"
@@ -24,16 +23,8 @@ var (
 	})
 )
 
-// startSockets begins the use of Winsock, and fails where Winsock does.
-func startSockets() error {
-	if err := winsock(); err != nil {
-		return fmt.Errorf("world: start Winsock: %w", err)
-	}
-	return nil
-}
-
 func (*system) Socket(network string, dual bool) (int, syscall.Errno) {
-	if err := winsock(); err != nil { // for users of a Kernel without a poller
+	if err := winsock(); err != nil {
 		return -1, errnoOf(err)
 	}
 	var family, protocol int32 = windows.AF_UNIX, 0

@@ -29,7 +29,7 @@ func (*system) Alarm(d time.Duration, ring func()) (stop func() bool) {
 func (*system) Sleep(d time.Duration) { time.Sleep(d) }
 
 func (*system) OpenPoller(kind poll.Kind) (poll.Poller, error) {
-	if err := startSockets(); err != nil {
+	if err := supported(); err != nil {
 		return nil, err
 	}
 	return poll.New(kind)

@@ -1,0 +1,86 @@
+package poll_test
+
+import (
+	"net/netip"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/windows"
+
+	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/world"
+)
+
+// Sockets of TCP: what one end does arrives a moment later.
+const atOnce = false
+
+var k = world.System()
+
+func tcpPair(t *testing.T) (a, b *end) { return pair(t) }
+
+// pair is a connection; a has been accepted, b has connected.
+func pair(t *testing.T) (a, b *end) {
+	t.Helper()
+	p := facility{must(poll.New(poll.Poll)), poll.Poll}
+	defer p.Close()
+	ln, addr := bound(t)
+	defer ln.close()
+	ok(k.Listen(ln.fd, 1))
+	fd, errno := k.Socket("tcp4", false)
+	ok(errno)
+	b = newEnd(t, fd)
+	if errno := k.Connect(fd, addr); errno != 0 && errno != syscall.EINPROGRESS {
+		panic(errno)
+	}
+	must0(p.Add(ln.fd, 1, poll.Readable, poll.Level))
+	await(t, p, 1, poll.Readable)
+	fd, _, errno = k.Accept(ln.fd)
+	ok(errno)
+	must0(p.Add(b.fd, 2, poll.Writable, poll.Level))
+	await(t, p, 2, poll.Writable)
+	return newEnd(t, fd), b
+}
+
+// bound returns a socket with an address of its own.
+func bound(t *testing.T) (*end, world.Addr) {
+	fd, errno := k.Socket("tcp4", false)
+	ok(errno)
+	e := newEnd(t, fd)
+	ok(k.Bind(fd, world.Addr{IP: netip.MustParseAddrPort("127.0.0.1:0")}))
+	addr, errno := k.LocalAddr(fd)
+	ok(errno)
+	return e, addr
+}
+
+// connecting returns what Connect says, and how the attempt ends. The port is bound, so nobody else
+// gets it.
+func connecting(t *testing.T) (a *end, begun error, outcome func() error) {
+	_, addr := bound(t)
+	fd, errno := k.Socket("tcp4", false)
+	ok(errno)
+	begun = k.Connect(fd, addr)
+	return newEnd(t, fd), begun, func() error {
+		const soError = 0x1007
+		value, errno := k.SockoptInt(fd, windows.SOL_SOCKET, soError)
+		ok(errno)
+		return syscall.Errno(value)
+	}
+}
+
+func read(fd int, p []byte) (int, syscall.Errno)  { return k.Read(fd, p) }
+func write(fd int, p []byte) (int, syscall.Errno) { return k.Write(fd, p) }
+func closeDescriptor(fd int)                      { ok(k.Close(fd)) }
+func shutdownWrite(e *end)                        { ok(k.Shutdown(e.fd, syscall.SHUT_WR)) }
+
+func sendUrgent(e *end) {
+	const oob = 1
+	one := byte('!')
+	var sent uint32
+	must0(windows.WSASend(windows.Handle(e.fd), &windows.WSABuf{Len: 1, Buf: &one}, 1, &sent, oob, nil, nil))
+}
+
+func reset(e *end) {
+	linger := &windows.Linger{Onoff: 1}
+	must0(windows.SetsockoptLinger(windows.Handle(e.fd), windows.SOL_SOCKET, windows.SO_LINGER, linger))
+	e.close()
+}
