@@ -3,7 +3,6 @@ package task_test
 import (
 	"context"
 	"errors"
-	"reflect"
 	"runtime"
 	"sync"
 	"testing"
@@ -80,11 +79,6 @@ func (x *exceptions) take() []reactor.Exception {
 // pendingTimers counts the timers of a loop. It is called on the loop.
 func pendingTimers(loop *reactor.Loop) int {
 	return statsOf(loop).PendingTimers
-}
-
-// registrations counts what waits for the end of a context made by context.WithCancel.
-func registrations(ctx context.Context) int {
-	return reflect.ValueOf(ctx).Elem().FieldByName("children").Len()
 }
 
 // descriptors counts the open ones.

@@ -3,6 +3,7 @@ package task_test
 import (
 	"context"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -134,8 +135,7 @@ func TestEndedTasksLeaveNoMemoryBehind(t *testing.T) {
 
 func TestALongLivedContextForgetsEndedTasks(t *testing.T) {
 	loop := background(t)
-	long, cancel := context.WithCancel(context.Background())
-	defer cancel()
+	long := &watchedContext{Context: context.Background(), done: make(chan struct{})}
 	ctx := reactor.WithLoop(long, loop)
 	for range 1000 {
 		f, p := future.New[int]()
@@ -152,20 +152,45 @@ func TestALongLivedContextForgetsEndedTasks(t *testing.T) {
 			return f.Await(c)
 		})
 		<-started
+		if n := long.waiting.Load(); n == 0 {
+			t.Fatal("nothing waits for the end of the context, want a timeout at least")
+		}
 		p.Resolve(1)
 		if _, err := tk.Await(long); err != nil {
 			t.Fatal(err)
 		}
 	}
 	onLoop(t, loop, func() {}) // the last one has ended wholly
-	if n := registrations(long); n != 0 {
-		t.Errorf("%d registrations are left", n)
+	if n := long.waiting.Load(); n != 0 {
+		t.Errorf("%d functions still wait for the end of the context, want none", n)
 	}
 	loop.Close()
 	task.Spawn(ctx, func(context.Context) error { return nil })
 	_, stop := task.WithTimeout(ctx, time.Hour)
 	stop()
-	if n := registrations(long); n != 0 {
-		t.Errorf("%d registrations are left by a closed loop", n)
+	if n := long.waiting.Load(); n != 0 {
+		t.Errorf("after Close %d functions wait for the end of the context, want none", n)
+	}
+}
+
+// watchedContext never ends, and counts the functions that wait for its end.
+type watchedContext struct {
+	context.Context
+	done    chan struct{}
+	waiting atomic.Int64
+}
+
+func (c *watchedContext) Done() <-chan struct{} { return c.done }
+
+// AfterFunc is what package context calls to learn of the end.
+func (c *watchedContext) AfterFunc(func()) (stop func() bool) {
+	c.waiting.Add(1)
+	var stopped atomic.Bool
+	return func() bool {
+		first := stopped.CompareAndSwap(false, true)
+		if first {
+			c.waiting.Add(-1)
+		}
+		return first
 	}
 }
