@@ -55,7 +55,7 @@ func (l *Loop) init(cfg *config) error {
 	}
 	core := loop.Config{
 		Owner: l, World: w, Kind: cfg.poller, Classes: cfg.classes, AgeTurns: cfg.ageTurns,
-		Logger: cfg.logger, Debug: cfg.debug, Labels: cfg.labels, Observers: l.looks(cfg),
+		Logger: cfg.logger, Debug: cfg.debug, Labels: cfg.labels, Observers: l.looks(cfg), Run: l.stepped,
 	}
 	if cfg.exception != nil {
 		core.Exception = func(e Exception) { cfg.exception(l, e) }

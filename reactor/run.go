@@ -153,12 +153,17 @@ func (l *Loop) background(then func()) {
 // runs in the next turn. It panics as Run does, returns Run's error on a closed loop, and treats
 // runtime.Goexit as Run does.
 func (l *Loop) Turn(timeout time.Duration) error {
+	return l.stepped(func() { l.core.Step(timeout) })
+}
+
+// stepped runs the loop for as long as turns does.
+func (l *Loop) stepped(turns func()) error {
 	coro.MustNotNest()
 	if err := l.core.Claim(); err != nil {
 		return err
 	}
 	l.drive(func() {
-		l.core.Step(timeout)
+		turns()
 		l.rest()
 	})
 	if l.core.Closed() {

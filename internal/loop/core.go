@@ -36,6 +36,9 @@ type Config struct {
 	Debug     bool
 	Labels    bool        // tasks are named in profiles
 	Observers []*Observer // may be empty
+
+	// Run runs the loop on the calling goroutine for as long as turns does: see Steps.
+	Run func(turns func()) error
 }
 
 // Core is the turn of a loop. Init makes it ready for use, and it must not be copied.
@@ -84,6 +87,7 @@ type config struct {
 	chooser   world.Chooser // nil: in order
 	logger    *slog.Logger
 	exception func(Exception)
+	run       func(turns func()) error
 	debug     bool
 	labels    bool
 }
@@ -96,7 +100,7 @@ func (c *Core) Init(cfg *Config) error {
 	}
 	c.config = config{
 		owner: cfg.Owner, world: cfg.World, chooser: cfg.World.Chooser(), logger: cfg.Logger,
-		exception: cfg.Exception, debug: cfg.Debug, labels: cfg.Labels || cfg.Debug,
+		exception: cfg.Exception, run: cfg.Run, debug: cfg.Debug, labels: cfg.Labels || cfg.Debug,
 	}
 	if c.exception == nil {
 		c.exception = c.log

@@ -12,7 +12,7 @@
 // # Files
 //
 //	core.go, context.go               the Core, and the door to it
-//	turn.go, ready.go, priority.go    the turn, and the order of what is ready
+//	turn.go, ready.go, priority.go    the turn, and the order of what is ready; single.go, one by one
 //	door.go                           work from other goroutines
 //	timer.go, every.go, deadline.go   one timer and its three uses; timerheap.go, daytime.go
 //	source.go, poll.go, pollfault.go  descriptors, the poller, and a poller that fails
