@@ -6,13 +6,13 @@ import (
 	"testing"
 
 	"github.com/corobridge/corobridge/future"
-	"github.com/corobridge/corobridge/internal/world/worldtest"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/task"
 )
 
-func TestMain(m *testing.M) { worldtest.Main(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
-func watchdog(t testing.TB) { t.Helper(); worldtest.Watch(t) }
+func watchdog(t testing.TB) { t.Helper(); testkit.Watch(t) }
 
 // everywhere runs fn in a plain goroutine and in a task.
 func everywhere(t *testing.T, fn func(t *testing.T, ctx context.Context)) {

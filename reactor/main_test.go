@@ -13,20 +13,21 @@ import (
 	"github.com/corobridge/corobridge/internal/coro"
 	"github.com/corobridge/corobridge/internal/poll"
 	"github.com/corobridge/corobridge/internal/poll/polltest"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world"
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 )
 
-func TestMain(m *testing.M) { worldtest.Main(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // descriptors returns what is open.
-func descriptors() map[string]string { return worldtest.Open() }
+func descriptors() map[string]string { return testkit.Descriptors() }
 
 // guard fails the test if it leaves a descriptor open, and ends the process if it hangs.
 func guard(t testing.TB) {
 	t.Helper()
-	worldtest.Guard(t)
+	testkit.Guard(t)
 }
 
 // newLoop makes a loop that is closed at the end of the test, and that fails the test if there is an exception, unless opts

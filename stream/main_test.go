@@ -15,18 +15,18 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/internal/poll"
-	"github.com/corobridge/corobridge/internal/world/worldtest"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
 	"github.com/corobridge/corobridge/task"
 )
 
-func TestMain(m *testing.M) { worldtest.Main(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // guard is called before anything is opened.
-func guard(t testing.TB) { t.Helper(); worldtest.Guard(t) }
+func guard(t testing.TB) { t.Helper(); testkit.Guard(t) }
 
-func descriptors(testing.TB) int { return len(worldtest.Open()) }
+func descriptors(testing.TB) int { return len(testkit.Descriptors()) }
 
 // until waits for a condition that another goroutine brings about. It asks again and again, and in between leaves the processor
 // to others.

@@ -9,12 +9,12 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/future"
-	"github.com/corobridge/corobridge/internal/world/worldtest"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
 
-func watchdog(t testing.TB) { t.Helper(); worldtest.Watch(t) }
+func watchdog(t testing.TB) { t.Helper(); testkit.Watch(t) }
 
 // run runs fn as the main task of a loop, and fails the test if it returns an error.
 func run(t testing.TB, fn func(ctx context.Context) error, opts ...reactor.Option) {
@@ -82,7 +82,7 @@ func pendingTimers(loop *reactor.Loop) int {
 }
 
 // descriptors counts the open ones.
-func descriptors() int { return len(worldtest.Open()) }
+func descriptors() int { return len(testkit.Descriptors()) }
 
 // goroutines counts them. The runtime's count is too high while the garbage collector looks at the dead ones.
 func goroutines() int {

@@ -10,10 +10,10 @@ import (
 	"github.com/corobridge/corobridge/compat/asynchat"
 	"github.com/corobridge/corobridge/compat/asyncore"
 	"github.com/corobridge/corobridge/compat/internal/classictest"
-	"github.com/corobridge/corobridge/internal/world/worldtest"
+	"github.com/corobridge/corobridge/internal/testkit"
 )
 
-func TestMain(m *testing.M) { worldtest.Main(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // chat records what it is called for. found and collect may act.
 type chat struct {

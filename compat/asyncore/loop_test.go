@@ -12,7 +12,7 @@ import (
 
 	"github.com/corobridge/corobridge/compat/asyncore"
 	"github.com/corobridge/corobridge/compat/internal/classictest"
-	"github.com/corobridge/corobridge/internal/world/worldtest"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
 	"github.com/corobridge/corobridge/task"
@@ -26,14 +26,14 @@ func TestLoopEndsWhenTheMapIsEmptyAndFreesItsDescriptors(t *testing.T) {
 	for name, opts := range map[string][]asyncore.LoopOption{"auto": nil, "poll": {asyncore.UsePoll()}, "count": {asyncore.Count(1000)}} {
 		t.Run(name, func(t *testing.T) {
 			r := newRoom(t)
-			before := len(worldtest.Open())
+			before := len(testkit.Descriptors())
 			d := newDisp("", &r.log)
 			peer := r.connected(d, "unix")
 			r.send(peer, "x")
 			peer.Close()
 			r.must(asyncore.Loop(r.m, opts...))
 			r.want("read", "read", "close")
-			if after := len(worldtest.Open()); after != before {
+			if after := len(testkit.Descriptors()); after != before {
 				t.Errorf("%d descriptors are open, before it was %d", after, before)
 			}
 		})
@@ -164,7 +164,7 @@ func TestCloseAllOnTheLoopEndsIt(t *testing.T) {
 		} {
 			t.Run(name+" "+how, func(t *testing.T) {
 				r := newRoom(t)
-				before := len(worldtest.Open())
+				before := len(testkit.Descriptors())
 				peer := r.connected(newDisp("", &r.log), "unix")
 				on(r, func() error { return asyncore.CloseAll(r.m, false) })
 				r.must(run(r.m))
@@ -175,7 +175,7 @@ func TestCloseAllOnTheLoopEndsIt(t *testing.T) {
 				if how == "in a handler" {
 					before++ // the other peer
 				}
-				if after := len(worldtest.Open()); after != before {
+				if after := len(testkit.Descriptors()); after != before {
 					t.Errorf("%d descriptors are open, want %d", after, before)
 				}
 			})

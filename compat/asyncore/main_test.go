@@ -11,11 +11,11 @@ import (
 
 	"github.com/corobridge/corobridge/compat/asyncore"
 	"github.com/corobridge/corobridge/compat/internal/classictest"
-	"github.com/corobridge/corobridge/internal/world/worldtest"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/stream"
 )
 
-func TestMain(m *testing.M) { worldtest.Main(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 var errBoom = errors.New("boom")
 

@@ -6,10 +6,10 @@ import (
 	"testing"
 
 	"github.com/corobridge/corobridge/internal/coro"
-	"github.com/corobridge/corobridge/internal/world/worldtest"
+	"github.com/corobridge/corobridge/internal/testkit"
 )
 
-func TestMain(m *testing.M) { worldtest.Main(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // loop is the least that a pool needs: a queue, and a goroutine that runs it, here the test's own.
 type loop struct {
@@ -44,7 +44,7 @@ func newLoop(t *testing.T) *loop {
 	return l
 }
 
-func watch(t *testing.T) { t.Helper(); worldtest.Watch(t) }
+func watch(t *testing.T) { t.Helper(); testkit.Watch(t) }
 
 func (l *loop) post(r coro.Runnable) error {
 	l.mu.Lock()

@@ -9,17 +9,18 @@ import (
 
 	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 )
 
-func TestMain(m *testing.M) { worldtest.Main(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // newLoop makes a loop that is closed at the end of the test, and that fails the test if there is an
 // exception, unless opts has a handler.
 func newLoop(t testing.TB, opts ...reactor.Option) *reactor.Loop {
 	t.Helper()
-	worldtest.Guard(t)
+	testkit.Guard(t)
 	fail := reactor.WithExceptionHandler(func(_ *reactor.Loop, e reactor.Exception) { t.Errorf("exception: %v", e) })
 	l := must(reactor.New(append([]reactor.Option{fail, noFaults}, opts...)...))
 	t.Cleanup(func() {

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/internal/poll"
-	"github.com/corobridge/corobridge/internal/world/worldtest"
+	"github.com/corobridge/corobridge/internal/testkit"
 )
 
 // The tests of the contract are the same on every system. What a test does to sockets is in
@@ -24,9 +24,9 @@ import (
 //	sendUrgent(e)       sends a byte of urgent data
 //	reset(e)            closes one end so that the other sees ECONNRESET
 
-func TestMain(m *testing.M) { worldtest.Main(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
-func guard(t *testing.T) { t.Helper(); worldtest.Guard(t) }
+func guard(t *testing.T) { t.Helper(); testkit.Guard(t) }
 
 // must is for calls that prepare a test.
 func must[T any](v T, err error) T {

@@ -41,6 +41,7 @@ var toRewrite = []string{
 	"future",
 	"internal/coro",
 	"internal/gid",
+	"internal/loop",
 	"internal/modeltest",
 	"internal/poll",
 	"internal/poll/polltest",

@@ -16,7 +16,7 @@ const (
 	module = "github.com/corobridge/corobridge/"
 )
 
-// sourceFile is a file of the library: not a test, and not an example.
+// sourceFile is a file of the library: not a test, what is only for tests, or an example.
 type sourceFile struct {
 	path string // from the root, with slashes
 	fset *token.FileSet
@@ -39,7 +39,7 @@ func library(t *testing.T) (files []sourceFile) {
 			return filepath.SkipDir
 		case d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go"):
 			return nil
-		case strings.HasSuffix(filepath.Dir(rel), "test"): // polltest, worldtest: for tests
+		case strings.HasSuffix(filepath.Dir(rel), "test"), rel == "internal/testkit/"+name:
 			return nil
 		}
 		fset := token.NewFileSet()

@@ -8,15 +8,15 @@ import (
 	"testing"
 
 	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world"
-	"github.com/corobridge/corobridge/internal/world/worldtest"
 )
 
 var k = world.System()
 
-func TestMain(m *testing.M) { worldtest.Main(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
-func guard(t *testing.T) { t.Helper(); worldtest.Guard(t) }
+func guard(t *testing.T) { t.Helper(); testkit.Guard(t) }
 
 // ok fails the test on an errno.
 func ok(t *testing.T, call string, errno syscall.Errno) {

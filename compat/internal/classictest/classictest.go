@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/compat/asyncore"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world"
-	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/stream"
 )
 
@@ -19,7 +19,7 @@ import (
 func NoFaults(t testing.TB) { t.Setenv(world.FaultsVariable, "") }
 
 // Begin makes the test fail if it hangs, or leaves a descriptor open.
-func Begin(t testing.TB) { t.Helper(); worldtest.Guard(t) }
+func Begin(t testing.TB) { t.Helper(); testkit.Guard(t) }
 
 // acceptor is a classic listener that keeps one connection.
 type acceptor struct {

@@ -10,7 +10,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/corobridge/corobridge/internal/world/worldtest"
+	"github.com/corobridge/corobridge/internal/testkit"
 )
 
 // patience is how long a test waits for anything. It only ends tests that would hang.
@@ -26,7 +26,7 @@ func Main(m *testing.M, main func()) {
 		main()
 		os.Exit(0)
 	}
-	worldtest.Open() // the first use of package os opens the runtime's own poller
+	testkit.Descriptors() // the first use of package os opens the runtime's own poller
 	goleak.VerifyTestMain(m)
 }
 
@@ -35,7 +35,7 @@ func Main(m *testing.M, main func()) {
 func Guard(t *testing.T) {
 	t.Helper()
 	dog := time.AfterFunc(3*patience, func() { panic(t.Name() + " hangs") })
-	before := worldtest.Open()
+	before := testkit.Descriptors()
 	t.Cleanup(func() {
 		defer dog.Stop()
 		left := leftOf(before)
@@ -50,7 +50,7 @@ func Guard(t *testing.T) {
 
 // leftOf returns what is open, and was not before.
 func leftOf(before map[string]string) map[string]string {
-	left := worldtest.Open()
+	left := testkit.Descriptors()
 	maps.DeleteFunc(left, func(fd, target string) bool { return before[fd] == target })
 	return left
 }

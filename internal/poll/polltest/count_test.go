@@ -10,10 +10,10 @@ import (
 
 	"github.com/corobridge/corobridge/internal/poll"
 	"github.com/corobridge/corobridge/internal/poll/polltest"
-	"github.com/corobridge/corobridge/internal/world/worldtest"
+	"github.com/corobridge/corobridge/internal/testkit"
 )
 
-func TestMain(m *testing.M) { worldtest.Main(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 func TestCounterCountsEachCall(t *testing.T) {
 	for _, kind := range poll.Kinds() {

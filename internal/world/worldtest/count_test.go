@@ -6,11 +6,12 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world"
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 )
 
-func TestMain(m *testing.M) { worldtest.Main(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 func TestCounterCountsEachCall(t *testing.T) {
 	c := &worldtest.Counter{World: world.System()}

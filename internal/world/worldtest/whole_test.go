@@ -16,6 +16,7 @@ import (
 
 	"github.com/corobridge/corobridge/future"
 	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
@@ -40,7 +41,7 @@ func must[T any](v T, err error) T {
 
 // A World that is put around System sees whatever a loop and its tasks do outside.
 func TestAWorldSeesEachTouchOfTheOutside(t *testing.T) {
-	worldtest.Guard(t)
+	testkit.Guard(t)
 	c := &worldtest.Counter{}
 	l := must(reactor.New(reactor.WithWorld(c.Layer), reactor.WithWorld(worldtest.NoFaults), reactor.WithDebug(time.Hour)))
 	if c.Poller == nil {
@@ -144,7 +145,7 @@ func (d *deaf) Wait(into []poll.Event, timeout time.Duration) (int, error) {
 }
 
 func TestALoopSleepsAndStartsThroughItsWorld(t *testing.T) {
-	worldtest.Guard(t)
+	testkit.Guard(t)
 	c := &worldtest.Counter{}
 	l := must(reactor.New(reactor.WithWorld(c.Layer),
 		reactor.WithWorld(worldtest.WithPoller(func(p poll.Poller) poll.Poller { return &deaf{Poller: p} })),

@@ -1,4 +1,4 @@
-package worldtest
+package testkit
 
 import (
 	"strconv"
@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// Open returns the open sockets of the process, those with a low handle. Tests compare two of them. Of the other handles most are
-// the runtime's, and come and go with its threads.
-func Open() map[string]string {
+// Descriptors returns the open sockets of the process, those with a low handle. Tests compare two
+// of them. Of the other handles most are the runtime's, and come and go with its threads.
+func Descriptors() map[string]string {
 	const below, step, soType = 1 << 11, 4, 0x1008
 	open := map[string]string{}
 	for handle := windows.Handle(step); handle < below; handle += step {

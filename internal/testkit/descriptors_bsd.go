@@ -1,6 +1,6 @@
 //go:build darwin || dragonfly || freebsd || netbsd || openbsd
 
-package worldtest
+package testkit
 
 import (
 	"fmt"
@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Open returns the open descriptors of the process, those below 4096, each with what tells files apart: not all of these systems
-// have a /dev/fd that lists them. Tests compare two of them.
-func Open() map[string]string {
+// Descriptors returns the open descriptors of the process, those below 4096, each with what tells
+// files apart: not all of these systems have a /dev/fd that lists them. Tests compare two of them.
+func Descriptors() map[string]string {
 	open := map[string]string{}
 	for fd := range 4096 {
 		var s unix.Stat_t
