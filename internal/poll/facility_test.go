@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/testkit"
 )
 
 // facility is a poller under test.
@@ -48,7 +49,7 @@ func eachKind(t *testing.T, test func(t *testing.T, kind poll.Kind)) {
 					t.Errorf("%v was not tested", kind)
 				}
 			})
-			guard(t)
+			testkit.Guard(t)
 			test(t, kind)
 		})
 	}
@@ -58,7 +59,7 @@ func eachKind(t *testing.T, test func(t *testing.T, kind poll.Kind)) {
 func eachPoller(t *testing.T, test func(t *testing.T, p facility)) {
 	t.Helper()
 	eachKind(t, func(t *testing.T, kind poll.Kind) {
-		p := facility{must(poll.New(kind)), kind}
+		p := facility{testkit.Must(poll.New(kind)), kind}
 		t.Cleanup(func() {
 			if err := p.Close(); err != nil && !errors.Is(err, syscall.EBADF) {
 				t.Error(err)
@@ -113,7 +114,7 @@ func (p facility) blurs() poll.Events {
 }
 
 func TestKindsAreThoseOfTheSystem(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	want := required[runtime.GOOS]
 	if got := poll.Kinds(); !slices.Equal(got, want) {
 		t.Errorf("Kinds: %v, want %v", got, want)
@@ -125,7 +126,7 @@ func TestKindsAreThoseOfTheSystem(t *testing.T) {
 				t.Errorf("%v: %v", kind, err)
 				continue
 			}
-			must0(p.Close())
+			testkit.Check(p.Close())
 		} else if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), kind.String()) {
 			t.Errorf("%v: %v", kind, err)
 		}

@@ -26,18 +26,6 @@ import (
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-func guard(t *testing.T) { t.Helper(); testkit.Guard(t) }
-
-// must is for calls that prepare a test.
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
-}
-
-func must0(err error) { must(0, err) }
-
 // ok is must0 for what returns an errno.
 func ok(errno syscall.Errno) {
 	if errno != 0 {

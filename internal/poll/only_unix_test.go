@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/testkit"
 )
 
 // What only Unix has: duplicates of a descriptor, numbers that one can choose, files that can be
@@ -23,14 +24,14 @@ import (
 func TestReusedNumberReportsTheNewTag(t *testing.T) {
 	eachMode(t, func(t *testing.T, p facility, mode poll.Mode) {
 		a, b := pair(t)
-		must0(p.Add(a.fd, 1<<32|7, both, mode))
+		testkit.Check(p.Add(a.fd, 1<<32|7, both, mode))
 		b.write("stale")
 		if !p.ForgetsClosed() {
-			must0(p.Remove(a.fd))
+			testkit.Check(p.Remove(a.fd))
 		}
 		c, d := pair(t)
 		a.become(c)
-		must0(p.Add(a.fd, 2<<32|7, poll.Readable, mode))
+		testkit.Check(p.Add(a.fd, 2<<32|7, poll.Readable, mode))
 		if got := now(t, p); len(got) != 0 {
 			t.Errorf("before: got %v", got)
 		}
@@ -44,9 +45,9 @@ func TestReusedNumberReportsTheNewTag(t *testing.T) {
 func TestRemoveBeforeCloseOfADuplicatedDescriptor(t *testing.T) {
 	eachMode(t, func(t *testing.T, p facility, mode poll.Mode) {
 		a, b := pair(t)
-		twin := newEnd(t, must(unix.Dup(a.fd)))
-		must0(p.Add(a.fd, tag, poll.Readable, mode))
-		must0(p.Remove(a.fd))
+		twin := newEnd(t, testkit.Must(unix.Dup(a.fd)))
+		testkit.Check(p.Add(a.fd, tag, poll.Readable, mode))
+		testkit.Check(p.Remove(a.fd))
 		a.close()
 		b.write("for the twin")
 		if got := now(t, p); len(got) != 0 {
@@ -63,8 +64,8 @@ func TestRemoveBeforeCloseOfADuplicatedDescriptor(t *testing.T) {
 func TestDuplicateKeepsAForgottenRegistration(t *testing.T) {
 	eachMode(t, func(t *testing.T, p facility, mode poll.Mode) {
 		a, b := pair(t)
-		newEnd(t, must(unix.Dup(a.fd)))
-		must0(p.Add(a.fd, tag, poll.Readable, mode))
+		newEnd(t, testkit.Must(unix.Dup(a.fd)))
+		testkit.Check(p.Add(a.fd, tag, poll.Readable, mode))
 		a.close()
 		b.write("x")
 		if p.kind != poll.Epoll {
@@ -83,9 +84,9 @@ func TestDuplicateKeepsAForgottenRegistration(t *testing.T) {
 func TestBothDuplicatesAreReported(t *testing.T) {
 	eachMode(t, func(t *testing.T, p facility, mode poll.Mode) {
 		a, b := pair(t)
-		twin := newEnd(t, must(unix.Dup(a.fd)))
-		must0(p.Add(a.fd, 1, poll.Readable, mode))
-		must0(p.Add(twin.fd, 2, poll.Readable, mode))
+		twin := newEnd(t, testkit.Must(unix.Dup(a.fd)))
+		testkit.Check(p.Add(a.fd, 1, poll.Readable, mode))
+		testkit.Check(p.Add(twin.fd, 2, poll.Readable, mode))
 		b.write("x")
 		if got := now(t, p); got[1] != poll.Readable || got[2] != poll.Readable {
 			t.Errorf("got %v", got)
@@ -98,16 +99,16 @@ func TestSelectRefusesDescriptorsOverItsLimit(t *testing.T) {
 	eachMode(t, func(t *testing.T, p facility, mode poll.Mode) {
 		a, b := pair(t)
 		b.write("x")
-		last := newEnd(t, must(unix.FcntlInt(uintptr(a.fd), unix.F_DUPFD, limit-1)))
-		over := newEnd(t, must(unix.FcntlInt(uintptr(a.fd), unix.F_DUPFD, limit)))
+		last := newEnd(t, testkit.Must(unix.FcntlInt(uintptr(a.fd), unix.F_DUPFD, limit-1)))
+		over := newEnd(t, testkit.Must(unix.FcntlInt(uintptr(a.fd), unix.F_DUPFD, limit)))
 		if last.fd != limit-1 {
 			t.Fatalf("descriptor %d is in use", limit-1)
 		}
-		must0(p.Add(last.fd, 1, both, mode))
+		testkit.Check(p.Add(last.fd, 1, both, mode))
 		await(t, p, 1, both)
 		err := p.Add(over.fd, 2, both, mode)
 		if p.kind != poll.Select {
-			must0(err)
+			testkit.Check(err)
 			await(t, p, 2, both)
 			return
 		}
@@ -123,10 +124,10 @@ func TestSelectRefusesDescriptorsOverItsLimit(t *testing.T) {
 // The wake-up of a poller on select has to be below the limit, too.
 func TestPollerNeedsADescriptorBelowItsLimit(t *testing.T) {
 	const limit = len(unix.FdSet{}.Bits) * unix.NFDBITS
-	guard(t)
+	testkit.Guard(t)
 	a, _ := pair(t)
 	for {
-		if e := newEnd(t, must(unix.Dup(a.fd))); e.fd >= limit {
+		if e := newEnd(t, testkit.Must(unix.Dup(a.fd))); e.fd >= limit {
 			break
 		}
 	}
@@ -139,11 +140,11 @@ func TestNumberOfAClosedDescriptorCanBeAddedAgain(t *testing.T) {
 	eachMode(t, func(t *testing.T, p facility, mode poll.Mode) {
 		a, _ := pair(t)
 		c, _ := pair(t)
-		must0(p.Add(a.fd, tag, both, mode))
+		testkit.Check(p.Add(a.fd, tag, both, mode))
 		a.close()
 		now(t, p)   // it notices, if it does not forget
 		a.become(c) // and nobody has called Remove
-		must0(p.Add(a.fd, 5, poll.Writable, mode))
+		testkit.Check(p.Add(a.fd, 5, poll.Writable, mode))
 		await(t, p, 5, poll.Writable)
 	})
 }
@@ -151,9 +152,9 @@ func TestNumberOfAClosedDescriptorCanBeAddedAgain(t *testing.T) {
 // A regular file is always ready. Epoll refuses it.
 func TestRegularFile(t *testing.T) {
 	eachMode(t, func(t *testing.T, p facility, mode poll.Mode) {
-		f := must(os.Create(filepath.Join(t.TempDir(), "file")))
+		f := testkit.Must(os.Create(filepath.Join(t.TempDir(), "file")))
 		defer f.Close()
-		must(f.WriteAt([]byte("x"), 0)) // kqueue has a file's end for not readable
+		testkit.Must(f.WriteAt([]byte("x"), 0)) // kqueue has a file's end for not readable
 		err := p.Add(int(f.Fd()), tag, both, mode)
 		if p.kind == poll.Epoll {
 			if err != unix.EPERM {
@@ -161,7 +162,7 @@ func TestRegularFile(t *testing.T) {
 			}
 			return
 		}
-		must0(err)
+		testkit.Check(err)
 		await(t, p, tag, both)
 		if got := now(t, p)[tag]; (got == both) != (mode == poll.Level) {
 			t.Errorf("again: got %06b", got)
@@ -172,7 +173,7 @@ func TestRegularFile(t *testing.T) {
 func TestEdgeHangupDoesNotSpin(t *testing.T) {
 	eachPoller(t, func(t *testing.T, p facility) {
 		a, b := pair(t)
-		must0(p.Add(a.fd, tag, both, poll.Edge))
+		testkit.Check(p.Add(a.fd, tag, both, poll.Edge))
 		b.close()
 		await(t, p, tag, both|poll.Hangup)
 		for range 3 {
@@ -188,7 +189,7 @@ func TestEdgeHangupDoesNotSpin(t *testing.T) {
 func TestEdgeHangupIsReportedToAPausedReader(t *testing.T) {
 	eachPoller(t, func(t *testing.T, p facility) {
 		a, b := pair(t)
-		must0(p.Add(a.fd, tag, both, poll.Edge))
+		testkit.Check(p.Add(a.fd, tag, both, poll.Edge))
 		b.write("unread")
 		await(t, p, tag, both)
 		b.close()
@@ -210,10 +211,10 @@ func TestEdgeHangupIsReportedToAPausedReader(t *testing.T) {
 // Each facility is the other's oracle: level registrations of the same descriptors agree, in what they have words for, after any
 // history.
 func TestFacilitiesAgree(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	var pollers []facility
 	for _, kind := range poll.Kinds() {
-		p := facility{must(poll.New(kind)), kind}
+		p := facility{testkit.Must(poll.New(kind)), kind}
 		defer p.Close()
 		pollers = append(pollers, p)
 	}
@@ -222,7 +223,7 @@ func TestFacilitiesAgree(t *testing.T) {
 	for range 20 {
 		a, b := pair(t)
 		for _, p := range pollers {
-			must0(p.Add(a.fd, tag, both, poll.Level))
+			testkit.Check(p.Add(a.fd, tag, both, poll.Level))
 		}
 		for step := range 30 {
 			switch random.IntN(8) {
@@ -239,11 +240,11 @@ func TestFacilitiesAgree(t *testing.T) {
 			case 5, 6:
 				want := poll.Events(random.IntN(8))
 				for _, p := range pollers {
-					must0(p.Modify(a.fd, tag, want, poll.Level))
+					testkit.Check(p.Modify(a.fd, tag, want, poll.Level))
 				}
 			case 7:
 				if random.IntN(4) == 0 {
-					must0(unix.Shutdown(b.fd, unix.SHUT_WR))
+					testkit.Check(unix.Shutdown(b.fd, unix.SHUT_WR))
 				}
 			}
 			first := now(t, pollers[0])[tag]
@@ -255,7 +256,7 @@ func TestFacilitiesAgree(t *testing.T) {
 			}
 		}
 		for _, p := range pollers {
-			must0(p.Remove(a.fd))
+			testkit.Check(p.Remove(a.fd))
 		}
 	}
 }

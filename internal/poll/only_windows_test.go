@@ -10,11 +10,12 @@ import (
 	"golang.org/x/sys/windows"
 
 	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/testkit"
 )
 
 func TestAFileIsNoSocket(t *testing.T) {
 	eachMode(t, func(t *testing.T, p facility, mode poll.Mode) {
-		f := must(os.Open(must(os.Executable())))
+		f := testkit.Must(os.Open(testkit.Must(os.Executable())))
 		defer f.Close()
 		if err := p.Add(int(f.Fd()), tag, poll.Readable, mode); err != syscall.EPERM {
 			t.Errorf("Add: %v, want EPERM", err)
@@ -27,7 +28,7 @@ func TestClosedDuringAWaitIsReported(t *testing.T) {
 	eachPoller(t, func(t *testing.T, p facility) {
 		for range 20 {
 			a, _ := pair(t)
-			must0(p.Add(a.fd, tag, poll.Readable, poll.Level))
+			testkit.Check(p.Add(a.fd, tag, poll.Readable, poll.Level))
 			var over sync.WaitGroup
 			over.Go(a.close)
 			await(t, p, tag, poll.Error)
@@ -35,7 +36,7 @@ func TestClosedDuringAWaitIsReported(t *testing.T) {
 			if got := now(t, p); len(got) != 0 {
 				t.Errorf("reported again: %v", got)
 			}
-			must0(p.Remove(a.fd))
+			testkit.Check(p.Remove(a.fd))
 		}
 	})
 }
@@ -51,11 +52,11 @@ func handles(t *testing.T) (n uint32) {
 }
 
 func TestPollersLeaveNoHandles(t *testing.T) {
-	guard(t)
-	must0(must(poll.New(poll.Poll)).Close())
+	testkit.Guard(t)
+	testkit.Check(testkit.Must(poll.New(poll.Poll)).Close())
 	before := handles(t)
 	for range 100 {
-		must0(must(poll.New(poll.Poll)).Close())
+		testkit.Check(testkit.Must(poll.New(poll.Poll)).Close())
 	}
 	if after := handles(t); after > before+10 {
 		t.Errorf("%d handles before, %d after; want about as many", before, after)

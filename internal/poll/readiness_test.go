@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/testkit"
 )
 
 // both halves have their top bit set: neither may be sign-extended into the other.
@@ -55,7 +56,7 @@ func TestConditionsAreReported(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			eachMode(t, func(t *testing.T, p facility, mode poll.Mode) {
 				a, b := tt.pair(t)
-				must0(p.Add(a.fd, tag, tt.want, mode))
+				testkit.Check(p.Add(a.fd, tag, tt.want, mode))
 				tt.happens(a, b)
 				exactly := tt.exactly & p.words()
 				got := await(t, p, tag, exactly)
@@ -73,7 +74,7 @@ func TestConditionsAreReported(t *testing.T) {
 func TestSilentDescriptorIsNotReported(t *testing.T) {
 	eachMode(t, func(t *testing.T, p facility, mode poll.Mode) {
 		a, _ := pair(t)
-		must0(p.Add(a.fd, tag, poll.Readable|poll.Priority, mode))
+		testkit.Check(p.Add(a.fd, tag, poll.Readable|poll.Priority, mode))
 		if got := now(t, p); len(got) != 0 {
 			t.Errorf("got %v", got)
 		}
@@ -83,7 +84,7 @@ func TestSilentDescriptorIsNotReported(t *testing.T) {
 func TestHalfCloseLeavesDataReadable(t *testing.T) {
 	eachMode(t, func(t *testing.T, p facility, mode poll.Mode) {
 		a, b := pair(t)
-		must0(p.Add(a.fd, tag, poll.Readable, mode))
+		testkit.Check(p.Add(a.fd, tag, poll.Readable, mode))
 		b.write("last words")
 		shutdownWrite(b)
 		text, told := "", poll.Events(0)
@@ -110,11 +111,11 @@ func TestHalfCloseDoesNotWakeAWriter(t *testing.T) {
 			return // it tells of a hang-up, which is told always
 		}
 		a, b := pair(t)
-		must0(p.Add(a.fd, 1, poll.Readable, poll.Level))
+		testkit.Check(p.Add(a.fd, 1, poll.Readable, poll.Level))
 		shutdownWrite(b)
 		await(t, p, 1, poll.Readable|poll.ReadHangup)
 		a.fill(p)
-		must0(p.Modify(a.fd, tag, poll.Writable, mode))
+		testkit.Check(p.Modify(a.fd, tag, poll.Writable, mode))
 		if !lasts(5*time.Millisecond, func(timeout time.Duration) {
 			for len(wait(t, p, timeout)) != 0 { // a writable one: the peer's buffer was not full yet
 				a.fill(p)
@@ -132,7 +133,7 @@ func TestHalfCloseDoesNotWakeAWriter(t *testing.T) {
 func TestHalfCloseAfterDataIsReported(t *testing.T) {
 	eachMode(t, func(t *testing.T, p facility, mode poll.Mode) {
 		a, b := pair(t)
-		must0(p.Add(a.fd, tag, poll.Readable, mode))
+		testkit.Check(p.Add(a.fd, tag, poll.Readable, mode))
 		b.write("x")
 		await(t, p, tag, poll.Readable)
 		shutdownWrite(b)
@@ -153,7 +154,7 @@ func TestRefusedConnectionIsReported(t *testing.T) {
 		if begun != syscall.EINPROGRESS {
 			t.Fatal(begun)
 		}
-		must0(p.Add(a.fd, tag, both, mode))
+		testkit.Check(p.Add(a.fd, tag, both, mode))
 		await(t, p, tag, poll.Error|poll.Writable)
 		if got := outcome(); got != syscall.ECONNREFUSED {
 			t.Errorf("SO_ERROR is %v, want ECONNREFUSED", got)
@@ -164,7 +165,7 @@ func TestRefusedConnectionIsReported(t *testing.T) {
 func TestEdgeIsReportedOnceUntilDrained(t *testing.T) {
 	eachPoller(t, func(t *testing.T, p facility) {
 		a, b := pair(t)
-		must0(p.Add(a.fd, tag, both, poll.Edge))
+		testkit.Check(p.Add(a.fd, tag, both, poll.Edge))
 		b.write("one")
 		await(t, p, tag, both)
 		for range 3 {
@@ -187,7 +188,7 @@ func TestEdgeIsReportedOnceUntilDrained(t *testing.T) {
 func TestEdgeWritableAfterBlocking(t *testing.T) {
 	eachPoller(t, func(t *testing.T, p facility) {
 		a, b := pair(t)
-		must0(p.Add(a.fd, tag, both, poll.Edge))
+		testkit.Check(p.Add(a.fd, tag, both, poll.Edge))
 		await(t, p, tag, poll.Writable)
 		a.fill(p)
 		if got := now(t, p)[tag]; atOnce && got&poll.Writable != 0 {
@@ -202,7 +203,7 @@ func TestEdgeWritableAfterBlocking(t *testing.T) {
 func TestRearmOfAnUnwantedDirection(t *testing.T) {
 	eachMode(t, func(t *testing.T, p facility, mode poll.Mode) {
 		a, _ := pair(t)
-		must0(p.Add(a.fd, tag, poll.Readable, mode))
+		testkit.Check(p.Add(a.fd, tag, poll.Readable, mode))
 		p.Rearm(a.fd, both)
 		if got := now(t, p); len(got) != 0 {
 			t.Errorf("got %v", got)
@@ -213,7 +214,7 @@ func TestRearmOfAnUnwantedDirection(t *testing.T) {
 func TestLevelIsReportedEachTime(t *testing.T) {
 	eachPoller(t, func(t *testing.T, p facility) {
 		a, b := pair(t)
-		must0(p.Add(a.fd, tag, poll.Readable, poll.Level))
+		testkit.Check(p.Add(a.fd, tag, poll.Readable, poll.Level))
 		b.write("x")
 		await(t, p, tag, poll.Readable)
 		for range 3 {
@@ -239,7 +240,7 @@ func TestLevelIsReportedEachTime(t *testing.T) {
 func TestEdgeResetDoesNotSpin(t *testing.T) {
 	eachPoller(t, func(t *testing.T, p facility) {
 		a, b := tcpPair(t)
-		must0(p.Add(a.fd, tag, both, poll.Edge))
+		testkit.Check(p.Add(a.fd, tag, both, poll.Edge))
 		reset(b)
 		await(t, p, tag, both|poll.Hangup)
 		for range 3 {
@@ -253,20 +254,20 @@ func TestEdgeResetDoesNotSpin(t *testing.T) {
 func TestModifyReplacesTagDirectionsAndMode(t *testing.T) {
 	eachPoller(t, func(t *testing.T, p facility) {
 		a, b := pair(t)
-		must0(p.Add(a.fd, 1, poll.Readable, poll.Edge))
+		testkit.Check(p.Add(a.fd, 1, poll.Readable, poll.Edge))
 		b.write("x")
 		await(t, p, 1, poll.Readable)
-		must0(p.Modify(a.fd, 2, poll.Readable, poll.Edge))
+		testkit.Check(p.Modify(a.fd, 2, poll.Readable, poll.Edge))
 		if got := now(t, p); len(got) != 1 || got[2] != poll.Readable {
 			t.Errorf("edge again: got %v", got)
 		}
-		must0(p.Modify(a.fd, 3, poll.Writable, poll.Level))
+		testkit.Check(p.Modify(a.fd, 3, poll.Writable, poll.Level))
 		for range 2 {
 			if got := now(t, p); len(got) != 1 || got[3] != poll.Writable {
 				t.Errorf("level: got %v", got)
 			}
 		}
-		must0(p.Modify(a.fd, 4, 0, poll.Level))
+		testkit.Check(p.Modify(a.fd, 4, 0, poll.Level))
 		if got := now(t, p); len(got) != 0 {
 			t.Errorf("nothing wanted: got %v", got)
 		}
@@ -279,12 +280,12 @@ func TestLittleRoomStarvesNobody(t *testing.T) {
 		const count, room = 10, 3
 		for i := range uint64(count) {
 			a, _ := pair(t)
-			must0(p.Add(a.fd, i, poll.Writable, mode))
+			testkit.Check(p.Add(a.fd, i, poll.Writable, mode))
 		}
 		seen := map[uint64]bool{}
 		var into [room]poll.Event
 		for range 2 * count / room {
-			for _, ev := range into[:must(p.Wait(into[:], 0))] {
+			for _, ev := range into[:testkit.Must(p.Wait(into[:], 0))] {
 				seen[ev.Tag] = true
 			}
 		}

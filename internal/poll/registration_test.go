@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/testkit"
 )
 
 func TestRegistrationErrors(t *testing.T) {
@@ -16,7 +17,7 @@ func TestRegistrationErrors(t *testing.T) {
 		b, _ := pair(t)
 		closed, _ := pair(t)
 		closed.close()
-		must0(p.Add(a.fd, 1, poll.Readable, poll.Edge))
+		testkit.Check(p.Add(a.fd, 1, poll.Readable, poll.Edge))
 		tests := map[string]struct{ got, want error }{
 			"add twice":           {p.Add(a.fd, 2, poll.Readable, poll.Edge), syscall.EEXIST},
 			"add closed":          {p.Add(closed.fd, 2, poll.Readable, poll.Edge), syscall.EBADF},
@@ -42,8 +43,8 @@ func TestRegistrationErrors(t *testing.T) {
 func TestCallsAfterCloseFailAndTouchNothing(t *testing.T) {
 	eachPoller(t, func(t *testing.T, p facility) {
 		a, _ := pair(t)
-		must0(p.Add(a.fd, 1, poll.Readable, poll.Edge))
-		must0(p.Close())
+		testkit.Check(p.Add(a.fd, 1, poll.Readable, poll.Edge))
+		testkit.Check(p.Close())
 		// These get the numbers that were the poller's own.
 		x, y := pair(t)
 		_, waitErr := p.Wait(make([]poll.Event, 1), 0)
@@ -65,9 +66,9 @@ func TestCallsAfterCloseFailAndTouchNothing(t *testing.T) {
 func TestRemoveEndsReports(t *testing.T) {
 	eachMode(t, func(t *testing.T, p facility, mode poll.Mode) {
 		a, b := pair(t)
-		must0(p.Add(a.fd, tag, both, mode))
+		testkit.Check(p.Add(a.fd, tag, both, mode))
 		b.write("x")
-		must0(p.Remove(a.fd))
+		testkit.Check(p.Remove(a.fd))
 		b.close()
 		if got := now(t, p); len(got) != 0 {
 			t.Errorf("got %v", got)
@@ -80,10 +81,10 @@ func TestRemoveKeepsTheOthers(t *testing.T) {
 		var ends [5]*end
 		for i := range ends {
 			ends[i], _ = pair(t)
-			must0(p.Add(ends[i].fd, uint64(i), poll.Writable, poll.Level))
+			testkit.Check(p.Add(ends[i].fd, uint64(i), poll.Writable, poll.Level))
 		}
 		for i := range ends {
-			must0(p.Remove(ends[i].fd))
+			testkit.Check(p.Remove(ends[i].fd))
 			if got := now(t, p); len(got) != len(ends)-1-i || got[uint64(i)] != 0 {
 				t.Errorf("after removing %d: got %v", i, got)
 			}
@@ -94,7 +95,7 @@ func TestRemoveKeepsTheOthers(t *testing.T) {
 func TestClosedDescriptorIsReportedOnceOrForgotten(t *testing.T) {
 	eachMode(t, func(t *testing.T, p facility, mode poll.Mode) {
 		a, _ := pair(t)
-		must0(p.Add(a.fd, tag, both, mode))
+		testkit.Check(p.Add(a.fd, tag, both, mode))
 		a.close()
 		if got := now(t, p)[tag]; (got == poll.Error) == p.ForgetsClosed() {
 			t.Errorf("got %06b", got)
@@ -110,8 +111,8 @@ func TestClosedDescriptorDoesNotHideTheOthers(t *testing.T) {
 	eachMode(t, func(t *testing.T, p facility, mode poll.Mode) {
 		a, _ := pair(t)
 		c, _ := pair(t)
-		must0(p.Add(a.fd, 1, both, mode))
-		must0(p.Add(c.fd, 2, both, mode))
+		testkit.Check(p.Add(a.fd, 1, both, mode))
+		testkit.Check(p.Add(c.fd, 2, both, mode))
 		a.close()
 		if got := await(t, p, 2, poll.Writable); got != poll.Writable {
 			t.Errorf("got %06b, want only that it is writable", got)
@@ -123,8 +124,8 @@ func TestClosedDescriptorIsReportedBesideTheOthers(t *testing.T) {
 	eachMode(t, func(t *testing.T, p facility, mode poll.Mode) {
 		a, _ := pair(t)
 		c, _ := pair(t)
-		must0(p.Add(a.fd, tag, both, mode))
-		must0(p.Add(c.fd, 2, poll.Writable, poll.Level))
+		testkit.Check(p.Add(a.fd, tag, both, mode))
+		testkit.Check(p.Add(c.fd, 2, poll.Writable, poll.Level))
 		a.close()
 		if got := await(t, p, 2, poll.Writable); got != poll.Writable {
 			t.Errorf("got %06b for the other, want only that it is writable", got)
@@ -140,12 +141,12 @@ func TestClosedDescriptorIsReportedBesideTheOthers(t *testing.T) {
 func TestWaitDoesNotAllocate(t *testing.T) {
 	eachMode(t, func(t *testing.T, p facility, mode poll.Mode) {
 		a, _ := pair(t)
-		must0(p.Add(a.fd, tag, poll.Writable, mode))
+		testkit.Check(p.Add(a.fd, tag, poll.Writable, mode))
 		into := make([]poll.Event, 64)
 		for _, timeout := range []time.Duration{0, time.Microsecond} {
 			allocs := testing.AllocsPerRun(100, func() {
-				must0(p.Wake())
-				must(p.Wait(into, timeout))
+				testkit.Check(p.Wake())
+				testkit.Must(p.Wait(into, timeout))
 				p.Rearm(a.fd, poll.Writable)
 			})
 			if allocs != 0 {

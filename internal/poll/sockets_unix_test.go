@@ -8,30 +8,32 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/corobridge/corobridge/internal/testkit"
 )
 
 const atOnce = true
 
 // pair is a connection of Unix sockets.
 func pair(t *testing.T) (a, b *end) {
-	fds := must(unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0))
+	fds := testkit.Must(unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0))
 	a, b = newEnd(t, fds[0]), newEnd(t, fds[1])
 	a.unblock()
 	b.unblock()
 	return a, b
 }
 
-func (e *end) unblock() { must0(unix.SetNonblock(e.fd, true)) }
+func (e *end) unblock() { testkit.Check(unix.SetNonblock(e.fd, true)) }
 
 func tcpPair(t *testing.T) (a, b *end) {
 	ln := newSocket(t)
 	defer ln.close()
-	must0(unix.Bind(ln.fd, loopback()))
-	must0(unix.Listen(ln.fd, 1))
+	testkit.Check(unix.Bind(ln.fd, loopback()))
+	testkit.Check(unix.Listen(ln.fd, 1))
 	a = newSocket(t)
-	must0(unix.Connect(a.fd, must(unix.Getsockname(ln.fd))))
+	testkit.Check(unix.Connect(a.fd, testkit.Must(unix.Getsockname(ln.fd))))
 	fd, _, err := unix.Accept(ln.fd)
-	must0(err)
+	testkit.Check(err)
 	b = newEnd(t, fd)
 	a.unblock()
 	b.unblock()
@@ -39,7 +41,7 @@ func tcpPair(t *testing.T) (a, b *end) {
 }
 
 func newSocket(t *testing.T) *end {
-	return newEnd(t, must(unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)))
+	return newEnd(t, testkit.Must(unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)))
 }
 
 func loopback() unix.Sockaddr { return &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}} }
@@ -48,12 +50,12 @@ func loopback() unix.Sockaddr { return &unix.SockaddrInet4{Addr: [4]byte{127, 0,
 // gets it.
 func connecting(t *testing.T) (a *end, begun error, outcome func() error) {
 	deaf := newSocket(t)
-	must0(unix.Bind(deaf.fd, loopback()))
+	testkit.Check(unix.Bind(deaf.fd, loopback()))
 	a = newSocket(t)
 	a.unblock()
-	begun = unix.Connect(a.fd, must(unix.Getsockname(deaf.fd)))
+	begun = unix.Connect(a.fd, testkit.Must(unix.Getsockname(deaf.fd)))
 	return a, begun, func() error {
-		return syscall.Errno(must(unix.GetsockoptInt(a.fd, unix.SOL_SOCKET, unix.SO_ERROR)))
+		return syscall.Errno(testkit.Must(unix.GetsockoptInt(a.fd, unix.SOL_SOCKET, unix.SO_ERROR)))
 	}
 }
 
@@ -74,21 +76,21 @@ func errnoOf(err error) syscall.Errno {
 	return err.(syscall.Errno)
 }
 
-func closeDescriptor(fd int) { must0(unix.Close(fd)) }
+func closeDescriptor(fd int) { testkit.Check(unix.Close(fd)) }
 
-func shutdownWrite(e *end) { must0(unix.Shutdown(e.fd, unix.SHUT_WR)) }
+func shutdownWrite(e *end) { testkit.Check(unix.Shutdown(e.fd, unix.SHUT_WR)) }
 
-func sendUrgent(e *end) { must0(unix.Send(e.fd, []byte("!"), unix.MSG_OOB)) }
+func sendUrgent(e *end) { testkit.Check(unix.Send(e.fd, []byte("!"), unix.MSG_OOB)) }
 
 func reset(e *end) {
-	must0(unix.SetsockoptLinger(e.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}))
+	testkit.Check(unix.SetsockoptLinger(e.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}))
 	e.close()
 }
 
 // become closes e, whose number then is from's, too.
 func (e *end) become(from *end) {
 	e.close()
-	if fd := must(unix.FcntlInt(uintptr(from.fd), unix.F_DUPFD, e.fd)); fd != e.fd {
+	if fd := testkit.Must(unix.FcntlInt(uintptr(from.fd), unix.F_DUPFD, e.fd)); fd != e.fd {
 		panic(fmt.Sprintf("number %d was taken by somebody else", e.fd))
 	}
 	e.closed = false

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/windows"
 
 	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world"
 )
 
@@ -21,7 +22,7 @@ func tcpPair(t *testing.T) (a, b *end) { return pair(t) }
 // pair is a connection; a has been accepted, b has connected.
 func pair(t *testing.T) (a, b *end) {
 	t.Helper()
-	p := facility{must(poll.New(poll.Poll)), poll.Poll}
+	p := facility{testkit.Must(poll.New(poll.Poll)), poll.Poll}
 	defer p.Close()
 	ln, addr := bound(t)
 	defer ln.close()
@@ -32,11 +33,11 @@ func pair(t *testing.T) (a, b *end) {
 	if errno := k.Connect(fd, addr); errno != 0 && errno != syscall.EINPROGRESS {
 		panic(errno)
 	}
-	must0(p.Add(ln.fd, 1, poll.Readable, poll.Level))
+	testkit.Check(p.Add(ln.fd, 1, poll.Readable, poll.Level))
 	await(t, p, 1, poll.Readable)
 	fd, _, errno = k.Accept(ln.fd)
 	ok(errno)
-	must0(p.Add(b.fd, 2, poll.Writable, poll.Level))
+	testkit.Check(p.Add(b.fd, 2, poll.Writable, poll.Level))
 	await(t, p, 2, poll.Writable)
 	return newEnd(t, fd), b
 }
@@ -76,11 +77,11 @@ func sendUrgent(e *end) {
 	const oob = 1
 	one := byte('!')
 	var sent uint32
-	must0(windows.WSASend(windows.Handle(e.fd), &windows.WSABuf{Len: 1, Buf: &one}, 1, &sent, oob, nil, nil))
+	testkit.Check(windows.WSASend(windows.Handle(e.fd), &windows.WSABuf{Len: 1, Buf: &one}, 1, &sent, oob, nil, nil))
 }
 
 func reset(e *end) {
 	linger := &windows.Linger{Onoff: 1}
-	must0(windows.SetsockoptLinger(windows.Handle(e.fd), windows.SOL_SOCKET, windows.SO_LINGER, linger))
+	testkit.Check(windows.SetsockoptLinger(windows.Handle(e.fd), windows.SOL_SOCKET, windows.SO_LINGER, linger))
 	e.close()
 }

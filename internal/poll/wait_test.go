@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/testkit"
 )
 
 // meanwhile runs f in another goroutine, sooner or later, and reports when it is over. No test can tell whether a
@@ -35,30 +36,30 @@ func TestChangesTakeEffectInABlockingWait(t *testing.T) {
 	}{
 		"Add": {
 			func(p facility, a, b *end) { b.write("x") },
-			func(p facility, a, b *end) { must0(p.Add(a.fd, tag, poll.Readable, poll.Edge)) },
+			func(p facility, a, b *end) { testkit.Check(p.Add(a.fd, tag, poll.Readable, poll.Edge)) },
 		},
 		"Add, then data": {
 			func(p facility, a, b *end) {},
-			func(p facility, a, b *end) { must0(p.Add(a.fd, tag, poll.Readable, poll.Edge)); b.write("x") },
+			func(p facility, a, b *end) { testkit.Check(p.Add(a.fd, tag, poll.Readable, poll.Edge)); b.write("x") },
 		},
 		"Modify": {
-			func(p facility, a, b *end) { must0(p.Add(a.fd, 1, 0, poll.Edge)); b.write("x") },
-			func(p facility, a, b *end) { must0(p.Modify(a.fd, tag, poll.Readable, poll.Edge)) },
+			func(p facility, a, b *end) { testkit.Check(p.Add(a.fd, 1, 0, poll.Edge)); b.write("x") },
+			func(p facility, a, b *end) { testkit.Check(p.Modify(a.fd, tag, poll.Readable, poll.Edge)) },
 		},
 		"Rearm, then data": {
 			func(p facility, a, b *end) {
 				b.write("x")
-				must0(p.Add(a.fd, tag, poll.Readable, poll.Edge))
-				must(p.Wait(make([]poll.Event, 1), -1))
+				testkit.Check(p.Add(a.fd, tag, poll.Readable, poll.Edge))
+				testkit.Must(p.Wait(make([]poll.Event, 1), -1))
 			},
 			func(p facility, a, b *end) { a.drain(p); b.write("x") },
 		},
 		"Remove, then Add": {
-			func(p facility, a, b *end) { must0(p.Add(a.fd, 1, poll.Readable, poll.Level)) },
+			func(p facility, a, b *end) { testkit.Check(p.Add(a.fd, 1, poll.Readable, poll.Level)) },
 			func(p facility, a, b *end) {
-				must0(p.Remove(a.fd))
+				testkit.Check(p.Remove(a.fd))
 				b.write("x")
-				must0(p.Add(a.fd, tag, poll.Readable, poll.Level))
+				testkit.Check(p.Add(a.fd, tag, poll.Readable, poll.Level))
 			},
 		},
 	}
@@ -71,7 +72,7 @@ func TestChangesTakeEffectInABlockingWait(t *testing.T) {
 					over := meanwhile(func() { tt.change(p, a, b) })
 					await(t, p, tag, poll.Readable)
 					over.Wait()
-					must0(p.Remove(a.fd))
+					testkit.Check(p.Remove(a.fd))
 					a.close()
 					b.close()
 				}
@@ -84,11 +85,11 @@ func TestRemovedDuringAWaitIsNotReported(t *testing.T) {
 	eachPoller(t, func(t *testing.T, p facility) {
 		for range 20 {
 			a, b := pair(t)
-			must0(p.Add(a.fd, tag, poll.Readable, poll.Edge))
+			testkit.Check(p.Add(a.fd, tag, poll.Readable, poll.Edge))
 			over := meanwhile(func() {
-				must0(p.Remove(a.fd))
+				testkit.Check(p.Remove(a.fd))
 				b.write("x")
-				must0(p.Wake())
+				testkit.Check(p.Wake())
 			})
 			if got := wait(t, p, -1); len(got) != 0 {
 				t.Errorf("got %v", got)
@@ -104,8 +105,8 @@ func TestChangesDoNotEndAWait(t *testing.T) {
 		var stop atomic.Bool
 		over := meanwhile(func() {
 			for !stop.Load() {
-				must0(p.Add(a.fd, tag, poll.Readable, poll.Edge))
-				must0(p.Remove(a.fd))
+				testkit.Check(p.Add(a.fd, tag, poll.Readable, poll.Edge))
+				testkit.Check(p.Remove(a.fd))
 			}
 		})
 		if !lasts(5*time.Millisecond, func(timeout time.Duration) {
@@ -164,7 +165,7 @@ func TestZeroTimeoutDoesNotWait(t *testing.T) {
 func TestLongestTimeoutWaits(t *testing.T) {
 	eachPoller(t, func(t *testing.T, p facility) {
 		a, b := pair(t)
-		must0(p.Add(a.fd, tag, poll.Readable, poll.Edge))
+		testkit.Check(p.Add(a.fd, tag, poll.Readable, poll.Edge))
 		for range 5 {
 			over := meanwhile(func() { b.write("x") })
 			for wait(t, p, 1<<63-1)[tag] == 0 {
@@ -184,7 +185,7 @@ func TestEdgeReaderMissesNothing(t *testing.T) {
 		for i := range ends {
 			a, b := pair(t)
 			ends[i] = a
-			must0(p.Add(a.fd, uint64(i), both, poll.Edge))
+			testkit.Check(p.Add(a.fd, uint64(i), both, poll.Edge))
 			over.Go(func() {
 				for range writes {
 					b.write("0123456789")
@@ -199,7 +200,7 @@ func TestEdgeReaderMissesNothing(t *testing.T) {
 		var into [2]poll.Event
 		buf := make([]byte, 64)
 		for open > 0 {
-			for _, ev := range into[:must(p.Wait(into[:], -1))] {
+			for _, ev := range into[:testkit.Must(p.Wait(into[:], -1))] {
 				a := ends[ev.Tag]
 				for ev.Events&poll.Readable != 0 && !a.closed {
 					n, errno := read(a.fd, buf)
@@ -210,7 +211,7 @@ func TestEdgeReaderMissesNothing(t *testing.T) {
 					ok(errno)
 					total += n
 					if n == 0 {
-						must0(p.Remove(a.fd))
+						testkit.Check(p.Remove(a.fd))
 						a.close()
 						open--
 					} else if n < len(buf) && ev.Events&poll.ReadHangup == 0 {
@@ -234,7 +235,7 @@ func TestStopTheWorldIsPromptBesideABusyPoller(t *testing.T) {
 		over := meanwhile(func() {
 			var into [1]poll.Event
 			for !stop.Load() {
-				must(p.Wait(into[:], 0))
+				testkit.Must(p.Wait(into[:], 0))
 			}
 		})
 		for range 20 {

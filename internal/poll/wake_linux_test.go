@@ -10,31 +10,32 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/testkit"
 )
 
 // The counter behind Wake has no reader with epoll, so in the end it is full.
 func TestWakeWithAFullCounter(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind poll.Kind) {
 		before := eventfds()
-		p := facility{must(poll.New(kind)), kind}
+		p := facility{testkit.Must(poll.New(kind)), kind}
 		defer p.Close()
 		full := binary.NativeEndian.AppendUint64(nil, 1<<64-2)
 		for fd := range eventfds() {
 			if !before[fd] {
-				must(unix.Write(fd, full))
+				testkit.Must(unix.Write(fd, full))
 			}
 		}
 		wait(t, p, 0) // takes the edge, if there is one
-		must0(p.Wake())
+		testkit.Check(p.Wake())
 		wait(t, p, -1)
 	})
 }
 
 func eventfds() map[int]bool {
 	all := map[int]bool{}
-	for _, e := range must(os.ReadDir("/proc/self/fd")) {
+	for _, e := range testkit.Must(os.ReadDir("/proc/self/fd")) {
 		if what, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil && what == "anon_inode:[eventfd]" {
-			all[must(strconv.Atoi(e.Name()))] = true
+			all[testkit.Must(strconv.Atoi(e.Name()))] = true
 		}
 	}
 	return all
@@ -44,7 +45,7 @@ func eventfds() map[int]bool {
 func TestInterruptedWaitReturnsNothing(t *testing.T) {
 	eachPoller(t, func(t *testing.T, p facility) {
 		a, _ := pair(t)
-		must0(p.Add(a.fd, tag, poll.Readable, poll.Edge))
+		testkit.Check(p.Add(a.fd, tag, poll.Readable, poll.Edge))
 		thread := make(chan int)
 		over := meanwhile(func() {
 			runtime.LockOSThread()
@@ -57,7 +58,7 @@ func TestInterruptedWaitReturnsNothing(t *testing.T) {
 		})
 		tid := <-thread
 		for waiting := true; waiting; {
-			must0(unix.Tgkill(unix.Getpid(), tid, unix.SIGURG)) // the runtime's own: its handler does nothing here
+			testkit.Check(unix.Tgkill(unix.Getpid(), tid, unix.SIGURG)) // the runtime's own: its handler does nothing here
 			runtime.Gosched()
 			select {
 			case _, waiting = <-thread:

@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/testkit"
 )
 
 func TestWakeBeforeWait(t *testing.T) {
 	eachPoller(t, func(t *testing.T, p facility) {
 		for range 3 {
-			must0(p.Wake())
+			testkit.Check(p.Wake())
 			if got := wait(t, p, -1); len(got) != 0 {
 				t.Errorf("a wake-up was reported: %v", got)
 			}
@@ -27,7 +28,7 @@ func TestWakesAreMerged(t *testing.T) {
 		wakes := 70_000 // more than a pipe holds
 		if !lasts(2*time.Millisecond, func(timeout time.Duration) {
 			for range wakes {
-				must0(p.Wake())
+				testkit.Check(p.Wake())
 			}
 			wakes = 2
 			wait(t, p, -1)
@@ -41,8 +42,8 @@ func TestWakesAreMerged(t *testing.T) {
 func TestWakeReportsWhatIsReady(t *testing.T) {
 	eachPoller(t, func(t *testing.T, p facility) {
 		a, _ := pair(t)
-		must0(p.Add(a.fd, tag, poll.Writable, poll.Level))
-		must0(p.Wake())
+		testkit.Check(p.Add(a.fd, tag, poll.Writable, poll.Level))
+		testkit.Check(p.Wake())
 		if got := wait(t, p, -1); got[tag] != poll.Writable {
 			t.Errorf("got %v", got)
 		}
@@ -52,10 +53,10 @@ func TestWakeReportsWhatIsReady(t *testing.T) {
 func TestWakeWithRoomForOneEvent(t *testing.T) {
 	eachPoller(t, func(t *testing.T, p facility) {
 		a, _ := pair(t)
-		must0(p.Add(a.fd, tag, poll.Writable, poll.Level))
+		testkit.Check(p.Add(a.fd, tag, poll.Writable, poll.Level))
 		into := make([]poll.Event, 1)
-		must0(p.Wake())
-		for must(p.Wait(into, -1)) == 0 {
+		testkit.Check(p.Wake())
+		for testkit.Must(p.Wait(into, -1)) == 0 {
 		}
 		if into[0].Tag != tag {
 			t.Errorf("got %#x", into[0].Tag)
@@ -73,7 +74,7 @@ func TestNoWakeIsLost(t *testing.T) {
 			over.Go(func() {
 				for range each {
 					posted.Add(1)
-					must0(p.Wake())
+					testkit.Check(p.Wake())
 				}
 			})
 		}
@@ -87,7 +88,7 @@ func TestNoWakeIsLost(t *testing.T) {
 func TestWakeDuringWait(t *testing.T) {
 	eachPoller(t, func(t *testing.T, p facility) {
 		for range 100 {
-			over := meanwhile(func() { must0(p.Wake()) })
+			over := meanwhile(func() { testkit.Check(p.Wake()) })
 			if got := wait(t, p, -1); len(got) != 0 {
 				t.Errorf("got %v", got)
 			}
@@ -100,12 +101,12 @@ func TestWakeDuringWait(t *testing.T) {
 func TestWakeBesideClose(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind poll.Kind) {
 		for range 100 {
-			p := must(poll.New(kind))
+			p := testkit.Must(poll.New(kind))
 			over := meanwhile(func() {
 				for p.Wake() == nil {
 				}
 			})
-			must0(p.Close())
+			testkit.Check(p.Close())
 			x, y := pair(t)
 			over.Wait()
 			if got := x.drain(p) + y.drain(p); got != "" {
