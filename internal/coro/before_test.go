@@ -2,13 +2,13 @@ package coro_test
 
 import (
 	"context"
-	"fmt"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/corobridge/corobridge/internal/coro"
+	"github.com/corobridge/corobridge/internal/testkit"
 )
 
 // before has the calling job wait until do has made its first step.
@@ -68,9 +68,7 @@ func TestWhoIsInterruptedGoesOnAfterAPanicInTheLoop(t *testing.T) {
 	starter := &job{do: func() {
 		l.pool.Running().Before(&job{do: func() { panic("first") }, onFail: func(error) { panic("second") }})
 	}}
-	if v := panicOf(func() { l.pool.Take(starter).Run() }); fmt.Sprint(v) != "second" {
-		t.Errorf("the loop's panic: %v", v)
-	}
+	testkit.Panics(t, "second", func() { l.pool.Take(starter).Run() })
 	l.settle()
 	if !starter.ended || l.pool.Live() != 0 {
 		t.Errorf("the starter has ended: %v; %d coroutines are live", starter.ended, l.pool.Live())

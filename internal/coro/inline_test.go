@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/corobridge/corobridge/internal/coro"
+	"github.com/corobridge/corobridge/internal/testkit"
 )
 
 // call is a call that Inline makes.
@@ -18,7 +19,7 @@ func (c call) Run() { c() }
 // inEveryPlace runs fn in a plain goroutine, in a loop's callback and in a coroutine. settle runs what a loop has left.
 func inEveryPlace(t *testing.T, fn func(t *testing.T, settle func())) {
 	t.Run("goroutine", func(t *testing.T) {
-		watch(t)
+		testkit.Watch(t)
 		fn(t, func() {})
 		if n := coro.Registered(); n != 0 {
 			t.Errorf("%d goroutines are left in the registry", n)
@@ -65,11 +66,9 @@ func TestCallsAreMadeWhenOneOfThemPanics(t *testing.T) {
 		calls := 0
 		count := call(func() { calls++ })
 		bad := func(v any) call { return func() { calls++; coro.Inline(count); panic(v) } }
-		if v := panicOf(func() { coro.Inline(count, bad("first"), count, bad("second"), count) }); v != "second" {
-			t.Errorf("panic %v", v)
-		}
+		testkit.Panics(t, "second", func() { coro.Inline(count, bad("first"), count, bad("second"), count) })
 		if calls != 7 {
-			t.Errorf("%d calls", calls)
+			t.Errorf("%d calls, want 7", calls)
 		}
 		if coro.Inline(count); calls != 8 {
 			t.Error("afterwards a call is not made at once")
@@ -78,7 +77,7 @@ func TestCallsAreMadeWhenOneOfThemPanics(t *testing.T) {
 }
 
 func TestCallsAreMadeWhenOneOfThemExits(t *testing.T) {
-	watch(t)
+	testkit.Watch(t)
 	calls := 0
 	count := call(func() { calls++ })
 	var gone sync.WaitGroup

@@ -25,7 +25,7 @@ type loop struct {
 // newLoop makes the test's goroutine a loop's until the test ends. Then nothing may be left.
 func newLoop(t *testing.T) *loop {
 	t.Helper()
-	watch(t)
+	testkit.Watch(t)
 	l := &loop{t: t, mail: make(chan struct{}, 1)}
 	l.pool.Init(l, nil, l.post, func(r coro.Runnable) { l.post(r) }, func() { l.goexits++ })
 	leave := l.pool.Enter()
@@ -43,8 +43,6 @@ func newLoop(t *testing.T) *loop {
 	})
 	return l
 }
-
-func watch(t *testing.T) { t.Helper(); testkit.Watch(t) }
 
 func (l *loop) post(r coro.Runnable) error {
 	l.mu.Lock()
@@ -125,11 +123,4 @@ func here(t *testing.T, ctx context.Context) *coro.Waiter {
 		t.Error(err)
 	}
 	return w
-}
-
-// panicOf returns what f panics with.
-func panicOf(f func()) (v any) {
-	defer func() { v = recover() }()
-	f()
-	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/corobridge/corobridge/internal/coro"
 	"github.com/corobridge/corobridge/internal/gid"
+	"github.com/corobridge/corobridge/internal/testkit"
 )
 
 func TestJobsTakeTurns(t *testing.T) {
@@ -197,12 +198,9 @@ func TestFailedMaySuspend(t *testing.T) {
 
 func TestAPanicOfFailedIsTheLoopsAndLeavesNothing(t *testing.T) {
 	l := newLoop(t)
-	v := panicOf(func() {
+	testkit.Panics(t, "second", func() {
 		l.pool.Take(&job{do: func() { panic("first") }, onFail: func(error) { panic("second") }}).Run()
 	})
-	if v != "second" {
-		t.Errorf("the loop got the panic %v", v)
-	}
 	l.start(func() {})
 }
 
@@ -236,7 +234,7 @@ func TestGoexitEndsTheJobNotTheLoop(t *testing.T) {
 }
 
 func TestBuryGoesOnWithTheGoexitInItsCaller(t *testing.T) {
-	watch(t)
+	testkit.Watch(t)
 	survived := 0
 	var over sync.WaitGroup
 	over.Go(func() {
@@ -267,8 +265,8 @@ func TestEnterInsideALoopPanics(t *testing.T) {
 		for name, f := range map[string]func(){
 			"the same": func() { l.pool.Enter() }, "another": func() { other.Enter() }, "MustNotNest": coro.MustNotNest,
 		} {
-			if v, _ := panicOf(f).(string); !strings.HasPrefix(v, "reactor: a loop cannot run inside a loop;") {
-				t.Errorf("%s: panic %q", name, v)
+			if v, _ := testkit.PanicOf(f).(string); !strings.HasPrefix(v, "reactor: a loop cannot run inside a loop;") {
+				t.Errorf("%s: panic %q, want one that says that a loop cannot run inside a loop", name, v)
 			}
 		}
 	}
@@ -279,7 +277,7 @@ func TestEnterInsideALoopPanics(t *testing.T) {
 // A goroutine gets the descriptor of the one that ended last, so a registration that outlived its goroutine would be found
 // by a stranger.
 func TestAReusedGoroutineIsNotTakenForACoroutine(t *testing.T) {
-	watch(t)
+	testkit.Watch(t)
 	ends := map[string]func(l *loop){
 		"drained": func(l *loop) { l.pool.Drain() },
 		"reaped":  func(l *loop) { l.pool.Reap(); l.pool.WaitReaped() },

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/internal/coro"
+	"github.com/corobridge/corobridge/internal/testkit"
 )
 
 func TestHereInACallbackPanics(t *testing.T) {
@@ -19,11 +20,8 @@ func TestHereInACallbackPanics(t *testing.T) {
 	done, cancel := context.WithCancel(context.Background())
 	cancel()
 	for _, ctx := range []context.Context{context.Background(), done} {
-		v := panicOf(func() { coro.Here(ctx, "future: Await") })
-		want := "future: Await in a loop callback would stop the loop; use OnDone, or start a task with task.Go"
-		if v != want {
-			t.Errorf("panic %q, want %q", v, want)
-		}
+		const text = "future: Await in a loop callback would stop the loop; use OnDone, or start a task with task.Go"
+		testkit.Panics(t, text, func() { coro.Here(ctx, "future: Await") })
 	}
 }
 
@@ -63,8 +61,8 @@ func TestHereKnowsItsCaller(t *testing.T) {
 			})
 			over.Wait()
 		})
-		if v := panicOf(func() { coro.Here(ctx, "op") }); v == nil {
-			t.Errorf("%s: no panic in a callback", name)
+		if v := testkit.PanicOf(func() { coro.Here(ctx, "op") }); v == nil {
+			t.Errorf("%s: no panic, want one in a callback", name)
 		}
 	}
 }
@@ -156,7 +154,7 @@ func TestWaitIsEndedByWake(t *testing.T) {
 }
 
 func TestAGoroutineWaitsByItself(t *testing.T) {
-	watch(t)
+	testkit.Watch(t)
 	waiting := make(chan *coro.Waiter)
 	result := make(chan error)
 	mine := errors.New("mine")
@@ -349,8 +347,8 @@ func TestYield(t *testing.T) {
 		if got != "abab" {
 			t.Errorf("%s: got %s", name, got)
 		}
-		if v, _ := panicOf(func() { coro.Yield(wrap(context.Background()), "test: Yield") }).(string); !strings.HasPrefix(v, "test: Yield in a loop callback") {
-			t.Errorf("%s: panic %q", name, v)
+		if v, _ := testkit.PanicOf(func() { coro.Yield(wrap(context.Background()), "test: Yield") }).(string); !strings.HasPrefix(v, "test: Yield in a loop callback") {
+			t.Errorf("%s: panic %q, want one that says where Yield was called", name, v)
 		}
 	}
 	var over sync.WaitGroup
