@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
 
 // In asyncio a cancellation that comes after the result, and before the task has run on, takes the result's place.
 func TestAsyncioMistake2_ACancelOverwritesADeliveredResult(t *testing.T) {
-	watchdog(t)
+	testkit.Watch(t)
 	err := task.Run(context.Background(), func(ctx context.Context) error {
 		f, p := future.New[int]()
 		waiting := false
@@ -53,10 +54,9 @@ func TestAsyncioMistake2_ACancelOverwritesADeliveredResult(t *testing.T) {
 // In asyncio what shield has made of a coroutine belongs to nobody when its waiter is cancelled: it may be collected in the middle, nobody
 // waits for it, and its error is nobody's.
 func TestAsyncioMistake5_ShieldOrphansItsTask(t *testing.T) {
-	watchdog(t)
-	r := &reports{}
+	var x testkit.Exceptions
 	ended := 0
-	err := task.Run(context.Background(), func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		work := func(ctx context.Context) (int, error) {
 			for range 5 {
 				task.Yield(ctx)
@@ -78,15 +78,15 @@ func TestAsyncioMistake5_ShieldOrphansItsTask(t *testing.T) {
 		}
 		future.Shield(task.Go(ctx, work)).Cancel(nil) // a member of no explicit group: the loop waits for it, and is told
 		return nil
-	}, task.WithSignals(), task.WithLoopOptions(r.handler()))
-	if err != nil || ended != 2 || r.count() != 1 {
-		t.Errorf("%v; %d have ended, %d reports", err, ended, r.count())
+	}, x.Option())
+	if n := len(lost(&x)); ended != 2 || n != 1 {
+		t.Errorf("%d have ended, %d reports; want 2 and 1", ended, n)
 	}
 }
 
 // In asyncio gather returns at the first error, while the others go on.
 func TestAsyncioMistake6_GatherLeavesSiblingsRunning(t *testing.T) {
-	watchdog(t)
+	testkit.Watch(t)
 	err := task.Run(context.Background(), func(ctx context.Context) error {
 		running := 0
 		sibling := func(ctx context.Context) (int, error) {
@@ -114,7 +114,7 @@ func TestAsyncioMistake6_GatherLeavesSiblingsRunning(t *testing.T) {
 
 // wait_for is a combinator with a context that ends: what it cancels has really ended when it returns.
 func TestABoundOnTheTimeOfATask(t *testing.T) {
-	watchdog(t)
+	testkit.Watch(t)
 	err := task.Run(context.Background(), func(ctx context.Context) error {
 		short, cancel := task.WithTimeout(ctx, time.Millisecond)
 		defer cancel()
@@ -126,10 +126,10 @@ func TestABoundOnTheTimeOfATask(t *testing.T) {
 			return 0, err
 		})
 		_, err := future.All(short, slow)
-		wantErr(t, err, context.DeadlineExceeded)
+		testkit.ErrorIs(t, err, context.DeadlineExceeded)
 		late := task.Go(ctx, func(ctx context.Context) (int, error) { started = true; return 0, ctx.Err() })
 		_, err = future.All(short, late) // it is cancelled before its first step
-		wantErr(t, err, context.DeadlineExceeded)
+		testkit.ErrorIs(t, err, context.DeadlineExceeded)
 		if !ended || !started {
 			t.Error("a task was not run to its end")
 		}
@@ -151,7 +151,7 @@ func TestABoundOnTheTimeOfATask(t *testing.T) {
 
 // A task that goes on when it is cancelled, and succeeds: its result is in it, whatever the combinator returns.
 func TestTheResultOfATaskThatWasCancelledAndSucceeds(t *testing.T) {
-	watchdog(t)
+	testkit.Watch(t)
 	err := task.Run(context.Background(), func(ctx context.Context) error {
 		short, cancel := task.WithTimeout(ctx, time.Millisecond)
 		defer cancel()
@@ -162,7 +162,7 @@ func TestTheResultOfATaskThatWasCancelledAndSucceeds(t *testing.T) {
 		}{{7, nil}, {0, after}} {
 			tk := task.Go(ctx, func(ctx context.Context) (int, error) { task.Sleep(ctx, time.Hour); return c.v, c.err })
 			all, err := future.AllSettled(short, tk)
-			wantErr(t, err, context.DeadlineExceeded)
+			testkit.ErrorIs(t, err, context.DeadlineExceeded)
 			if v, err := tk.TryResult(); v != c.v || err != c.err || all[0].Value != c.v || all[0].Err != c.err {
 				t.Errorf("%v, %v; outcome %v", v, err, all)
 			}
@@ -176,7 +176,7 @@ func TestTheResultOfATaskThatWasCancelledAndSucceeds(t *testing.T) {
 
 // A callback for a loop never runs inside the call that adds it, or that completes the future.
 func TestALoopsCallbacksAreNeverSynchronous(t *testing.T) {
-	watchdog(t)
+	testkit.Watch(t)
 	err := task.Run(context.Background(), func(ctx context.Context) error {
 		loop, _ := reactor.FromContext(ctx)
 		calls := 0

@@ -2,14 +2,13 @@ package future_test
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/corobridge/corobridge/future"
-	"github.com/corobridge/corobridge/reactor"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/task"
 )
 
@@ -49,7 +48,7 @@ func TestAll(t *testing.T) {
 		cancel(errTest)
 		c := obedient(&ended)
 		_, err = future.All(done, c, future.Resolved(1))
-		wantErr(t, err, errTest, context.Canceled)
+		testkit.ErrorIs(t, err, errTest, context.Canceled)
 		if !c.Completed() || ended != 3 {
 			t.Error("the end of the context does not cancel them")
 		}
@@ -78,7 +77,7 @@ func TestRace(t *testing.T) {
 		done, cancel := context.WithCancelCause(ctx)
 		cancel(errTest)
 		_, err := future.Race(done, obedient(&ended))
-		wantErr(t, err, errTest, context.Canceled)
+		testkit.ErrorIs(t, err, errTest, context.Canceled)
 		if ended != 3 {
 			t.Errorf("%d were cancelled", ended)
 		}
@@ -89,7 +88,7 @@ func TestRace(t *testing.T) {
 }
 
 func TestCombinatorsTakeTasksAndFutures(t *testing.T) {
-	watchdog(t)
+	testkit.Watch(t)
 	err := task.Run(context.Background(), func(ctx context.Context) error {
 		var ended atomic.Int64 // also of a goroutine
 		forever := func(ctx context.Context) (int, error) {
@@ -115,7 +114,7 @@ func TestCombinatorsTakeTasksAndFutures(t *testing.T) {
 		short, cancel := task.WithTimeout(ctx, time.Millisecond)
 		defer cancel()
 		_, err = future.All(short, task.Go(ctx, forever), task.Go(ctx, forever))
-		wantErr(t, err, context.DeadlineExceeded)
+		testkit.ErrorIs(t, err, context.DeadlineExceeded)
 		if ended.Load() != 5 {
 			t.Errorf("%d have ended", ended.Load())
 		}
@@ -127,26 +126,13 @@ func TestCombinatorsTakeTasksAndFutures(t *testing.T) {
 }
 
 func TestCombinatorsInACallback(t *testing.T) {
-	watchdog(t)
-	loop, err := reactor.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	loop.CallSoon(func() {
+	loop := testkit.StartLoop(t)
+	testkit.OnLoop(t, loop, func() {
 		if vs, err := future.All(context.Background(), future.Resolved(1)); len(vs) != 1 || err != nil {
 			t.Errorf("of what is there: %v, %v", vs, err)
 		}
 		f, p := future.New[int]()
-		defer func() {
-			if recover() == nil {
-				t.Error("no panic")
-			}
-			p.Resolve(1)
-			loop.Stop()
-		}()
-		future.All(context.Background(), f)
+		testkit.Panics(t, "future: Await in a loop callback would stop the loop; …", func() { future.All(context.Background(), f) })
+		p.Resolve(1)
 	})
-	if err := errors.Join(loop.Run(context.Background()), loop.Close()); err != nil {
-		t.Error(err)
-	}
 }

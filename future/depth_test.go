@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
@@ -110,7 +111,7 @@ func TestChainsNeedNoStack(t *testing.T) {
 			last = future.Catch(last, func(err error) (int, error) { g.look(); g.calls = n; return 0, err })
 			p.Fail(errTest)
 			_, err := last.Await(ctx)
-			wantErr(t, err, errTest)
+			testkit.ErrorIs(t, err, errTest)
 		},
 		"a cancellation of what was derived": func(t *testing.T, ctx context.Context, g *gauge) {
 			f, p := future.New[int]()
@@ -121,7 +122,7 @@ func TestChainsNeedNoStack(t *testing.T) {
 			}
 			last.Cancel(errTest)
 			_, err := last.Await(ctx)
-			wantErr(t, err, errTest)
+			testkit.ErrorIs(t, err, errTest)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -136,7 +137,7 @@ func TestChainsNeedNoStack(t *testing.T) {
 
 // Callbacks that a loop runs complete futures whose callbacks the loop runs.
 func TestAChainOfALoopsCallbacksNeedsNoStack(t *testing.T) {
-	watchdog(t)
+	testkit.Watch(t)
 	n := long()
 	g := &gauge{}
 	err := task.Run(context.Background(), func(ctx context.Context) error {
@@ -167,7 +168,7 @@ func TestAChainOfALoopsCallbacksNeedsNoStack(t *testing.T) {
 
 // A long chain on a loop, and awaits of what is ready, leave others their turn: once in 128 links or awaits.
 func TestChainsLeaveOthersTheirTurn(t *testing.T) {
-	watchdog(t)
+	testkit.Watch(t)
 	const n, links = 20_000, 128
 	for name, chain := range map[string]func(ctx context.Context) error{
 		"awaits of what is ready": func(ctx context.Context) error {
@@ -231,7 +232,7 @@ func TestChainsLeaveOthersTheirTurn(t *testing.T) {
 
 // What the loop runs in later turns keeps the order of the callbacks.
 func TestCallbacksKeepTheirOrderOverTurns(t *testing.T) {
-	watchdog(t)
+	testkit.Watch(t)
 	const n = 1000
 	var order []int
 	err := task.Run(context.Background(), func(ctx context.Context) error {

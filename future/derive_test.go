@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/testkit"
 )
 
 // sources are the three ways in which a future is complete, or will be.
@@ -73,13 +74,13 @@ func TestDerivedFutures(t *testing.T) {
 	} {
 		for when, source := range sources() {
 			t.Run(name+" "+when, func(t *testing.T) {
-				watchdog(t)
+				testkit.Watch(t)
 				calls = 0
 				got, err := c.derive(source(c.v, c.err)).Await(context.Background())
 				if got != c.want || (err == nil) != (c.fails == nil) || calls != c.calls {
 					t.Errorf("got %q, %v, %d calls", got, err, calls)
 				}
-				wantErr(t, err, c.fails...)
+				testkit.ErrorIs(t, err, c.fails...)
 			})
 		}
 	}
@@ -125,7 +126,7 @@ func TestWhatPanicsInADerivedFuture(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 			if name == "Finally of an error" {
-				wantErr(t, err, errTest)
+				testkit.ErrorIs(t, err, errTest)
 			}
 		})
 	}
@@ -141,7 +142,7 @@ func TestGoexitInADerivedFuture(t *testing.T) {
 		},
 		"Finally": func(f *future.Future[int]) *future.Future[int] { return future.Finally(f, func() { runtime.Goexit() }) },
 	} {
-		watchdog(t)
+		testkit.Watch(t)
 		f, p := future.New[int]()
 		d := derive(f)
 		after := future.Map(f, func(v int) (int, error) { return v, nil }) // is not kept from its value

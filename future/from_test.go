@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/testkit"
 )
 
 func TestFromChan(t *testing.T) {
@@ -43,7 +44,7 @@ func TestFromChan(t *testing.T) {
 
 // A value that comes beside a Cancel is the result, or still in the channel.
 func TestFromChanLosesNoValue(t *testing.T) {
-	watchdog(t)
+	testkit.Watch(t)
 	taken := 0
 	for i := range 2000 {
 		ch := make(chan int, 1)
@@ -74,15 +75,15 @@ func TestFromContext(t *testing.T) {
 		want(t, given, struct{}{}, future.ErrCancelled)
 		time.AfterFunc(time.Millisecond, func() { cancel(errTest) })
 		_, err := f.Await(ctx)
-		wantErr(t, err, errTest, context.Canceled)
+		testkit.ErrorIs(t, err, errTest, context.Canceled)
 		_, err = future.FromContext(parent).Await(ctx)
-		wantErr(t, err, errTest, context.Canceled)
+		testkit.ErrorIs(t, err, errTest, context.Canceled)
 		if f := future.FromContext(context.Background()); !f.Cancel(errTest) {
 			t.Error("a context that never ends has ended")
 		}
 
 		v, err := future.Race(ctx, future.Map(f, func(struct{}) (int, error) { return 0, nil }), future.Resolved(1))
-		if wantErr(t, err, errTest); v != 0 {
+		if testkit.ErrorIs(t, err, errTest); v != 0 {
 			t.Errorf("got %v", v)
 		}
 	})

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/future"
-	"github.com/corobridge/corobridge/reactor"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/task"
 )
 
@@ -55,7 +55,7 @@ func TestTheFirstCompletionWins(t *testing.T) {
 }
 
 func TestOneOfManyGoroutinesCompletes(t *testing.T) {
-	watchdog(t)
+	testkit.Watch(t)
 	for range 200 {
 		f, p := future.New[int]()
 		var wins, calls atomic.Int64
@@ -108,11 +108,11 @@ func TestAwait(t *testing.T) {
 		}
 		g, q := future.New[int]()
 		_, err := g.Await(done)
-		wantErr(t, err, errTest, context.Canceled)
+		testkit.ErrorIs(t, err, errTest, context.Canceled)
 		short, stop := context.WithTimeout(ctx, time.Millisecond)
 		defer stop()
 		_, err = g.Await(short)
-		wantErr(t, err, context.DeadlineExceeded)
+		testkit.ErrorIs(t, err, context.DeadlineExceeded)
 		if g.Completed() {
 			t.Error("the end of a wait has completed the future")
 		}
@@ -144,14 +144,7 @@ func TestCallbacks(t *testing.T) {
 		}
 	})
 	t.Run("run on the loop they ask for", func(t *testing.T) {
-		watchdog(t)
-		loop, err := reactor.New()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := loop.Start(); err != nil {
-			t.Fatal(err)
-		}
+		loop := testkit.StartLoop(t)
 		where := make(chan bool, 3)
 		called := func(int, error) { where <- loop.InLoop() }
 		f, p := future.New[int]()
@@ -184,20 +177,15 @@ func TestCallbacks(t *testing.T) {
 				}
 			})
 		}
-		func() {
-			defer func() {
-				if v := recover(); v != errTest {
-					t.Errorf("panic %v", v)
-				}
-			}()
-			p.Resolve(1)
-		}()
+		if v := testkit.PanicOf(func() { p.Resolve(1) }); v != errTest {
+			t.Errorf("the panic is %v, want %v", v, errTest)
+		}
 		if calls != 5 {
-			t.Errorf("%d calls", calls)
+			t.Errorf("%d calls, want 5", calls)
 		}
 	})
 	t.Run("may use the future", func(t *testing.T) {
-		watchdog(t)
+		testkit.Watch(t)
 		f, p := future.New[int]()
 		f.OnDone(future.Inline, func(int, error) {
 			f.OnDone(future.Inline, func(int, error) {})
@@ -362,7 +350,7 @@ func TestWaitersComeAndGo(t *testing.T) {
 }
 
 func TestTasksAndGoroutinesOnTheSameFutures(t *testing.T) {
-	watchdog(t)
+	testkit.Watch(t)
 	err := task.Run(context.Background(), func(ctx context.Context) error {
 		const n = 64
 		fs, ps := make([]*future.Future[int], n), make([]*future.Promise[int], n)

@@ -7,35 +7,13 @@ import (
 	"testing"
 
 	"github.com/corobridge/corobridge/future"
-	"github.com/corobridge/corobridge/reactor"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/task"
 )
 
-// startLoops starts n loops, which the test's end closes.
-func startLoops(t *testing.T, n int) (loops []*reactor.Loop) {
-	t.Helper()
-	for range n {
-		loop, err := reactor.New()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := loop.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := loop.Close(); err != nil {
-				t.Error(err)
-			}
-		})
-		loops = append(loops, loop)
-	}
-	return loops
-}
-
 // One future is awaited, derived from, raced and cancelled by tasks of four loops and by 64 goroutines, at once.
 func TestFuturesBelongToNoLoop(t *testing.T) {
-	watchdog(t)
-	loops := startLoops(t, 4)
+	loops := testkit.StartGroup(t, 4).Loops()
 	const rounds, goroutines = 30, 64
 	for range rounds {
 		f, p := future.New[int]()

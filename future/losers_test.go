@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/task"
 )
 
@@ -60,7 +61,7 @@ func TestALoserIsAwaitedHoweverLongItTakes(t *testing.T) {
 			short, cancel := context.WithCancelCause(ctx)
 			time.AfterFunc(time.Millisecond, func() { cancel(errTest) })
 			combine(short, stubborn, never)
-			wantErr(t, <-asked, errTest)
+			testkit.ErrorIs(t, <-asked, errTest)
 			if !ended {
 				t.Errorf("%s has returned before the loser", name)
 			}
@@ -76,7 +77,7 @@ func TestCombinatorsLeaveNothingEnlisted(t *testing.T) {
 			"a Goexit": runtime.Goexit,
 		} {
 			t.Run(name+" "+how, func(t *testing.T) {
-				watchdog(t)
+				testkit.Watch(t)
 				a, p := future.New[int]()
 				b, q := future.New[int]()
 				p.OnCancel(func(cause error) { p.Fail(cause); blow() })
@@ -104,7 +105,7 @@ func TestCombinatorsLeaveNothingEnlisted(t *testing.T) {
 
 // The body of a loop over AsCompleted that panics still leaves nothing running: also in a task, which waits while it panics.
 func TestAPanicInALoopOverAsCompleted(t *testing.T) {
-	watchdog(t)
+	testkit.Watch(t)
 	ended := 0
 	a := obedient(&ended)
 	err := task.Run(context.Background(), func(ctx context.Context) error {
@@ -115,7 +116,7 @@ func TestAPanicInALoopOverAsCompleted(t *testing.T) {
 			return nil
 		})
 		_, err := leaver.Await(ctx)
-		wantErr(t, err, errTest)
+		testkit.ErrorIs(t, err, errTest)
 		return nil
 	}, task.WithSignals())
 	if err != nil || ended != 1 || !a.Completed() || future.Callbacks(a) != 0 {

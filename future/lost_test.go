@@ -6,50 +6,36 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
 
-// reports are what the exception handler of a loop was told of futures and tasks.
-type reports struct {
-	mu  sync.Mutex
-	all []reactor.Exception
-}
-
-func (r *reports) handler() reactor.Option {
-	return reactor.WithExceptionHandler(func(_ *reactor.Loop, e reactor.Exception) {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if e.Op == "future" || e.Op == "task" { // and not, in debug mode, that a task waits for a goroutine
-			r.all = append(r.all, e)
+// lost returns what a loop has been told of futures and tasks. In debug mode it is also told of a task
+// that waits for a goroutine, which does not count here.
+func lost(x *testkit.Exceptions) (told []reactor.Exception) {
+	for _, e := range x.All() {
+		if e.Op == "future" || e.Op == "task" {
+			told = append(told, e)
 		}
-	})
+	}
+	return told
 }
 
-func (r *reports) count() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.all)
-}
-
-// inMode runs fn as the main task of a loop, in debug mode or not, and returns what was reported by the end of the loop.
-func inMode(t *testing.T, debug bool, fn func(ctx context.Context, r *reports)) []reactor.Exception {
+// inMode runs fn as the main task of a loop, in debug mode or not. It returns what is lost by the end of
+// the loop.
+func inMode(t *testing.T, debug bool, fn func(ctx context.Context, x *testkit.Exceptions)) []reactor.Exception {
 	t.Helper()
-	watchdog(t)
-	r := &reports{}
-	opts := []reactor.Option{r.handler()}
+	x := &testkit.Exceptions{}
+	opts := []reactor.Option{x.Option()}
 	if debug {
 		opts = append(opts, reactor.WithDebug(0))
 	}
-	err := task.Run(context.Background(), func(ctx context.Context) error { fn(ctx, r); return nil }, task.WithSignals(), task.WithLoopOptions(opts...))
-	if err != nil {
-		t.Error(err)
-	}
-	return r.all
+	testkit.Run(t, func(ctx context.Context) error { fn(ctx, x); return nil }, opts...)
+	return lost(x)
 }
 
 func TestErrorsThatNobodyRetrieves(t *testing.T) {
@@ -118,13 +104,13 @@ func TestErrorsThatNobodyRetrieves(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for debug, want := range map[bool]int{true: c.debug, false: c.always} {
-				all := inMode(t, debug, func(ctx context.Context, _ *reports) { c.do(ctx) })
+				all := inMode(t, debug, func(ctx context.Context, _ *testkit.Exceptions) { c.do(ctx) })
 				if len(all) != want {
-					t.Errorf("debug mode %v: %d reports: %v", debug, len(all), all)
+					t.Errorf("debug mode %v: %d reports, want %d: %v", debug, len(all), want, all)
 				}
 				for _, e := range all {
 					if !strings.HasPrefix(e.Err.Error(), "never retrieved: ") {
-						t.Errorf("reported: %+v", e)
+						t.Errorf("reported: %+v, want an error that was never retrieved", e)
 					}
 				}
 			}
@@ -134,22 +120,22 @@ func TestErrorsThatNobodyRetrieves(t *testing.T) {
 
 // An error is reported when its future is collected, also while the loop goes on.
 func TestAnErrorIsReportedWhenItsFutureIsCollected(t *testing.T) {
-	all := inMode(t, true, func(ctx context.Context, r *reports) {
+	all := inMode(t, true, func(ctx context.Context, x *testkit.Exceptions) {
 		for range 10 {
 			future.Failed[int](errTest)
 		}
-		for r.count() < 10 {
+		for len(lost(x)) < 10 {
 			runtime.GC()
 			task.Yield(ctx)
 		}
 	})
 	for _, e := range all {
 		if !errors.Is(e.Err, errTest) || e.Op != "future" {
-			t.Errorf("reported: %+v", e)
+			t.Errorf("reported: %+v, want the test's error, of a future", e)
 		}
 	}
 	if len(all) != 10 {
-		t.Errorf("%d reports", len(all))
+		t.Errorf("%d reports, want 10", len(all))
 	}
 }
 
@@ -158,7 +144,7 @@ func TestAnErrorIsReportedWhenItsFutureIsCollected(t *testing.T) {
 func TestWhatIsLeftAtTheEndIsReportedInTheOrderInWhichItFailed(t *testing.T) {
 	const n = 40
 	var kept []any
-	all := inMode(t, true, func(ctx context.Context, r *reports) {
+	all := inMode(t, true, func(ctx context.Context, x *testkit.Exceptions) {
 		for i := range n {
 			err := fmt.Errorf("%w %d", errTest, i)
 			var failed any

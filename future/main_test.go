@@ -12,16 +12,14 @@ import (
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-func watchdog(t testing.TB) { t.Helper(); testkit.Watch(t) }
-
 // everywhere runs fn in a plain goroutine and in a task.
 func everywhere(t *testing.T, fn func(t *testing.T, ctx context.Context)) {
 	t.Run("goroutine", func(t *testing.T) {
-		watchdog(t)
+		testkit.Watch(t)
 		fn(t, context.Background())
 	})
 	t.Run("task", func(t *testing.T) {
-		watchdog(t)
+		testkit.Watch(t)
 		err := task.Run(context.Background(), func(ctx context.Context) error { fn(t, ctx); return nil }, task.WithSignals())
 		if err != nil {
 			t.Error(err)
@@ -30,15 +28,6 @@ func everywhere(t *testing.T, fn func(t *testing.T, ctx context.Context)) {
 }
 
 var errTest = errors.New("test error")
-
-func wantErr(t testing.TB, err error, want ...error) {
-	t.Helper()
-	for _, w := range want {
-		if !errors.Is(err, w) {
-			t.Errorf("error %v does not match %v", err, w)
-		}
-	}
-}
 
 // want checks the outcome of a completed future.
 func want[T comparable](t testing.TB, f *future.Future[T], v T, err error) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/testkit"
 )
 
 // later returns a future that completes soon.
@@ -37,7 +38,7 @@ func TestAllSettled(t *testing.T) {
 		}
 		ended := 0
 		all, err = future.AllSettled(over(ctx), future.Resolved(1), obedient(&ended))
-		wantErr(t, err, errTest, context.Canceled)
+		testkit.ErrorIs(t, err, errTest, context.Canceled)
 		if len(all) != 2 || all[0] != (outcome{1, nil}) || !errors.Is(all[1].Err, errTest) || ended != 1 {
 			t.Errorf("at the end of the context: %v, %d were cancelled", all, ended)
 		}
@@ -60,12 +61,12 @@ func TestAny(t *testing.T) {
 		}
 		twice := later(0, other)
 		v, err := future.Any(ctx, twice, twice, future.Failed[int](errTest))
-		wantErr(t, err, errTest, other)
+		testkit.ErrorIs(t, err, errTest, other)
 		if want := "another error\nanother error\ntest error"; v != 0 || err.Error() != want {
 			t.Errorf("all have failed: %v, %v", v, err)
 		}
 		_, err = future.Any(over(ctx), obedient(&ended), future.Failed[int](other))
-		if wantErr(t, err, errTest, context.Canceled); errors.Is(err, other) || ended != 2 {
+		if testkit.ErrorIs(t, err, errTest, context.Canceled); errors.Is(err, other) || ended != 2 {
 			t.Errorf("at the end of the context: %v, %d were cancelled", err, ended)
 		}
 		if v, err := future.Any(over(ctx), future.Failed[int](other), future.Resolved(1)); v != 1 || err != nil {
@@ -91,7 +92,7 @@ func TestAllOfDifferentTypes(t *testing.T) {
 			t.Errorf("All3 with an error: %v, %d were cancelled", err, ended)
 		}
 		_, _, err := future.All2(over(ctx), s, obedient(&ended))
-		if wantErr(t, err, errTest, context.Canceled); ended != 2 {
+		if testkit.ErrorIs(t, err, errTest, context.Canceled); ended != 2 {
 			t.Errorf("%d were cancelled", ended)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/testkit"
 )
 
 func TestWait(t *testing.T) {
@@ -46,7 +47,7 @@ func TestWait(t *testing.T) {
 		defer cancel()
 		one := future.Resolved(1)
 		done, pending, err := future.Wait(short, future.AllCompleted, never, one)
-		wantErr(t, err, context.DeadlineExceeded)
+		testkit.ErrorIs(t, err, context.DeadlineExceeded)
 		if !slices.Equal(done, []fut{one}) || !slices.Equal(pending, []fut{never}) {
 			t.Errorf("at the end of the context: %v, %v", done, pending)
 		}
