@@ -26,13 +26,6 @@ import (
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-// ok is must0 for what returns an errno.
-func ok(errno syscall.Errno) {
-	if errno != 0 {
-		panic(errno)
-	}
-}
-
 // end is one end of a connection. Closing it twice is harmless.
 type end struct {
 	fd     int
@@ -55,7 +48,7 @@ func (e *end) close() {
 
 func (e *end) write(s string) {
 	n, errno := write(e.fd, []byte(s))
-	ok(errno)
+	testkit.OK(errno)
 	if n != len(s) {
 		panic(fmt.Sprintf("short write: %d of %d", n, len(s)))
 	}
@@ -71,7 +64,7 @@ func (e *end) drain(p poll.Poller) string {
 			p.Rearm(e.fd, poll.Readable)
 			return string(got)
 		}
-		ok(errno)
+		testkit.OK(errno)
 		if n == 0 {
 			e.ended = true
 			return string(got)
@@ -89,7 +82,7 @@ func (e *end) fill(p poll.Poller) {
 			p.Rearm(e.fd, poll.Writable)
 			return
 		}
-		ok(errno)
+		testkit.OK(errno)
 	}
 }
 

@@ -139,7 +139,7 @@ func TestHalfCloseAfterDataIsReported(t *testing.T) {
 		shutdownWrite(b)
 		// A short read: the caller has seen it block, though no call has said EAGAIN.
 		_, errno := read(a.fd, make([]byte, 16))
-		ok(errno)
+		testkit.OK(errno)
 		p.Rearm(a.fd, poll.Readable)
 		await(t, p, tag, poll.Readable|poll.ReadHangup)
 	})

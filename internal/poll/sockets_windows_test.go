@@ -26,9 +26,9 @@ func pair(t *testing.T) (a, b *end) {
 	defer p.Close()
 	ln, addr := bound(t)
 	defer ln.close()
-	ok(k.Listen(ln.fd, 1))
+	testkit.OK(k.Listen(ln.fd, 1))
 	fd, errno := k.Socket("tcp4", false)
-	ok(errno)
+	testkit.OK(errno)
 	b = newEnd(t, fd)
 	if errno := k.Connect(fd, addr); errno != 0 && errno != syscall.EINPROGRESS {
 		panic(errno)
@@ -36,7 +36,7 @@ func pair(t *testing.T) (a, b *end) {
 	testkit.Check(p.Add(ln.fd, 1, poll.Readable, poll.Level))
 	await(t, p, 1, poll.Readable)
 	fd, _, errno = k.Accept(ln.fd)
-	ok(errno)
+	testkit.OK(errno)
 	testkit.Check(p.Add(b.fd, 2, poll.Writable, poll.Level))
 	await(t, p, 2, poll.Writable)
 	return newEnd(t, fd), b
@@ -45,11 +45,11 @@ func pair(t *testing.T) (a, b *end) {
 // bound returns a socket with an address of its own.
 func bound(t *testing.T) (*end, world.Addr) {
 	fd, errno := k.Socket("tcp4", false)
-	ok(errno)
+	testkit.OK(errno)
 	e := newEnd(t, fd)
-	ok(k.Bind(fd, world.Addr{IP: netip.MustParseAddrPort("127.0.0.1:0")}))
+	testkit.OK(k.Bind(fd, world.Addr{IP: netip.MustParseAddrPort("127.0.0.1:0")}))
 	addr, errno := k.LocalAddr(fd)
-	ok(errno)
+	testkit.OK(errno)
 	return e, addr
 }
 
@@ -58,20 +58,20 @@ func bound(t *testing.T) (*end, world.Addr) {
 func connecting(t *testing.T) (a *end, begun error, outcome func() error) {
 	_, addr := bound(t)
 	fd, errno := k.Socket("tcp4", false)
-	ok(errno)
+	testkit.OK(errno)
 	begun = k.Connect(fd, addr)
 	return newEnd(t, fd), begun, func() error {
 		const soError = 0x1007
 		value, errno := k.SockoptInt(fd, windows.SOL_SOCKET, soError)
-		ok(errno)
+		testkit.OK(errno)
 		return syscall.Errno(value)
 	}
 }
 
 func read(fd int, p []byte) (int, syscall.Errno)  { return k.Read(fd, p) }
 func write(fd int, p []byte) (int, syscall.Errno) { return k.Write(fd, p) }
-func closeDescriptor(fd int)                      { ok(k.Close(fd)) }
-func shutdownWrite(e *end)                        { ok(k.Shutdown(e.fd, syscall.SHUT_WR)) }
+func closeDescriptor(fd int)                      { testkit.OK(k.Close(fd)) }
+func shutdownWrite(e *end)                        { testkit.OK(k.Shutdown(e.fd, syscall.SHUT_WR)) }
 
 func sendUrgent(e *end) {
 	const oob = 1

@@ -208,7 +208,7 @@ func TestEdgeReaderMissesNothing(t *testing.T) {
 						p.Rearm(a.fd, poll.Readable)
 						break
 					}
-					ok(errno)
+					testkit.OK(errno)
 					total += n
 					if n == 0 {
 						testkit.Check(p.Remove(a.fd))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,6 +22,13 @@ func Must[T any](v T, err error) T {
 func Check(err error) {
 	if err != nil {
 		panic(fmt.Sprintf("testkit: the preparation of a test failed: %v", err))
+	}
+}
+
+// OK is Check for a system call.
+func OK(errno syscall.Errno) {
+	if errno != 0 {
+		Check(errno)
 	}
 }
 

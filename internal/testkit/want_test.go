@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 	"testing"
 	"time"
 
@@ -46,6 +47,9 @@ func TestMustPanicsWithAnError(t *testing.T) {
 	}
 	Panics(t, "testkit: the preparation of a test failed: test error", func() { Must(1, errTest) })
 	Panics(t, "testkit: the preparation of a test failed: test error", func() { Check(errTest) })
+	Check(nil)
+	Panics(t, "testkit: the preparation of a test failed: …", func() { OK(syscall.EINVAL) })
+	OK(0)
 }
 
 func TestErrorIsWantsEach(t *testing.T) {

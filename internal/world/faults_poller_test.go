@@ -13,13 +13,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world"
 )
 
 // faultyWorld returns a world with faults, its poller, and a connection.
 func faultyWorld(t *testing.T, kind poll.Kind, f world.Faults) (w world.World, p poll.Poller, a, b int) {
 	t.Helper()
-	guard(t)
+	testkit.Guard(t)
 	w = f.Around(world.System())
 	p, err := w.OpenPoller(kind)
 	if err != nil {

@@ -7,11 +7,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world"
 )
 
 func TestAcceptTellsTheClientsPath(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	dir := t.TempDir()
 	ln, addr := listen(t, "unix", false, world.Addr{Path: filepath.Join(dir, "server")})
 	client := world.Addr{Path: filepath.Join(dir, "client")}
@@ -27,7 +28,7 @@ func TestAcceptTellsTheClientsPath(t *testing.T) {
 }
 
 func TestPathOfMaximalLength(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	dir := t.TempDir()
 	t.Chdir(dir)
 	path := strings.Repeat("p", 107) // and a NUL
@@ -42,7 +43,7 @@ func TestPathOfMaximalLength(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	dir := t.TempDir()
 	free := func(network string) int { return socket(t, network, false) }
 	taken, _ := listen(t, "tcp4", false, ip("127.0.0.1:0"))
@@ -66,7 +67,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestFullBacklogOfAUnixListener(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	fd := socket(t, "unix", false)
 	addr := world.Addr{Path: filepath.Join(t.TempDir(), "socket")}
 	ok(t, "Bind", k.Bind(fd, addr))

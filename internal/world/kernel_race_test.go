@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/corobridge/corobridge/internal/testkit"
 )
 
 const racy = "COROBRIDGE_RACY"
@@ -16,7 +18,7 @@ const racy = "COROBRIDGE_RACY"
 func TestRaceDetectorSeesTransfers(t *testing.T) {
 	for _, call := range []string{"Read", "Write", "Writev"} {
 		t.Run(call, func(t *testing.T) {
-			guard(t)
+			testkit.Guard(t)
 			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestRacyTransfer$")
 			cmd.Env = append(os.Environ(), racy+"="+call)
 			out, err := cmd.CombinedOutput()

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world"
 )
 
@@ -35,7 +36,7 @@ func TestConversation(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			guard(t)
+			testkit.Guard(t)
 			lacking(t, tt.network, tt.dual, tt.at)
 			ln, addr := listen(t, tt.network, tt.dual, tt.at)
 			if tt.network == "unix" && addr != tt.at {
@@ -112,7 +113,7 @@ func lacking(t *testing.T, network string, dual bool, at world.Addr) {
 }
 
 func TestOnlyADualSocketTakesIPv4(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	for _, dual := range []bool{false, true} {
 		lacking(t, "tcp6", dual, world.Addr{})
 		fd := socket(t, "tcp6", dual)
@@ -124,7 +125,7 @@ func TestOnlyADualSocketTakesIPv4(t *testing.T) {
 }
 
 func TestMappedAddressOnADualSocket(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	ln, addr := listen(t, "tcp4", false, ip("127.0.0.1:0"))
 	lacking(t, "tcp6", true, world.Addr{})
 	fd := socket(t, "tcp6", true)
@@ -143,7 +144,7 @@ func TestMappedAddressOnADualSocket(t *testing.T) {
 }
 
 func TestClosedDescriptorIsRefusedEverywhere(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	fd, errno := k.Socket("tcp4", false)
 	ok(t, "Socket", errno)
 	ok(t, "Close", k.Close(fd))
@@ -170,7 +171,7 @@ func TestClosedDescriptorIsRefusedEverywhere(t *testing.T) {
 }
 
 func TestRefusedConnection(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	deaf := socket(t, "tcp4", false)
 	ok(t, "Bind", k.Bind(deaf, ip("127.0.0.1:0")))
 	addr, errno := k.LocalAddr(deaf)
@@ -185,7 +186,7 @@ func TestRefusedConnection(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	fd := socket(t, "tcp4", false)
 	for _, on := range []int{1, 0} {
 		ok(t, "SetSockoptInt", k.SetSockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, on))
@@ -196,7 +197,7 @@ func TestOptions(t *testing.T) {
 }
 
 func TestLookupHost(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	tests := map[string][]string{
 		"192.0.2.1":        {"192.0.2.1"},
 		"::ffff:192.0.2.1": {"192.0.2.1"},
@@ -230,7 +231,7 @@ func TestLookupHost(t *testing.T) {
 
 // What each system answers alike. The kernel's own refusals are in the files of the systems.
 func TestRefusalsThatAllSystemsShare(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	fd, addr := listen(t, "tcp4", false, ip("127.0.0.1:0"))
 	unknown, errno := k.Socket("udp", false)
 	if unknown != -1 {
@@ -261,7 +262,7 @@ func TestRefusalsThatAllSystemsShare(t *testing.T) {
 func TestConnectToTheUnspecifiedAddress(t *testing.T) {
 	for network, at := range map[string]string{"tcp4": "0.0.0.0:0", "tcp6": "[::]:0"} {
 		t.Run(network, func(t *testing.T) {
-			guard(t)
+			testkit.Guard(t)
 			ln, addr := listen(t, network, false, ip(at))
 			a := dial(t, network, addr)
 			b, _ := accept(t, ln)

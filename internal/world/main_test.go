@@ -16,8 +16,6 @@ var k = world.System()
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-func guard(t *testing.T) { t.Helper(); testkit.Guard(t) }
-
 // ok fails the test on an errno.
 func ok(t *testing.T, call string, errno syscall.Errno) {
 	t.Helper()

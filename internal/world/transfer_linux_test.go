@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world"
 )
 
@@ -23,7 +24,7 @@ func pipe(t *testing.T) (r, w int) {
 }
 
 func TestOneCallMovesAtMostMaxTransfer(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	const max = world.MaxTransfer
 	big := make([]byte, max+1)
 	writes := map[string]func(fd int) (int, unix.Errno){
@@ -46,7 +47,7 @@ func TestOneCallMovesAtMostMaxTransfer(t *testing.T) {
 }
 
 func TestShutdownOfEachSide(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	a, b := pair(t)
 	ok(t, "Shutdown", k.Shutdown(a, unix.SHUT_RD))
 	if n, errno := k.Read(a, make([]byte, 1)); n != 0 || errno != 0 {
@@ -62,7 +63,7 @@ func TestShutdownOfEachSide(t *testing.T) {
 }
 
 func TestTransfersDoNotAllocate(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	a, b := pair(t)
 	buf := make([]byte, 64)
 	bufs := [][]byte{buf[:10], buf[10:20], nil, buf[20:]}
@@ -92,7 +93,7 @@ func TestTransfersDoNotAllocate(t *testing.T) {
 func TestAcceptOfAnIPAddressDoesNotAllocate(t *testing.T) {
 	for network, at := range map[string]world.Addr{"tcp4": ip("127.0.0.1:0"), "tcp6": ip("[::1]:0")} {
 		t.Run(network, func(t *testing.T) {
-			guard(t)
+			testkit.Guard(t)
 			const runs = 8
 			ln, addr := listen(t, network, false, at)
 			allocs := allocations(func() float64 {

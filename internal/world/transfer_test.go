@@ -13,10 +13,11 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/testkit"
 )
 
 func TestShortWrite(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	a, b := pair(t)
 	sent := 0
 	chunk := bytes.Repeat([]byte("0123456789abcdef"), 8<<10)
@@ -61,7 +62,7 @@ func TestWritevTakesSlicesInOrder(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			guard(t)
+			testkit.Guard(t)
 			a, b := pair(t)
 			if n, errno := k.Writev(a, tt.bufs); n != len(tt.want) || errno != 0 {
 				t.Fatalf("got %d, %v", n, errno)
@@ -87,7 +88,7 @@ func TestNothingToMoveMakesNoCall(t *testing.T) {
 }
 
 func TestReset(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	ln, addr := listen(t, "tcp4", false, ip("127.0.0.1:0"))
 	a := dial(t, "tcp4", addr)
 	ready(t, ln, poll.Readable)
@@ -120,7 +121,7 @@ func TestStopTheWorldIsPromptBesideRawCalls(t *testing.T) {
 	}
 	for name, call := range loops {
 		t.Run(name, func(t *testing.T) {
-			guard(t)
+			testkit.Guard(t)
 			var stop atomic.Bool
 			var over sync.WaitGroup
 			over.Go(func() {
