@@ -8,9 +8,11 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// The driver behind Winsock, afd.sys, has one request that select, WSAPoll and the rest are made of: wait until one of these
-// sockets is in one of these states. It is asked directly, as libuv and mio do, since WSAPoll tells of a peer's half-close
-// unasked, each time, so that a writer to such a peer would spin, and before Windows 10 2004 does not tell of a refused connection.
+// The driver behind Winsock, afd.sys, has one request that select, WSAPoll and the rest are made
+// of: wait until one of these sockets is in one of these states. We make that request ourselves, as
+// libuv and mio do, because WSAPoll has two faults. It tells of a peer's half-close unasked, in
+// each call, so a writer to such a peer would spin. And before Windows 10 2004 it does not tell of
+// a refused connection.
 
 const ioctlAFDPoll = 0x12024
 
@@ -27,14 +29,15 @@ const (
 	afdConnectFail             // refused, or unreachable
 )
 
-// afdHeader is before the sockets that are asked for.
+// afdHeader comes before the sockets of a request.
 type afdHeader struct {
 	timeout   int64 // in units of 100 ns, negative for a span
 	count     uint32
 	exclusive uint32
 }
 
-// afdSocket goes in with the states asked for, and comes out, if it is in one of them, with those that it is in.
+// afdSocket goes in with the states that are asked for. If the socket is in one of them, it comes
+// out with the states that the socket is in.
 type afdSocket struct {
 	socket windows.Handle
 	states uint32
@@ -44,7 +47,7 @@ type afdSocket struct {
 // procDeviceIoControl is a function's address, a constant in effect.
 var procDeviceIoControl = windows.NewLazySystemDLL("ntdll.dll").NewProc("NtDeviceIoControlFile")
 
-// afdRequest returns the states that want asks for. Hangup and Error are asked for always.
+// afdRequest returns the states that want asks for. Hangup and Error are always asked for.
 func afdRequest(want Events) uint32 {
 	states := uint32(afdAbort | afdLocalClose | afdConnectFail)
 	if want&Readable != 0 {
@@ -59,8 +62,8 @@ func afdRequest(want Events) uint32 {
 	return states
 }
 
-// afdReport returns what the states mean. Whether the own side is shut down too is not among them, so Hangup comes only with a
-// connection that has failed.
+// afdReport returns what the states mean. They do not say whether our own side is shut down too, so
+// Hangup comes only with a connection that has failed.
 func afdReport(states uint32) Events {
 	var ev Events
 	if states&(afdReceive|afdAccept) != 0 {
@@ -101,7 +104,7 @@ func afdTimeout(timeout time.Duration) int64 {
 type afdPoll struct {
 	door windows.Handle     // a socket of our own, to reach the driver by
 	over windows.Handle     // signalled when a request is
-	iosb windows.Overlapped // begins with what NtDeviceIoControlFile takes: status and length
+	iosb windows.Overlapped // begins as NtDeviceIoControlFile wants: status, length
 	buf  []uint64           // header and sockets; uint64, for the header's alignment
 	ends [2]windows.Handle  // over and wake, what a request is waited for with
 }
@@ -133,8 +136,9 @@ func (a *afdPoll) close() error {
 	return err
 }
 
-// wait asks, and waits until one of the sockets is in a state asked for, the time is over, or wake is signalled. It returns those
-// that are; they are valid until the next call.
+// wait makes a request. It waits until a socket is in a state that is asked for, the time is over,
+// or wake is signalled. It returns the sockets that are in such a state; they are valid until the
+// next call.
 func (a *afdPoll) wait(asked []afdSocket, timeout time.Duration, wake windows.Handle) ([]afdSocket, error) {
 	size := headerSize + uintptr(len(asked))*socketSize
 	if need := int(size+7) / 8; len(a.buf) < need {
@@ -147,14 +151,15 @@ func (a *afdPoll) wait(asked []afdSocket, timeout time.Duration, wake windows.Ha
 	switch status := a.control(size, wake); status {
 	case windows.STATUS_SUCCESS:
 		return sockets[:min(int(header.count), len(asked))], nil
-	case windows.STATUS_TIMEOUT, windows.STATUS_CANCELLED: // cancelled by wake, or by the end of the thread that asked
+	case windows.STATUS_TIMEOUT, windows.STATUS_CANCELLED:
+		// Cancelled by wake, or by the end of the thread that asked.
 		return nil, nil
 	default:
 		return nil, status
 	}
 }
 
-// control makes the request. When it returns the kernel is done with the memory.
+// control makes the request. When it returns the kernel no longer uses the memory.
 func (a *afdPoll) control(size uintptr, wake windows.Handle) windows.NTStatus {
 	r, _, _ := syscall.SyscallN(procDeviceIoControl.Addr(), uintptr(a.door), uintptr(a.over), 0, 0, uintptr(unsafe.Pointer(&a.iosb)), ioctlAFDPoll,
 		uintptr(unsafe.Pointer(&a.buf[0])), size, uintptr(unsafe.Pointer(&a.buf[0])), size)

@@ -48,8 +48,8 @@ func report(bits uint32) Events {
 	return ev
 }
 
-// milliseconds rounds up, since a wait that ends just before its timer is due would make the loop spin until then. A
-// timeout over the kernel's range, 24 days, becomes the longest there is.
+// milliseconds rounds up: a wait that ends just before its timer is due would make the loop spin
+// until then. A timeout beyond the kernel's range, 24 days, becomes the longest there is.
 func milliseconds(timeout time.Duration) int {
 	if timeout < 0 {
 		return -1

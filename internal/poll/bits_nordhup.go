@@ -2,5 +2,6 @@
 
 package poll
 
-// pollReadHangup is poll(2)'s bit for the peer's half-close, which here only makes a descriptor readable.
+// pollReadHangup is poll(2)'s bit for the peer's half-close. There is none here: a half-close only
+// makes a descriptor readable.
 const pollReadHangup = 0

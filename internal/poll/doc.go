@@ -1,36 +1,44 @@
-// Package poll tells when descriptors become ready: one contract, one file for each facility of an operating system.
+// Package poll tells when descriptors become ready: one contract, and one file for each facility of
+// an operating system.
 //
 // # The contract
 //
-// A Poller holds registrations. A registration joins a descriptor to a tag, the caller's 64 bits, which come back
-// with each event; the caller puts a generation into the tag, so that an event for a descriptor that was closed, and
-// its number used again, is recognised and dropped. The poller never looks into a tag; one value, ReservedTag, is
-// its own.
+// A Poller holds registrations. A registration joins a descriptor to a tag. The tag is 64 bits of
+// the caller's, and each event brings them back. The caller puts a generation into the tag. So it
+// recognises, and drops, an event for a descriptor that was closed and whose number is in use
+// again. The poller never looks into a tag. One value, ReservedTag, is its own.
 //
-// Edge registrations report a change once: a direction that was reported is reported again only after the caller has
-// seen it block (a would-block error, or a transfer shorter than asked for) and new readiness has come. The caller
-// tells so by Rearm. A facility that is edge-triggered itself (epoll, kqueue) has nothing to do there and says
-// so by NeedsRearm, so that no call is wasted; one that is level-triggered (poll, select) watches a direction of an
-// edge registration only between Rearm, Add or Modify, and the next report. A caller must therefore cope with a report
-// too many (it reads and finds nothing), never with one too few.
+// An edge registration reports a change once. A direction that was reported is reported again only
+// after two things: the caller has seen it block, and new readiness has come. To see it block is to
+// get a would-block error, or a transfer shorter than asked for. The caller says so by Rearm. A
+// facility that is edge-triggered itself (epoll, kqueue) has nothing to do there; its NeedsRearm is
+// false, so that no call is wasted. For a facility that is level-triggered (poll, select) an edge
+// registration is watched from Add, Modify or Rearm until the next report. So a caller must cope
+// with a report too many: it reads and finds nothing. There is never a report too few.
 //
-// Level registrations report in each Wait whatever is ready and wanted.
+// A level registration reports in each Wait whatever is ready and wanted.
 //
-// Hangup and Error are always reported, wanted or not. They count as a report of every direction that is wanted: the
-// caller tries each, and an edge registration may tell no more until Rearm. ReadHangup, the peer's half-close, is
-// wanted by wanting Readable and comes together with it: it tells that a read may find the end, not that data may be
-// thrown away.
+// Hangup and Error are always reported, wanted or not. Each counts as a report of every direction
+// that is wanted: the caller tries all of them, and an edge registration may tell no more until
+// Rearm. ReadHangup is the peer's half-close. It is wanted by wanting Readable, and comes together
+// with it. It tells that a read may find the end; data that came before must still be read.
 //
-// Select(2) has no word for these three, so it tells of them as readiness, in the directions that are wanted and watched: a hang-up
-// and a half-close make a descriptor readable, an error both. Where another facility lacks a word is said where it is made.
+// Select(2) has no word for these three conditions. It tells of them as readiness, in the
+// directions that are wanted and watched: a hang-up or a half-close makes a descriptor readable, an
+// error makes it both readable and writable. Where another facility lacks a word, the function that
+// makes the poller says so.
 //
-// A descriptor that is closed while it is registered is forgotten by a poller whose ForgetsClosed is true. The others report Error
-// for it, once; until they have noticed, or Remove is called, its number can't be added again. Modify of one that is forgotten fails with
-// ENOENT.
+// A descriptor may be closed while it is registered. A poller whose ForgetsClosed is true then
+// forgets it, and Modify fails with ENOENT. Other pollers report Error for it, once. Its number
+// can't be added again until they have done so or Remove is called.
 //
-// Add, Modify, Remove and Rearm may be called from any goroutine, also while Wait blocks, and then take effect in that
-// Wait. An event that had been collected before Remove may still be returned once; the tag's generation catches it.
-// Wait is for one goroutine at a time. Wake may be called from any goroutine and makes the current Wait, or
-// the next one if none is under way, return early; Wakes may be merged. Close is for when no Wait is under way; calls that
-// come after it, also from other goroutines, fail with EBADF and touch nothing.
+// Add, Modify, Remove and Rearm may be called from any goroutine. If a Wait blocks meanwhile, they
+// take effect in that Wait. An event that was collected before Remove may still be returned once;
+// the generation in the tag catches it.
+//
+// Wait is for one goroutine at a time. Wake may be called from any goroutine. It makes the current
+// Wait return early, or the next one if none is under way. Several Wakes may count as one.
+//
+// Close is for when no Wait is under way. Calls that come after it, from any goroutine, fail with
+// EBADF and touch nothing.
 package poll

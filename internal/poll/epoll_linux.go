@@ -9,18 +9,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// poll(2) and epoll(7) number their conditions alike on every architecture of Go, so one pair of translations, in bits.go,
-// serves both. This line does not compile where that is wrong.
+// poll(2) and epoll(7) give their conditions the same numbers on every architecture of Go, so both
+// use the translations in bits.go. This line does not compile where the numbers differ.
 var _ [0]struct{} = [(unix.POLLIN ^ unix.EPOLLIN) | (unix.POLLPRI ^ unix.EPOLLPRI) | (unix.POLLOUT ^ unix.EPOLLOUT) |
 	(unix.POLLERR ^ unix.EPOLLERR) | (unix.POLLHUP ^ unix.EPOLLHUP) | (unix.POLLRDHUP ^ unix.EPOLLRDHUP)]struct{}{}
 
 // epoll is edge-triggered itself, and the kernel keeps the registrations: there is no table here.
 //
-// Wake writes to an eventfd that is registered edge-triggered and never read: each write is an edge, so a
-// wake-up costs one call, not two.
+// Wake writes to an eventfd that is registered edge-triggered and never read. Each write is an
+// edge, so a wake-up costs one call, not two.
 type epoll struct {
-	// mu is held for reading by the calls that may come from any goroutine, so that Close does not take a descriptor
-	// away from under them: a late Wake would write into whatever file got its number.
+	// mu is held for reading by the calls that may come from any goroutine. So Close can't take a
+	// descriptor away while they use it: a late Wake would write into whatever file got its number.
 	mu   sync.RWMutex
 	fd   int // of epoll itself; -1 when closed
 	wake waker
@@ -48,7 +48,8 @@ func NewEpoll() (Poller, error) {
 	return &epoll{fd: fd, wake: wake}, nil
 }
 
-// epollEvent splits the tag over the two halves of the kernel's 64 bits, whose place differs between architectures.
+// epollEvent splits the tag over the two halves of the kernel's 64 bits. Their place differs
+// between architectures.
 func epollEvent(bits uint32, tag uint64) unix.EpollEvent {
 	return unix.EpollEvent{Events: bits, Fd: int32(uint32(tag)), Pad: int32(uint32(tag >> 32))}
 }
@@ -118,9 +119,10 @@ func (p *epoll) Wait(into []Event, timeout time.Duration) (int, error) {
 	return out, nil
 }
 
-// epollNow asks without waiting. It is a raw call, since the Go scheduler, once told of a call, may take the
-// processor away meanwhile, and getting it back costs more than the call. It is not inlined: a function's prologue is
-// where the scheduler can stop a loop that does nothing but raw calls.
+// epollNow asks without waiting. It is a raw call: if the Go scheduler were told of the call, it
+// might take the processor away meanwhile, and getting it back costs more than the call. It is not
+// inlined: a function's prologue is where the scheduler can stop a loop that does nothing but raw
+// calls.
 //
 //go:noinline
 func epollNow(fd int, into []unix.EpollEvent) (int, error) {

@@ -89,8 +89,8 @@ func (p facility) scansBits() bool {
 	return p.kind == poll.Poll
 }
 
-// words returns the conditions that the facility tells apart. What it has no word for it tells as
-// readiness, if at all.
+// words returns the conditions that the facility tells apart. A condition that it has no word for
+// it tells as readiness, if at all.
 func (p facility) words() poll.Events {
 	const all = both | poll.Priority | poll.ReadHangup | poll.Hangup | poll.Error
 	switch {

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// kdirections are those that have filters.
+// kdirections are the directions that have filters.
 var kdirections = [...]Events{Readable, Writable, Priority}
 
 // register makes r's filters. The caller holds mu.
@@ -28,7 +28,7 @@ func (p *kqueue) register(r *kfilters) error {
 		}
 		return nil
 	}
-	// One was refused. Which one is found out by trying each; to add a filter again does no harm.
+	// One was refused. We try each to find out which; adding a filter again does no harm.
 	for _, dir := range directions {
 		err := p.change(r, dir, r.addition(dir))
 		switch {
@@ -36,7 +36,8 @@ func (p *kqueue) register(r *kfilters) error {
 			r.set |= dir
 		case err == syscall.EPIPE && dir == Writable: // a pipe whose other end is closed
 			r.ended |= Writable
-		case err == syscall.EBADF || r.want&dir&(Readable|Writable) != 0: // else it is not missed; only sockets have out-of-band data
+		case err == syscall.EBADF || r.want&dir&(Readable|Writable) != 0:
+			// Otherwise nobody misses it: only sockets have out-of-band data.
 			p.drop(r)
 			return err
 		}
@@ -52,7 +53,8 @@ func (r *kfilters) addition(dir Events) int {
 	return unix.EV_ADD
 }
 
-// drop deletes r's filters. The error is the first one, ENOENT or EBADF if the kernel has forgotten them. The caller holds mu.
+// drop deletes r's filters. It returns the first error: ENOENT or EBADF if the kernel has forgotten
+// them. The caller holds mu.
 func (p *kqueue) drop(r *kfilters) error {
 	var first error
 	for _, dir := range kdirections {
@@ -66,7 +68,8 @@ func (p *kqueue) drop(r *kfilters) error {
 	return first
 }
 
-// holds reports whether the kernel still has r's filters: to enable one that is enabled changes nothing. The caller holds mu.
+// holds reports whether the kernel still has r's filters. It asks by enabling one that is enabled,
+// which changes nothing. The caller holds mu.
 func (p *kqueue) holds(r *kfilters) bool {
 	for _, dir := range kdirections {
 		if r.set&dir != 0 {
@@ -82,7 +85,8 @@ func (p *kqueue) change(r *kfilters, dir Events, flags int) error {
 	return p.apply(1)
 }
 
-// apply makes the first n changes, up to one that fails. The call does not wait, and has done its work if it was interrupted.
+// apply makes the first n changes, up to one that fails. The call does not wait. If it was
+// interrupted, it has done its work.
 func (p *kqueue) apply(n int) error {
 	if _, err := unix.Kevent(p.fd, p.changes[:n], nil, nil); err != unix.EINTR {
 		return err
@@ -103,8 +107,8 @@ func (r *kfilters) fill(ev *unix.Kevent_t, dir Events, flags int) {
 	*number(ev) = r.number
 }
 
-// report returns what an event says of r, and remembers an end. Hangup is when both directions are at theirs: one that
-// this side has shut down is, too.
+// report returns what an event says of r, and remembers an end. Hangup means that both directions
+// have ended. A direction that this side has shut down counts as ended.
 func (r *kfilters) report(ev *unix.Kevent_t) Events {
 	dir := Priority
 	switch int(ev.Filter) {
@@ -130,8 +134,9 @@ func (r *kfilters) report(ev *unix.Kevent_t) Events {
 	return e
 }
 
-// kevents returns room for n events. The caller's number in one is declared a pointer on most systems, which the garbage collector
-// must not follow; so this is memory that it knows to hold no pointers, and events are never copied out of it.
+// kevents returns room for n events. On most systems the caller's number in an event is declared as
+// a pointer, which the garbage collector must not follow. So this is memory that holds no pointers
+// for the collector, and events are never copied out of it.
 func kevents(n int) []unix.Kevent_t {
 	const size, word = unsafe.Sizeof(unix.Kevent_t{}), unsafe.Sizeof(uint64(0))
 	memory := make([]uint64, (uintptr(n)*size+word-1)/word)

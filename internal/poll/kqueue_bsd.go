@@ -10,11 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// kqueue is edge-triggered itself where a filter has EV_CLEAR. A descriptor has two filters here, one for each direction, wanted or
-// not, since each tells of its own end only; the event of an unwanted one is not reported, and has EV_CLEAR so that it comes once.
+// kqueue is edge-triggered itself where a filter has EV_CLEAR. A descriptor has two filters here,
+// one for each direction, wanted or not, because each filter tells of its own end only. The event
+// of an unwanted filter is not reported; it has EV_CLEAR so that it comes once.
 //
-// The kernel keeps the filters, and forgets them when the descriptor is closed. What the caller said is in a table, as an event has no
-// room for 64 bits on each architecture: it carries the number of the registration, so that a stale one is recognised.
+// The kernel keeps the filters, and forgets them when the descriptor is closed. What the caller
+// said is in a table, because an event does not have room for 64 bits on each architecture. The
+// event carries the number of the registration instead, so that a stale event is recognised.
 type kqueue struct {
 	mu      sync.Mutex
 	fd      int // of kqueue itself; -1 when closed
@@ -43,10 +45,11 @@ type kfilters struct {
 	at    int    // its place in that report
 }
 
-// longestKevent is what every system takes as a timeout, three years.
+// longestKevent is the longest timeout that every system takes: three years.
 const longestKevent = 100_000_000 * time.Second
 
-// NewKqueue makes a poller on kqueue(2). FreeBSD and NetBSD have no filter for out-of-band data, so Priority is not reported there.
+// NewKqueue makes a poller on kqueue(2). FreeBSD and NetBSD have no filter for out-of-band data, so
+// Priority is not reported there.
 func NewKqueue() (Poller, error) {
 	syscall.ForkLock.RLock()
 	fd, err := unix.Kqueue()
@@ -91,7 +94,8 @@ func (p *kqueue) Add(fd int, tag uint64, want Events, mode Mode) error {
 	return nil
 }
 
-// Modify makes new filters, since the kernel does not change an old one's EV_CLEAR, and tells at once what a new one finds.
+// Modify makes new filters: the kernel does not change the EV_CLEAR of an old one, and a new one
+// tells at once what it finds.
 func (p *kqueue) Modify(fd int, tag uint64, want Events, mode Mode) error {
 	if tag == ReservedTag {
 		return syscall.EINVAL
@@ -128,7 +132,7 @@ func (p *kqueue) Remove(fd int) error {
 	return p.drop(r)
 }
 
-// find returns fd's registration; the caller holds mu.
+// find returns fd's registration. The caller holds mu.
 func (p *kqueue) find(fd int) (*kfilters, error) {
 	if p.fd < 0 {
 		return nil, syscall.EBADF
@@ -153,7 +157,8 @@ func (p *kqueue) Wait(into []Event, timeout time.Duration) (int, error) {
 	return rounds(p, into, timeout)
 }
 
-// round is not done when all that happened was for a registration that is no more, or in a direction that is not wanted.
+// round is not done if all that happened was for a registration that is gone, or in a direction
+// that is not wanted.
 func (p *kqueue) round(into []Event, timeout time.Duration) (n int, done bool, err error) {
 	if len(p.buf) < len(into) {
 		p.buf = kevents(len(into))
@@ -187,7 +192,8 @@ func (p *kqueue) round(into []Event, timeout time.Duration) (n int, done bool, e
 	return n, n > 0 || woken || timeout == 0 || count == 0, nil
 }
 
-// put adds to a report of n events what one filter has told; a descriptor's two filters make one event.
+// put adds what one filter has told to a report of n events. A descriptor's two filters make one
+// event.
 func (p *kqueue) put(into []Event, n int, r *kfilters, e Events) int {
 	if e == 0 {
 		return n

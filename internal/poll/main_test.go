@@ -15,7 +15,8 @@ import (
 // The tests of the contract are the same on every system. What a test does to sockets is in
 // sockets_unix_test.go and sockets_windows_test.go, with the same functions in both:
 //
-//	pair(t)             a connection; where atOnce is true, what one end does is there when it returns
+//	pair(t)             a connection; if atOnce is true, what one end does has arrived when it
+//	                    returns
 //	tcpPair(t)          a connection over TCP
 //	connecting(t)       a connection attempt to a port where nobody listens
 //	read, write         of a descriptor; read returns 0, 0 at the end

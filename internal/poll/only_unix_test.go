@@ -20,7 +20,7 @@ import (
 // What only Unix has: duplicates of a descriptor, numbers that one can choose, files that can be
 // watched, and more than one facility.
 
-// The number of a closed descriptor goes to the next one opened; the tag tells them apart.
+// The number of a closed descriptor goes to the next one opened. The tag tells them apart.
 func TestReusedNumberReportsTheNewTag(t *testing.T) {
 	eachMode(t, func(t *testing.T, p facility, mode poll.Mode) {
 		a, b := pair(t)
@@ -59,8 +59,8 @@ func TestRemoveBeforeCloseOfADuplicatedDescriptor(t *testing.T) {
 	})
 }
 
-// The trap that the test before this one avoids: with epoll a registration belongs to the open file, which a duplicate keeps. The
-// others go by number.
+// This is the trap that the test before avoids. With epoll a registration belongs to the open file,
+// which a duplicate keeps open. The other facilities go by number.
 func TestDuplicateKeepsAForgottenRegistration(t *testing.T) {
 	eachMode(t, func(t *testing.T, p facility, mode poll.Mode) {
 		a, b := pair(t)
@@ -184,8 +184,8 @@ func TestEdgeHangupDoesNotSpin(t *testing.T) {
 	})
 }
 
-// A connection whose reader pauses has every direction disarmed in a level-triggered facility. Select has no word for what
-// comes then, and tells when the reader goes on.
+// A connection whose reader pauses has every direction disarmed in a level-triggered facility.
+// Select has no word for the hang-up, and tells when the reader goes on.
 func TestEdgeHangupIsReportedToAPausedReader(t *testing.T) {
 	eachPoller(t, func(t *testing.T, p facility) {
 		a, b := pair(t)
@@ -208,8 +208,8 @@ func TestEdgeHangupIsReportedToAPausedReader(t *testing.T) {
 	})
 }
 
-// Each facility is the other's oracle: level registrations of the same descriptors agree, in what they have words for, after any
-// history.
+// Each facility checks the other: level registrations of the same descriptors agree after any
+// history, in what both have words for.
 func TestFacilitiesAgree(t *testing.T) {
 	testkit.Guard(t)
 	var pollers []facility

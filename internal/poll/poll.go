@@ -33,23 +33,28 @@ type Event struct {
 
 // Poller is a readiness facility. Errors are those of the system call, as syscall.Errno.
 type Poller interface {
-	// Add registers fd. It fails for a descriptor that is registered already, or cannot be watched (EPERM
-	// for a regular file with epoll; for one over its limit with select, an error that says so and wraps EINVAL).
+	// Add registers fd. It fails with EEXIST if fd is registered already. It fails for a descriptor
+	// that can't be watched: with EPERM for a regular file and epoll, and for a descriptor above
+	// the limit of select with an error that says so and wraps EINVAL.
 	Add(fd int, tag uint64, want Events, mode Mode) error
 	// Modify replaces what Add said of fd.
 	Modify(fd int, tag uint64, want Events, mode Mode) error
-	// Remove ends a registration. It comes before the descriptor is closed wherever another
-	// descriptor may refer to the same open file; else closing is enough for a poller whose ForgetsClosed is true.
+	// Remove ends a registration. It must come before the descriptor is closed if another
+	// descriptor refers to the same open file. Otherwise closing is enough for a poller whose
+	// ForgetsClosed is true.
 	Remove(fd int) error
-	// Rearm tells that fd, an edge registration, has been seen to block in the directions of want.
+	// Rearm tells the poller that the caller has seen fd, an edge registration, block in the
+	// directions of want.
 	Rearm(fd int, want Events)
 	// NeedsRearm reports whether Rearm does anything.
 	NeedsRearm() bool
-	// ForgetsClosed reports whether closing the last descriptor of an open file ends its registration.
+	// ForgetsClosed reports whether closing the last descriptor of an open file ends its
+	// registration.
 	ForgetsClosed() bool
-	// Wait waits until something is ready, at most timeout (negative: no bound, zero: not at all; else
-	// rounded up to the facility's unit, never down), and returns how many events it has put into into. An interrupted
-	// wait returns 0 and no error; an into without room is refused with EINVAL.
+	// Wait waits until something is ready, and returns how many events it has put into into. It
+	// waits at most timeout: a negative one has no bound, with zero it does not wait, and any other
+	// is rounded up to the facility's unit, never down. An interrupted wait returns 0 and no error.
+	// An into without room is refused with EINVAL.
 	Wait(into []Event, timeout time.Duration) (int, error)
 	// Wake makes Wait return.
 	Wake() error

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// NewPoll makes a poller on poll(2): for a system, or a sandbox, without epoll and kqueue, and as a second opinion in tests. Its
-// cost grows with the number of descriptors.
+// NewPoll makes a poller on poll(2). It is for a system or a sandbox without epoll and kqueue, and
+// a second opinion in tests. Its cost grows with the number of descriptors.
 func NewPoll() (Poller, error) { return newTable(&pollScan{}) }
 
 // pollScan is poll(2).
@@ -25,12 +25,13 @@ func isOpen(fd int) error {
 
 func (s *pollScan) clear() { s.fds = s.fds[:0] }
 
-// watch adds a descriptor; with nothing armed the kernel still tells of a hang-up and an error.
+// watch adds a descriptor. With nothing armed the kernel still tells of a hang-up and an error.
 func (s *pollScan) watch(fd int, armed Events) {
 	s.fds = append(s.fds, unix.PollFd{Fd: int32(fd), Events: int16(request(armed))})
 }
 
-// scan makes an ordinary call even for a timeout of 0, unlike epoll's: its length is not bounded, it grows with the table.
+// scan makes an ordinary call even for a timeout of 0, unlike epoll: how long it takes has no
+// bound, it grows with the table.
 func (s *pollScan) scan(timeout time.Duration) (int, error) {
 	return unix.Poll(s.fds, milliseconds(timeout))
 }

@@ -9,14 +9,15 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// winsock begins Winsock, once; a constant in effect.
+// winsock starts Winsock, once; a constant in effect.
 var winsock = sync.OnceValue(func() error {
 	const version2 = 2<<8 | 2
 	var data windows.WSAData
 	return windows.WSAStartup(version2, &data)
 })
 
-// NewPoll makes a poller on what WSAPoll is made of. It watches sockets only. Its cost grows with their number.
+// NewPoll makes a poller on what WSAPoll is made of. It watches sockets only. Its cost grows with
+// their number.
 func NewPoll() (Poller, error) {
 	if err := winsock(); err != nil {
 		return nil, err
@@ -50,8 +51,9 @@ func (t *afdTable) Close() error {
 	return err
 }
 
-// afdScan makes a scanner of the driver's request. What the table watches first is its waker, in whose place the request has the
-// driver's door: a socket that nothing happens to, so that there is always one to ask for.
+// afdScan makes a scanner of the driver's request. The first thing that the table watches is its
+// waker, which is no socket. In its place the request has the driver's door: a socket that nothing
+// happens to, so that there is always one to ask for.
 type afdScan struct {
 	afd   *afdPoll
 	wake  windows.Handle
@@ -60,7 +62,8 @@ type afdScan struct {
 	gone  []bool   // closed
 }
 
-// admit refuses with EPERM what is no socket, and one that a layered service provider has wrapped: the driver does not know it.
+// admit refuses with EPERM what is not a socket. It also refuses a socket that a layered service
+// provider has wrapped, because the driver does not know it.
 func (s *afdScan) admit(fd int) error {
 	handle := windows.Handle(fd)
 	if !isSocket(handle) {
@@ -106,7 +109,8 @@ func (s *afdScan) scan(timeout time.Duration) (int, error) {
 	if err != nil {
 		return s.findClosed(err)
 	}
-	// They come in the order in which they were asked for; if they did not, this would only take longer.
+	// They come in the order in which they were asked for. If they did not, this would only take
+	// longer.
 	at := 0
 	for _, r := range ready {
 		for range s.asked {
@@ -120,7 +124,8 @@ func (s *afdScan) scan(timeout time.Duration) (int, error) {
 	return len(ready), nil
 }
 
-// findClosed is for a request that was refused as a whole, because one of the sockets is none any more.
+// findClosed is for a request that was refused as a whole because one of the sockets has been
+// closed.
 func (s *afdScan) findClosed(err error) (n int, _ error) {
 	for i, a := range s.asked[1:] {
 		if !isSocket(a.socket) {

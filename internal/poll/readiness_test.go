@@ -12,7 +12,7 @@ import (
 	"github.com/corobridge/corobridge/internal/testkit"
 )
 
-// both halves have their top bit set: neither may be sign-extended into the other.
+// Both halves of tag have their top bit set: neither may be sign-extended into the other.
 const tag = 0xfedcba98_89abcdef
 
 const both = poll.Readable | poll.Writable
@@ -117,7 +117,7 @@ func TestHalfCloseDoesNotWakeAWriter(t *testing.T) {
 		a.fill(p)
 		testkit.Check(p.Modify(a.fd, tag, poll.Writable, mode))
 		if !lasts(5*time.Millisecond, func(timeout time.Duration) {
-			for len(wait(t, p, timeout)) != 0 { // a writable one: the peer's buffer was not full yet
+			for len(wait(t, p, timeout)) != 0 { // the peer's buffer was not full yet
 				a.fill(p)
 			}
 		}) {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// rounder waits once, and says by done whether that was all there is to do: the kernel may have come back with what is
-// nothing to the caller of Wait.
+// rounder waits once. done is false if the kernel came back with something that means nothing to
+// the caller of Wait.
 type rounder interface {
 	round(into []Event, timeout time.Duration) (n int, done bool, err error)
 }

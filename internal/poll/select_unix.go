@@ -13,13 +13,16 @@ import (
 // selectLimit is FD_SETSIZE: a set has a bit for each descriptor below it.
 const selectLimit = len(unix.FdSet{}.Bits) * unix.NFDBITS
 
-// longestSelect is what every system takes as a timeout, three years.
+// longestSelect is the longest timeout that every system takes: three years.
 const longestSelect = 100_000_000 * time.Second
 
-// NewSelect makes a poller on select(2). It watches descriptors below FD_SETSIZE only, 1024 nearly everywhere; the error for
-// another one, and for a poller whose own descriptor would be one, says so and matches syscall.EINVAL. Out-of-band data is
-// an exceptional condition to it, and it has no word for a hang-up and an error: those make a descriptor readable and writable. So of
-// an edge registration whose directions have all been told it says nothing, not even that, until Rearm.
+// NewSelect makes a poller on select(2). It watches descriptors below FD_SETSIZE only, which is
+// 1024 nearly everywhere. For a higher one Add fails with an error that says so and matches
+// syscall.EINVAL; NewSelect itself fails so if its own descriptor would be too high.
+//
+// For select, out-of-band data is an exceptional condition. It has no word for a hang-up and an
+// error: those make a descriptor readable and writable. So once all directions of an edge
+// registration have been told, not even a hang-up is told until Rearm.
 func NewSelect() (Poller, error) {
 	p, err := newTable(&selectScan{})
 	if err != nil {
@@ -72,7 +75,7 @@ func (s *selectScan) watch(fd int, armed Events) {
 	}
 }
 
-// selectSets says what each of select's sets is for.
+// selectSets says what each set of select is for.
 var selectSets = [3]Events{Readable, Writable, Priority}
 
 func (s *selectScan) scan(timeout time.Duration) (int, error) {
@@ -94,8 +97,8 @@ func timeval(timeout time.Duration) unix.Timeval {
 	return unix.NsecToTimeval(int64(min(timeout, longestSelect)))
 }
 
-// findClosed looks for what select refuses to say: which of the descriptors is closed. If none is, its number has been used again
-// in the meantime, which is as good as an interruption.
+// findClosed looks for what select refuses to say: which of the descriptors is closed. If none is,
+// the number of one has been used again in the meantime. That counts as an interruption.
 func (s *selectScan) findClosed() (n int, err error) {
 	clear(s.ready[:])
 	for _, fd := range s.fds {

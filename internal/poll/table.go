@@ -8,48 +8,54 @@ import (
 	"time"
 )
 
-// scanner is a system call that is told of each descriptor each time, keeps nothing in between, and is level-triggered: poll(2)
-// and select(2).
+// scanner is a system call that is told of every descriptor in each call, keeps nothing in between,
+// and is level-triggered: poll(2) and select(2).
 type scanner interface {
-	// admit refuses a descriptor that cannot be watched.
+	// admit refuses a descriptor that can't be watched.
 	admit(fd int) error
-	// clear ends what was watched.
+	// clear drops what was watched.
 	clear()
 	// watch adds a descriptor, with the directions to look at.
 	watch(fd int, armed Events)
-	// scan waits until one is ready, at most timeout (negative: no bound), and returns how many are.
+	// scan waits until a descriptor is ready, at most timeout (negative: no bound), and returns how
+	// many are ready.
 	scan(timeout time.Duration) (ready int, err error)
-	// found returns what the last scan has found of the descriptor that was added as the i-th; closed is for one that is
-	// open no more.
+	// found returns what the last scan has found of the i-th descriptor that was added. closed is
+	// for one that is not open any more.
 	found(i int) (ev Events, closed bool)
 }
 
-// table is the poller on a scanner: the registrations are in a table here, and an edge
-// is made by no longer watching what was reported until Rearm.
+// table is the poller on a scanner. The registrations are in a table here. An edge is made by not
+// watching what was reported until Rearm.
 //
-// Each round of Wait takes a snapshot of the table, waits for it without the lock, and then
-// reports under the lock, by what the registration says *now*: so an event of a removed registration is never returned.
-// A change that a waiting goroutine must know of is signalled to it by the waker; Wait then takes
-// a new snapshot and goes on for the time that is left, so its caller sees no wake-up that is not his.
+// Each round of Wait takes a snapshot of the table, waits for it without the lock, and then reports
+// under the lock. It reports by what the registration says then, so an event of a removed
+// registration is never returned. A change that concerns a waiting goroutine is signalled to it by
+// the waker. Wait then takes a new snapshot and goes on for the time that is left. So the caller of
+// Wait sees no wake-up that is not its own.
 type table struct {
 	scanner // Wait only, and admit
 
 	mu        sync.Mutex
 	byFD      map[int]*registration
-	all       []*registration // dense, in no order; registration.index is the place
-	waiting   bool            // a Wait is in the kernel with an old snapshot, and was not signalled yet
+	all       []*registration // dense, in no order; see registration.index
+	waiting   bool            // a Wait is in the kernel, and was not signalled yet
 	signalled bool            // the waker is readable
 	woken     bool            // Wake was called and no Wait has returned since
 	closed    bool
 	wake      waker
 
 	// Wait only.
-	snap  []*registration // snap[i] is what the scanner's i+1 is; its 0 is the waker
+	snap  []*registration // snap[i] is the scanner's i+1; its 0 is the waker
 	first int             // where the next report begins, so that a short into starves nobody
 }
 
-// A registration is watched for the directions that are armed, and always for Hangup and Error, which the kernel reports
-// unasked; so an edge registration that has told of those has to leave the snapshot altogether: it is muted.
+// A registration is watched for the directions that are armed, and always for Hangup and Error,
+// which the kernel reports unasked.
+//
+// An edge registration that has told of those must leave the snapshot altogether, since the kernel
+// would tell them again: it is muted. muted is never set in Level mode. gone is never cleared, and
+// such a registration is in the table only until Add, Modify or Remove finds it.
 type registration struct {
 	fd    int
 	tag   uint64
@@ -122,7 +128,7 @@ func (p *table) Remove(fd int) error {
 	return p.changed()
 }
 
-// find returns fd's registration; the caller holds mu.
+// find returns fd's registration. The caller holds mu.
 func (p *table) find(fd int) (*registration, error) {
 	if p.closed {
 		return nil, syscall.EBADF
@@ -134,7 +140,7 @@ func (p *table) find(fd int) (*registration, error) {
 	return r, nil
 }
 
-// forget takes r out of the table; the caller holds mu.
+// forget takes r out of the table. The caller holds mu.
 func (p *table) forget(r *registration) {
 	last := len(p.all) - 1
 	p.all[r.index] = p.all[last]
@@ -145,7 +151,7 @@ func (p *table) forget(r *registration) {
 	delete(p.byFD, r.fd)
 }
 
-// changed tells a Wait under way, once, that its snapshot is old; the caller holds mu.
+// changed tells a Wait that is under way, once, that its snapshot is old. The caller holds mu.
 func (p *table) changed() error {
 	if !p.waiting {
 		return nil
@@ -177,7 +183,8 @@ func (p *table) Wait(into []Event, timeout time.Duration) (int, error) {
 	return rounds(p, into, timeout)
 }
 
-// round takes a snapshot, waits, and reports. It is not done when a change of the table was all that happened.
+// round takes a snapshot, waits, and reports. It is not done if a change of the table was all that
+// happened.
 func (p *table) round(into []Event, timeout time.Duration) (n int, done bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -212,7 +219,7 @@ func (p *table) round(into []Event, timeout time.Duration) (n int, done bool, er
 	return n, n > 0 || woken || timeout == 0 || !changed, nil
 }
 
-// snapshot writes down what to wait for; the caller holds mu.
+// snapshot writes down what to wait for. The caller holds mu.
 func (p *table) snapshot() {
 	clear(p.snap)
 	p.snap = p.snap[:0]
@@ -227,7 +234,8 @@ func (p *table) snapshot() {
 	}
 }
 
-// collect reports the snapshot's results, starting where the last report ended; the caller holds mu.
+// collect reports the results of the snapshot, and starts where the last report ended. The caller
+// holds mu.
 func (p *table) collect(into []Event) (n int) {
 	count := len(p.snap)
 	start := p.first
@@ -249,7 +257,7 @@ func (p *table) collect(into []Event) (n int) {
 	return n
 }
 
-// take returns what is to be reported of r, by its present state, and disarms it if it is an edge registration.
+// take returns what is to be reported of r, by its present state. It disarms an edge registration.
 func (r *registration) take(found Events, closed bool) Events {
 	if r.index < 0 || r.muted {
 		return 0

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// What a wait is rounded to can't be seen from outside: a process that was not scheduled has waited longer, too.
+// What a wait is rounded to can't be seen from outside: a process that was not scheduled has waited
+// longer too.
 func TestTimeoutsAreRoundedUpToTheUnit(t *testing.T) {
 	const never = time.Duration(math.MaxInt64)
 	for timeout, want := range map[time.Duration]struct{ ms, us int64 }{

@@ -16,8 +16,8 @@ import (
 	"github.com/corobridge/corobridge/internal/testkit"
 )
 
-// meanwhile runs f in another goroutine, sooner or later, and reports when it is over. No test can tell whether a
-// goroutine is already in the kernel, so those that want it there repeat themselves.
+// meanwhile runs f in another goroutine, sooner or later. over is done when f is. No test can tell
+// whether a goroutine is already in the kernel, so tests that want it there repeat themselves.
 func meanwhile(f func()) (over *sync.WaitGroup) {
 	over = new(sync.WaitGroup)
 	yields := rand.IntN(64)
@@ -121,8 +121,8 @@ func TestChangesDoNotEndAWait(t *testing.T) {
 	})
 }
 
-// lasts reports whether waits last as long as they should. Some may be short: the runtime's own signals interrupt them, which is a
-// right reason to return early, but not the one looked for.
+// lasts reports whether waits last as long as they should. Some may be short: the runtime's own
+// signals interrupt them. That is a good reason to return early, but not the one looked for.
 func lasts(timeout time.Duration, wait func(timeout time.Duration)) bool {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // its signals are most of them
 	const tries = 7
@@ -153,7 +153,7 @@ func TestTimeoutIsNotRoundedDown(t *testing.T) {
 
 func TestZeroTimeoutDoesNotWait(t *testing.T) {
 	eachPoller(t, func(t *testing.T, p facility) {
-		// Were each rounded up to a millisecond, this would end the watchdog's patience.
+		// If each were rounded up to a millisecond, the watchdog would lose its patience.
 		for range 100_000 {
 			if got, err := p.Wait(make([]poll.Event, 1), 0); got != 0 || err != nil {
 				t.Fatal(got, err)

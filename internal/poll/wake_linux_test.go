@@ -57,8 +57,8 @@ func TestInterruptedWaitReturnsNothing(t *testing.T) {
 			close(thread)
 		})
 		tid := <-thread
-		for waiting := true; waiting; {
-			testkit.Check(unix.Tgkill(unix.Getpid(), tid, unix.SIGURG)) // the runtime's own: its handler does nothing here
+		for waiting := true; waiting; { // SIGURG is the runtime's: its handler does nothing here
+			testkit.Check(unix.Tgkill(unix.Getpid(), tid, unix.SIGURG))
 			runtime.Gosched()
 			select {
 			case _, waiting = <-thread:

@@ -64,7 +64,8 @@ func TestWakeWithRoomForOneEvent(t *testing.T) {
 	})
 }
 
-// Each post is followed by a Wake, so a waiter that has not seen the last post will be woken. A lost wake-up hangs.
+// Each post is followed by a Wake, so a waiter that has not seen the last post is woken. A lost
+// wake-up hangs.
 func TestNoWakeIsLost(t *testing.T) {
 	eachPoller(t, func(t *testing.T, p facility) {
 		const posters, each = 4, 500
@@ -97,7 +98,7 @@ func TestWakeDuringWait(t *testing.T) {
 	})
 }
 
-// Closing excludes a Wake that comes too late, which would write into a stranger's file.
+// A Wake that comes too late, while Close is under way, must not write into a stranger's file.
 func TestWakeBesideClose(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind poll.Kind) {
 		for range 100 {

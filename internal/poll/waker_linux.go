@@ -6,7 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// waker is a descriptor that becomes readable when it is signalled, for a wait to watch: an eventfd.
+// waker is a descriptor that becomes readable when it is signalled, for a wait to watch: an
+// eventfd.
 type waker struct{ eventfd int }
 
 func newWaker() (waker, error) {
@@ -17,9 +18,9 @@ func newWaker() (waker, error) {
 // fd is what to watch.
 func (w waker) fd() int { return w.eventfd }
 
-// signal makes the waker readable, anew if it is so already. It never blocks, so the call is raw; it is not inlined, so
-// that its prologue is a preemption point. A counter that is full has to be read once: where nobody reads it otherwise,
-// only a write that succeeds is a new edge.
+// signal makes the waker readable; if it is readable already, this is a new edge. It never blocks,
+// so the call is raw. It is not inlined, so that its prologue is a preemption point. A full counter
+// must be read once, because only a write that succeeds is a new edge.
 //
 //go:noinline
 func (w waker) signal() error {

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// addrOf puts an address together: IPv4 peers of an IPv6 socket as IPv4.
+// addrOf makes an Addr of its parts. The IPv4 peer of an IPv6 socket becomes an IPv4 address.
 func addrOf(ip netip.Addr, scope uint32, port uint16) Addr {
 	ip = ip.Unmap()
 	if scope != 0 {
@@ -17,7 +17,7 @@ func addrOf(ip netip.Addr, scope uint32, port uint16) Addr {
 	return Addr{IP: netip.AddrPortFrom(ip, port)}
 }
 
-// zoneName is the interface's name as elsewhere in Go, or the number, which zoneScope reads as well.
+// zoneName is the interface's name, as elsewhere in Go, or its number. zoneScope reads both.
 func zoneName(scope uint32) string {
 	if i, err := net.InterfaceByIndex(int(scope)); err == nil {
 		return i.Name
@@ -33,8 +33,9 @@ func zoneScope(zone string) (uint32, bool) {
 	return uint32(n), err == nil
 }
 
-// refused is the reason to refuse a path before the kernel sees it: the zero Addr, which it could take for "any abstract
-// name", a NUL, where it would cut the path, and an abstract name where there are none.
+// refused returns why a path is refused before the kernel sees it. The kernel could take an empty
+// path for "any abstract name"; it would cut a path at a NUL; and not all systems have abstract
+// names.
 func refused(path string, abstract bool) syscall.Errno {
 	switch {
 	case path == "":

@@ -10,21 +10,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rawAddr is where the kernel writes a socket address. It is decoded here, not by x/sys/unix, because Accept must
-// be one raw call, and because only the size tells an unnamed Unix socket from an abstract one.
+// rawAddr is where the kernel writes a socket address. We decode it ourselves, without x/sys/unix,
+// for two reasons: Accept must be one raw call, and only the size tells an unnamed Unix socket from
+// an abstract one.
 type rawAddr struct {
 	any  unix.RawSockaddrAny
 	size uint32
 }
 
-// bytes is the address behind the family: at most what the kernel said, at most what there is room for.
+// bytes is the address behind the family: as much as the kernel said, or as there is room for.
 func (r *rawAddr) bytes() []byte {
 	whole := unsafe.Slice((*byte)(unsafe.Pointer(&r.any)), unsafe.Sizeof(r.any))
 	const family = 2
 	return whole[family:max(family, min(int(r.size), len(whole)))]
 }
 
-// decode returns the zero Addr for an unnamed Unix socket or a family that is none of ours.
+// decode returns the zero Addr for an unnamed Unix socket, and for a family that is not IP or Unix.
 func (r *rawAddr) decode() Addr {
 	b := r.bytes()
 	switch r.any.Addr.Family {
@@ -44,8 +45,8 @@ func (r *rawAddr) decode() Addr {
 	return Addr{}
 }
 
-// unixPath writes an abstract name the way Go does, with an @ for the leading NUL. Of a path, the terminating NUL may
-// be counted or not.
+// unixPath writes an abstract name as Go does, with an @ for the leading NUL. The size of a path
+// may or may not count its terminating NUL.
 func unixPath(b []byte) string {
 	if len(b) == 0 {
 		return ""

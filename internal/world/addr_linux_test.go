@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A link-local address needs an interface that has one; its coding does not.
+// A test of a link-local address needs an interface that has one. A test of its coding does not.
 func TestZones(t *testing.T) {
 	for zone, want := range map[string]uint32{"lo": 1, "1": 1, "4000000000": 4_000_000_000} {
 		sa, errno := Addr{IP: netip.MustParseAddrPort("[fe80::1%" + zone + "]:80")}.encode()
@@ -57,7 +57,7 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-// The kernel reports the size it would have liked to write.
+// The kernel reports the size that it would have liked to write.
 func TestDecodeOfASizeBeyondTheRoom(t *testing.T) {
 	var raw rawAddr
 	raw.any.Addr.Family = unix.AF_UNIX

@@ -4,7 +4,7 @@ package world
 
 import "net/netip"
 
-// decode returns the zero Addr for a family that is none of ours.
+// decode returns the zero Addr for a family that is not IP or Unix.
 func decode(sa sockaddr) Addr {
 	switch sa := sa.(type) {
 	case *sockaddrInet4:

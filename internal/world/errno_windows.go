@@ -6,8 +6,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// errnoOf turns Winsock's numbers into those that POSIX's names have in Go's syscall package, so that what is above the seam
-// asks for syscall.EAGAIN on every system. What has no such name stays as it is.
+// errnoOf turns Winsock's numbers into the ones that Go's package syscall gives to POSIX's names.
+// So the code above asks for syscall.EAGAIN on every system. A number that has no such name stays
+// as it is.
 func errnoOf(err error) syscall.Errno {
 	if err == nil {
 		return 0
@@ -22,10 +23,10 @@ func errnoOf(err error) syscall.Errno {
 	return errno
 }
 
-// errnos is constant in effect.
+// errnos is a constant in effect.
 var errnos = map[syscall.Errno]syscall.Errno{
 	windows.WSAEINTR: syscall.EINTR,
-	// Nothing but sockets comes here: it was closed.
+	// Only sockets come here, so this one was closed.
 	windows.WSAEBADF:             syscall.EBADF,
 	windows.WSAENOTSOCK:          syscall.EBADF,
 	windows.ERROR_INVALID_HANDLE: syscall.EBADF,

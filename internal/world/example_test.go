@@ -9,7 +9,7 @@ import (
 	"github.com/corobridge/corobridge/internal/world"
 )
 
-// The kernel's sockets, as everything above sees them: descriptors, and errno.
+// Sockets as the code above sees them: descriptors, and errnos.
 func ExampleSystem() {
 	k := world.System()
 	fd, errno := k.Socket("tcp4", false)

@@ -29,11 +29,11 @@ type Faults struct {
 	Seed    uint64  // the sequence of each kind of call depends on it alone
 }
 
-// FaultsVariable is the environment variable that gives its faults to every World that leaves them
-// to the environment.
+// FaultsVariable is the environment variable that gives faults to each World whose method Faults
+// returns nil.
 const FaultsVariable = "COROBRIDGE_FAULTS"
 
-// withFaults returns w with the faults that it asks for.
+// withFaults returns w with the faults that w or the environment asks for.
 func withFaults(w World) (World, error) {
 	f := w.Faults()
 	if spec := os.Getenv(FaultsVariable); f == nil && spec != "" {
@@ -84,7 +84,7 @@ func ParseFaults(spec string) (Faults, error) {
 	return f, nil
 }
 
-// Around returns w with the faults; w itself if there are none.
+// Around returns w with the faults, or w itself if there are none.
 func (f Faults) Around(w World) World {
 	if f == (Faults{Seed: f.Seed}) {
 		return w
@@ -98,9 +98,9 @@ func (f Faults) Around(w World) World {
 
 // faultyWorld is a World whose calls fail now and then.
 //
-// It keeps the contracts of what it wraps. Above all, whoever has been told that a descriptor blocks,
-// or has seen a transfer fall short, waits for the next edge. The kernel makes no edge for what was
-// only pretended. So the poller owes a report of it, and delivers that in its next Wait.
+// It keeps the contracts of what it wraps. Above all, whoever has been told that a descriptor
+// blocks, or has seen a transfer fall short, waits for the next edge. The kernel makes no edge for
+// what was only pretended. So the poller owes a report of it, and delivers that in its next Wait.
 type faultyWorld struct {
 	World
 	faults Faults
@@ -146,7 +146,7 @@ func (w *faultyWorld) part(kind callKind, n int) int {
 	return 1 + rand.New(w.dice[kind]).IntN(n-1)
 }
 
-// owe makes the pollers report a direction of fd that only pretended to block.
+// owe makes the pollers report a direction of fd that was only pretended to block.
 func (w *faultyWorld) owe(fd int, dir poll.Events) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -213,7 +213,7 @@ func (w *faultyWorld) Writev(fd int, bufs [][]byte) (int, syscall.Errno) {
 	return n, errno
 }
 
-// refuse is why n bytes are not written at all, 0 if they are.
+// refuse returns why n bytes are not written at all, 0 if they are.
 func (w *faultyWorld) refuse(fd, n int) syscall.Errno {
 	switch {
 	case n == 0:

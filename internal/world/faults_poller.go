@@ -25,8 +25,8 @@ type edge struct {
 	want poll.Events
 }
 
-// note writes down a registration, before it is made: what is owed may come at once. undo takes the
-// note back.
+// note writes down a registration. That comes before the registration is made, because what is owed
+// may come at once. undo takes the note back.
 func (p *faultyPoller) note(fd int, tag uint64, want poll.Events, mode poll.Mode) (undo func()) {
 	if p.NeedsRearm() {
 		return func() {}

@@ -31,7 +31,8 @@ func faultyWorld(t *testing.T, kind poll.Kind, f world.Faults) (w world.World, p
 	return w, p, a, b
 }
 
-// Who does as an edge-triggered poller asks, to wait after EAGAIN and after a transfer that fell short, gets everything through.
+// A caller that waits after EAGAIN and after a transfer that fell short, as an edge-triggered
+// poller asks, gets everything through.
 func TestTheFaultsKeepEdgesAlive(t *testing.T) {
 	for _, kind := range poll.Kinds() {
 		for _, f := range []world.Faults{{EAGAIN: 0.6}, {Short: 0.9}, {EINTR: 0.6}, {EAGAIN: 0.4, Short: 0.6, EINTR: 0.3}} {
@@ -89,7 +90,7 @@ func TestTheFaultsKeepEdgesAlive(t *testing.T) {
 	}
 }
 
-// What another goroutine is told ends a wait that has begun.
+// A fault that another goroutine meets ends a wait that has begun.
 func TestAFaultEndsAWaitThatIsUnderWay(t *testing.T) {
 	for _, kind := range poll.Kinds() {
 		t.Run(kind.String(), func(t *testing.T) {
@@ -130,7 +131,8 @@ func TestAFaultEndsAWaitThatIsUnderWay(t *testing.T) {
 	}
 }
 
-// Nothing is owed to who has left: not the event, and not to the next owner of the number.
+// Once a descriptor is closed or removed, no event of it is owed any more, and none to the next
+// owner of its number.
 func TestNothingIsOwedToAClosedDescriptor(t *testing.T) {
 	ways := map[string]func(k world.Kernel, p poll.Poller, fd int){
 		"closed":  func(k world.Kernel, _ poll.Poller, fd int) { k.Close(fd) },

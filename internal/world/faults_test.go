@@ -37,7 +37,7 @@ func TestFaultsAreParsed(t *testing.T) {
 	}
 }
 
-// asking is a world that wants faults.
+// asking is a World that asks for faults.
 type asking struct {
 	world.World
 	faults *world.Faults
@@ -95,7 +95,7 @@ func TestTheFirstLayerIsTheInnermost(t *testing.T) {
 	}
 }
 
-// endless is a world whose kernel does all that it is asked for.
+// endless is a World whose kernel does all that it is asked for.
 type endless struct{ world.World }
 
 func (endless) Read(_ int, p []byte) (int, syscall.Errno)   { return len(p), 0 }
@@ -116,7 +116,7 @@ type result struct {
 	errno syscall.Errno
 }
 
-// calls makes many calls of each kind, and returns what became of them.
+// calls makes many calls of each kind, and returns their results.
 func calls(f world.Faults) map[string][]result {
 	k := f.Around(endless{})
 	all := map[string][]result{}
@@ -169,7 +169,7 @@ func fails(errno syscall.Errno) func(result) bool {
 
 func isShort(o result) bool { return o.n > 0 && o.n < 100 && o.errno == 0 }
 
-// The seed alone decides what a kind of call meets, whatever other calls there are.
+// The seed alone decides the results of a kind of call, whatever other calls there are.
 func TestASeedIsASequence(t *testing.T) {
 	f := world.Faults{EAGAIN: 0.2, Short: 0.4, EINTR: 0.3, Aborted: 0.1, EMFILE: 0.1, ENOBUFS: 0.1, Refused: 0.1, Seed: 1}
 	first, again := calls(f), calls(f)

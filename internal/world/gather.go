@@ -1,11 +1,12 @@
 package world
 
-// maxSlices is how many slices one Writev takes. The array of them is on the stack, which has 2 KiB in a fresh goroutine or
-// coroutine: 16 take 256 bytes of it as the kernel wants them, and 384 as slices.
+// maxSlices is how many slices one Writev takes. The array of them is on the stack, and a fresh
+// goroutine or coroutine has 2 KiB of stack: 16 take 256 bytes of it in the kernel's form, and 384
+// as slices.
 const maxSlices = 16
 
-// gather appends to into the first slices of bufs that are not empty, as many as into has room for and MaxTransfer bytes at
-// most; what is left over is for the next call, as after any short write.
+// gather appends to into the first slices of bufs that are not empty: as many as into has room for,
+// and MaxTransfer bytes at most. What is left over is for the next call, as after any short write.
 func gather(into, bufs [][]byte) [][]byte {
 	room := MaxTransfer
 	for _, p := range bufs {

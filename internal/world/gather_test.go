@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// Linux fills the kernel's own form of the list instead, by the same rules: see TestWritevTakesSlicesInOrder.
+// Linux fills in the kernel's own form of the list instead, by the same rules: see
+// TestWritevTakesSlicesInOrder.
 func TestGatherTakesWhatOneCallMayMove(t *testing.T) {
 	big := make([]byte, MaxTransfer)
 	few := func(n int) (bufs [][]byte) {

@@ -7,13 +7,13 @@ import (
 
 // Kernel is the system calls that a loop makes. An Errno of 0 is success.
 //
-// Every descriptor that it makes is non-blocking, and child processes do not inherit it. A call that
-// was interrupted has been repeated, except for Connect: a connect goes on by itself after EINTR, and
-// is reported as EINPROGRESS.
+// Every descriptor that it makes is non-blocking, and child processes do not inherit it. A call
+// that was interrupted has been repeated, except for Connect: a connect goes on by itself after
+// EINTR, and is reported as EINPROGRESS.
 //
 // Read, Write, Writev and Accept never block. One call moves at most MaxTransfer bytes. On Linux
-// these calls are raw: the Go scheduler is not told of them. With no bytes to move they return 0 and
-// make no call. After an errno the count is 0.
+// these calls are raw: the Go scheduler is not told of them. With no bytes to move they return 0
+// and make no call. After an errno the count is 0.
 //
 // On Windows a descriptor is a socket's handle. An errno there has the number that package syscall
 // gives to POSIX's name, syscall.EAGAIN for instance.

@@ -10,8 +10,9 @@ import (
 
 const abstractNames = false // of Unix sockets
 
-// newSocket returns a non-blocking stream socket that child processes do not inherit. Not all of
-// these systems can say so to socket(2), so the lock keeps a child from being started in between.
+// newSocket returns a non-blocking stream socket that child processes do not inherit. Some of these
+// systems have no flags for that in socket(2), so the lock keeps a child from being started in
+// between.
 func newSocket(family int) (int, error) {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
@@ -22,7 +23,8 @@ func newSocket(family int) (int, error) {
 	return prepare(fd)
 }
 
-// prepare makes a new socket what every descriptor of a Kernel is, or closes it. ForkLock is held.
+// prepare makes a new socket non-blocking and not inherited, or closes it. The caller holds
+// ForkLock.
 func prepare(fd int) (int, error) {
 	unix.CloseOnExec(fd)
 	if err := unix.SetNonblock(fd, true); err != nil {
@@ -33,7 +35,7 @@ func prepare(fd int) (int, error) {
 	return fd, nil
 }
 
-// Accept holds the lock only for a moment, since the listener does not block.
+// Accept holds the lock only for a moment, because the listener does not block.
 func (*system) Accept(fd int) (int, Addr, syscall.Errno) {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// system has a nil Kernel: there is no poller, so no loop ever calls it.
+// system has a nil Kernel: there is no poller here, so no loop ever calls it.
 type system struct {
 	Kernel
 	start   time.Time

@@ -7,8 +7,8 @@ import (
 	"unsafe"
 )
 
-// The race detector can't see what the kernel does to memory in a raw system call; these two tell it. The calls
-// themselves are the same code in every build.
+// The race detector can't see what the kernel does to memory in a raw system call. These two
+// functions tell it. The system calls themselves are the same code in every build.
 
 // kernelWrote is called after the kernel has filled p.
 func kernelWrote(p []byte) {

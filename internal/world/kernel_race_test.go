@@ -14,7 +14,7 @@ import (
 
 const racy = "COROBRIDGE_RACY"
 
-// A race that the raw calls would hide has to be seen in a process of its own, since it fails the one it is in.
+// A race fails the process that it is in, so this one gets a process of its own.
 func TestRaceDetectorSeesTransfers(t *testing.T) {
 	for _, call := range []string{"Read", "Write", "Writev"} {
 		t.Run(call, func(t *testing.T) {

@@ -96,7 +96,7 @@ func TestConversation(t *testing.T) {
 	}
 }
 
-// lacking skips what the system does not have. Linux has it all.
+// lacking skips the test if the system does not have what it needs. Linux has everything.
 func lacking(t *testing.T, network string, dual bool, at world.Addr) {
 	t.Helper()
 	if runtime.GOOS == "linux" {
@@ -229,7 +229,7 @@ func TestLookupHost(t *testing.T) {
 	}
 }
 
-// What each system answers alike. The kernel's own refusals are in the files of the systems.
+// Here are the errnos that all systems share. Each system's own are in the files of that system.
 func TestRefusalsThatAllSystemsShare(t *testing.T) {
 	testkit.Guard(t)
 	fd, addr := listen(t, "tcp4", false, ip("127.0.0.1:0"))

@@ -8,7 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What all Unixes do alike. Making a socket, accepting and moving bytes differ: see the files of Linux and of the BSDs.
+// This file has what all Unixes do alike. They differ in making a socket, in accepting, and in
+// moving bytes: see the files of Linux and of the BSDs.
 
 func (*system) Socket(network string, dual bool) (int, syscall.Errno) {
 	family := unix.AF_UNIX
@@ -28,7 +29,7 @@ func (*system) Socket(network string, dual bool) (int, syscall.Errno) {
 	if family != unix.AF_INET6 {
 		return fd, 0
 	}
-	// Said in both cases, since the default is the administrator's.
+	// This is set in both cases, because the administrator chooses the default.
 	only := 1
 	if dual {
 		only = 0
@@ -68,8 +69,9 @@ func (*system) Shutdown(fd, how int) syscall.Errno {
 	return errnoOf(unix.Shutdown(fd, how))
 }
 
-// Close is an ordinary call: with SO_LINGER it waits. These systems have freed the descriptor when it returns EINTR, so that is
-// success; a second call could close somebody else's file.
+// Close is an ordinary call, since it waits if SO_LINGER says so. When it returns EINTR, these
+// systems have freed the descriptor, so that is success. A second call could close somebody else's
+// file.
 func (*system) Close(fd int) syscall.Errno {
 	errno := errnoOf(unix.Close(fd))
 	if errno == unix.EINTR {
@@ -87,7 +89,8 @@ func (*system) SetSockoptInt(fd, level, name, value int) syscall.Errno {
 	return errnoOf(unix.SetsockoptInt(fd, level, name, value))
 }
 
-// errnoOf undoes x/sys/unix's turning of an Errno into an error. What is not one is its own refusal of an argument.
+// errnoOf turns an error of x/sys/unix back into the Errno that it was. Any other error is
+// x/sys/unix's own refusal of an argument.
 func errnoOf(err error) syscall.Errno {
 	if err == nil {
 		return 0

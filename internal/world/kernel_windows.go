@@ -13,9 +13,10 @@ import (
 
 const abstractNames = false // of Unix sockets: the documents promise them, the systems refuse them
 
-// These two are constants in effect: a function's address, and that Winsock was begun.
+// Both are constants in effect: the address of a function, and that Winsock has been started.
 var (
-	procAccept = windows.NewLazySystemDLL("ws2_32.dll").NewProc("accept") // x/sys has only AcceptEx, which completes and is not ready
+	// x/sys has only AcceptEx, which does not tell of readiness.
+	procAccept = windows.NewLazySystemDLL("ws2_32.dll").NewProc("accept")
 	winsock    = sync.OnceValue(func() error {
 		const version2 = 2<<8 | 2
 		var data windows.WSAData
@@ -76,7 +77,7 @@ func (*system) Listen(fd, backlog int) syscall.Errno {
 	return errnoOf(windows.Listen(windows.Handle(fd), backlog))
 }
 
-// Connect takes the unspecified address for this machine, as the Unixes do.
+// Connect takes the unspecified address for this machine, as Unix systems do.
 func (*system) Connect(fd int, addr Addr) syscall.Errno {
 	if ip := addr.IP.Addr(); ip.IsUnspecified() {
 		local := netip.IPv6Loopback()
@@ -96,8 +97,8 @@ func (*system) Connect(fd int, addr Addr) syscall.Errno {
 	return errno
 }
 
-// Accept returns a zero peer if the address family is none of ours. WSAECONNRESET is that of the connection that would have been
-// accepted: elsewhere it is called ECONNABORTED.
+// Accept reports WSAECONNRESET as ECONNABORTED, as the errno is called elsewhere: it is about the
+// connection that would have been accepted.
 func (*system) Accept(fd int) (int, Addr, syscall.Errno) {
 	var raw windows.RawSockaddrAny
 	size := int32(unsafe.Sizeof(raw))
@@ -112,7 +113,8 @@ func (*system) Accept(fd int) (int, Addr, syscall.Errno) {
 	}
 	err := unblock(s)
 	if err == nil {
-		// In between a child could inherit it, but Go starts children with a list of what they inherit.
+		// A child could inherit it until here, but Go starts children with a list of what they
+		// inherit.
 		err = windows.SetHandleInformation(s, windows.HANDLE_FLAG_INHERIT, 0)
 	}
 	if err != nil {
@@ -122,7 +124,7 @@ func (*system) Accept(fd int) (int, Addr, syscall.Errno) {
 	return int(s), peerOf(&raw), 0
 }
 
-// peerOf is decode of a raw address; that of an unnamed Unix socket may be empty.
+// peerOf decodes a raw address. The address of an unnamed Unix socket may be empty.
 func peerOf(raw *windows.RawSockaddrAny) Addr {
 	if raw.Addr.Family == windows.AF_UNIX && raw.Addr.Data[0] == 0 {
 		return Addr{}
@@ -144,7 +146,7 @@ func (*system) PeerAddr(fd int) (Addr, syscall.Errno) {
 	return named(decode(sa)), errnoOf(err)
 }
 
-// named undoes what x/sys makes of an unnamed Unix socket, the prefix of an abstract name.
+// named turns "@", which x/sys makes of an unnamed Unix socket, back into no name.
 func named(a Addr) Addr {
 	if a.Path == "@" {
 		return Addr{}
@@ -156,7 +158,7 @@ func (*system) Shutdown(fd, how int) syscall.Errno {
 	return errnoOf(windows.Shutdown(windows.Handle(fd), how))
 }
 
-// Close is closesocket: CloseHandle would leave Winsock's own books open.
+// Close is closesocket: after CloseHandle, Winsock would still count the socket as open.
 func (*system) Close(fd int) syscall.Errno { return errnoOf(windows.Closesocket(windows.Handle(fd))) }
 
 // SockoptInt translates the value of SO_ERROR too.

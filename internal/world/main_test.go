@@ -43,7 +43,7 @@ func socket(t *testing.T, network string, dual bool) int {
 	return closing(t, fd)
 }
 
-// ready waits for one of events.
+// ready waits for one of the events.
 func ready(t *testing.T, fd int, events poll.Events) {
 	t.Helper()
 	p, err := poll.New(poll.Poll)
@@ -94,7 +94,7 @@ func dial(t *testing.T, network string, to world.Addr) int {
 	return fd
 }
 
-// outcome waits for that of a connection that has begun.
+// outcome waits for the outcome of a connection that has begun.
 func outcome(t *testing.T, fd int) syscall.Errno {
 	t.Helper()
 	ready(t, fd, poll.Writable)
@@ -122,7 +122,8 @@ func read(t *testing.T, fd, count int) string {
 	return string(buf)
 }
 
-// allocations is the least of several counts: they include what other goroutines allocate, the resolver's, say.
+// allocations returns the least of several counts, because a count includes what other goroutines
+// allocate, the resolver's for instance.
 func allocations(attempt func() float64) float64 {
 	least := attempt()
 	for range 4 {

@@ -12,7 +12,7 @@ const (
 	v6Only  = windows.IPV6_V6ONLY
 )
 
-// pair is a connection in which, on loopback, nearly everything arrives at once.
+// pair is a connection. On loopback nearly everything arrives at once.
 func pair(t *testing.T) (a, b int) {
 	t.Helper()
 	ln, addr := listen(t, "tcp4", false, ip("127.0.0.1:0"))
@@ -21,7 +21,7 @@ func pair(t *testing.T) (a, b int) {
 	return a, b
 }
 
-// nonblockingNotInherited does not ask whether a socket blocks: Winsock does not tell.
+// nonblockingNotInherited can't ask whether a socket blocks: Winsock does not tell.
 func nonblockingNotInherited(t *testing.T, fds ...int) {
 	t.Helper()
 	information := windows.NewLazySystemDLL("kernel32.dll").NewProc("GetHandleInformation")

@@ -4,8 +4,9 @@ package world
 
 import "golang.org/x/sys/unix"
 
-// quiet makes a write to a connection that is gone fail with EPIPE and nothing else: a program may have asked for SIGPIPE.
+// quiet makes a write to a connection that is gone fail with EPIPE and nothing else. Otherwise a
+// program that has asked for SIGPIPE would get it.
 func quiet(fd int) {
-	// A matter of signals that nobody needs; EINVAL, of darwin, is that of a connection that was reset already.
+	// The result does not matter. On darwin, EINVAL means that the connection was reset already.
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_NOSIGPIPE, 1)
 }

@@ -1,4 +1,5 @@
 package world
 
-// quiet can do nothing: SIGPIPE is not a socket's matter here. The Go runtime ignores it, unless the program asks for it.
+// quiet does nothing: SIGPIPE can't be turned off for a socket here. The Go runtime ignores the
+// signal, unless the program asks for it.
 func quiet(int) {}

@@ -4,7 +4,7 @@ package world
 
 import "syscall"
 
-// encode refuses, beside what refused does, a zone that no interface has.
+// encode refuses what refused refuses, and a zone that no interface has.
 func (a Addr) encode() (sockaddr, syscall.Errno) {
 	ip, port := a.IP.Addr(), int(a.IP.Port())
 	switch {

@@ -39,7 +39,8 @@ func (*system) Chooser() Chooser { return nil }
 
 func (*system) Faults() *Faults { return nil }
 
-// lookupsAtOnce bounds the sockets, or threads of the C library, that the names of one loop may cost.
+// lookupsAtOnce bounds what the names of one loop may cost: each lookup needs a socket, or a thread
+// of the C library.
 const lookupsAtOnce = 256
 
 func (s *system) LookupHost(ctx context.Context, host string) ([]netip.Addr, error) {

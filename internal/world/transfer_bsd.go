@@ -11,7 +11,7 @@ import (
 // The calls of this file are ordinary ones. The interface of these systems is their C library, not
 // the kernel, and the library's functions run on a stack that the Go runtime has to provide.
 
-// Read does nothing for an empty p, so 0, 0 tells the end of the stream only when there was room.
+// Read makes no call for an empty p. So 0, 0 means the end of the stream only if p has room.
 func (*system) Read(fd int, p []byte) (int, syscall.Errno) {
 	if len(p) == 0 {
 		return 0, 0

@@ -16,12 +16,12 @@ import (
 // stop-the-world for seconds. The prologue of a function that is really called is a preemption
 // point, and each call passes one.
 //
-// Sockets are read and written by recvfrom and sendto, without an address. For a socket they do what
-// read and write do, but skip the work that those do for files. That work touches each connection's
-// file and inode, which are not in the processor's cache when there are a thousand connections. What
-// is not a socket answers ENOTSOCK.
+// Sockets are read and written by recvfrom and sendto, without an address. For a socket they do
+// what read and write do, but skip the work that those do for files. That work touches each
+// connection's file and inode, which are not in the processor's cache when there are a thousand
+// connections. What is not a socket answers ENOTSOCK.
 
-// Read does nothing for an empty p, so 0, 0 tells the end of the stream only when there was room.
+// Read makes no call for an empty p. So 0, 0 means the end of the stream only if p has room.
 func (*system) Read(fd int, p []byte) (int, syscall.Errno) {
 	if len(p) == 0 {
 		return 0, 0

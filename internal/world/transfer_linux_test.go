@@ -9,7 +9,7 @@ import (
 	"github.com/corobridge/corobridge/internal/world"
 )
 
-// pipe is a pipe that holds more than one transfer.
+// pipe returns a pipe that holds more than one transfer.
 func pipe(t *testing.T) (r, w int) {
 	t.Helper()
 	var fds [2]int
@@ -101,7 +101,8 @@ func TestAcceptOfAnIPAddressDoesNotAllocate(t *testing.T) {
 					dial(t, network, addr)
 				}
 				return testing.AllocsPerRun(runs, func() {
-					unix.Poll([]unix.PollFd{{Fd: int32(ln), Events: unix.POLLIN}}, -1) // ready allocates
+					// Not by ready, which allocates.
+					unix.Poll([]unix.PollFd{{Fd: int32(ln), Events: unix.POLLIN}}, -1)
 					nfd, _, errno := k.Accept(ln)
 					ok(t, "Accept", errno)
 					ok(t, "Close", k.Close(nfd))

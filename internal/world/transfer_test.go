@@ -107,8 +107,8 @@ func TestReset(t *testing.T) {
 	}
 }
 
-// A loop of nothing but raw calls passes a preemption point in each. Were they inlined, each of these stops would take
-// seconds.
+// A loop of nothing but raw calls passes a preemption point in each. If they were inlined, each of
+// these stops would take seconds.
 func TestStopTheWorldIsPromptBesideRawCalls(t *testing.T) {
 	a, b := pair(t)
 	buf := make([]byte, 64)

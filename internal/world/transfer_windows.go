@@ -7,11 +7,11 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// The calls of this file are ordinary ones: a Windows system call is a function of a library, which runs on a stack that the Go
-// runtime has to provide.
+// The calls of this file are ordinary ones. A Windows system call is a function of a library, and
+// runs on a stack that the Go runtime has to provide.
 
-// Read does nothing for an empty p, so 0, 0 tells the end of the stream only when there was room. After Shutdown of the
-// reading side it tells the end, as on the Unixes.
+// Read makes no call for an empty p. So 0, 0 means the end of the stream only if p has room. After
+// Shutdown of the reading side Read returns 0, 0 too, as on Unix.
 func (*system) Read(fd int, p []byte) (int, syscall.Errno) {
 	if len(p) == 0 {
 		return 0, 0
@@ -39,7 +39,7 @@ func (*system) Write(fd int, p []byte) (int, syscall.Errno) {
 	return send(fd, &windows.WSABuf{Len: uint32(len(p)), Buf: unsafe.SliceData(p)}, 1)
 }
 
-// Writev takes what gather does.
+// Writev takes what gather takes.
 func (*system) Writev(fd int, bufs [][]byte) (int, syscall.Errno) {
 	var room [maxSlices][]byte
 	slices := gather(room[:0], bufs)
@@ -54,7 +54,7 @@ func (*system) Writev(fd int, bufs [][]byte) (int, syscall.Errno) {
 	return send(fd, &vec[0], uint32(len(slices)))
 }
 
-// send fails with EPIPE after Shutdown of the writing side, as on the Unixes.
+// send fails with EPIPE after Shutdown of the writing side, as on Unix.
 func send(fd int, first *windows.WSABuf, count uint32) (int, syscall.Errno) {
 	var n uint32
 	errno := errnoOf(windows.WSASend(windows.Handle(fd), first, count, &n, 0, nil, nil))

@@ -9,10 +9,10 @@ import (
 	"github.com/corobridge/corobridge/internal/poll"
 )
 
-// World is the outside of one loop. Each loop has its own, opened when the loop is made.
+// World is the outside of one loop. Each loop opens its own when it is made.
 //
-// A method may be called from any goroutine, unless it says otherwise. Only those that say so may
-// block their caller.
+// A method may be called from any goroutine, and does not block its caller, unless it says
+// otherwise.
 type World interface {
 	Clock
 	Kernel
@@ -22,25 +22,24 @@ type World interface {
 	Goroutines
 
 	// OpenPoller makes a poller of a kind; package poll has its contract. The error matches
-	// errors.ErrUnsupported where there is none of the kind. A loop has one poller at a time, and
-	// opens another when it changes the kind.
+	// errors.ErrUnsupported if there is none of the kind. A loop has one poller at a time. To
+	// change the kind, it opens another and closes the first.
 	OpenPoller(kind poll.Kind) (poll.Poller, error)
 
-	// Chooser returns what picks the next ready item, nil for first in, first out. The loop asks
-	// once, when it is made, so a loop without a Chooser pays only for a nil check.
+	// Chooser returns what picks the next ready item; nil means first in, first out. The loop asks
+	// once, when it is made, so without a Chooser it pays only for a nil check.
 	Chooser() Chooser
 
 	// Faults returns the faults that Open puts around this World. Nil leaves them to the
-	// environment, the zero value means none.
+	// environment; the zero value means none.
 	Faults() *Faults
 }
 
 // Layer puts a World around another one, or in its place. It is called once for each loop.
 type Layer func(World) World
 
-// Open opens the World of one loop: System inside the layers, of which the first is the innermost,
-// and around all of that the faults that it asks for. It fails if the environment asks for faults that
-// make no sense.
+// Open opens the World of one loop: System, the layers around it, the first one innermost, and
+// around all of that the faults. It fails if the environment asks for faults that make no sense.
 func Open(layers ...Layer) (World, error) {
 	w := System()
 	for _, layer := range layers {
@@ -61,8 +60,8 @@ type Clock interface {
 	Wall() time.Time
 
 	// Alarm calls ring once, after d, on a goroutine of its own. stop prevents that, and reports
-	// whether it did. Alarm is for what has to happen although the loop, whose timers are the
-	// usual way, is stuck.
+	// whether it did. Alarm is for what must happen even if the loop is stuck, and its timers with
+	// it.
 	Alarm(d time.Duration, ring func()) (stop func() bool)
 
 	// Sleep blocks its caller for d. A loop whose poller fails has nothing else to wait with.
@@ -72,8 +71,10 @@ type Clock interface {
 // Resolver finds the addresses of names.
 type Resolver interface {
 	// LookupHost returns the addresses of a host, at least one, or an error. An IP address stands
-	// for itself. IPv4 addresses are not IPv4-mapped. It blocks its caller until it knows, or until
-	// ctx ends; how many lookups go on at once is its own matter.
+	// for itself. IPv4 addresses are not IPv4-mapped.
+	//
+	// LookupHost blocks its caller until it knows, or until ctx ends. It may bound how many lookups
+	// go on at once.
 	LookupHost(ctx context.Context, host string) ([]netip.Addr, error)
 }
 
@@ -92,10 +93,10 @@ type Processes interface {
 
 // Signals brings the signals of the process, as package os/signal does.
 type Signals interface {
-	// Notify sends sig to c each time the process gets it, as long as c has room.
+	// Notify sends sig to c each time the process gets it, if c has room.
 	Notify(c chan<- os.Signal, sig os.Signal)
 
-	// StopNotify undoes Notify: when it returns, nothing is sent to c any more.
+	// StopNotify undoes Notify. When it returns, nothing is sent to c any more.
 	StopNotify(c chan<- os.Signal)
 }
 

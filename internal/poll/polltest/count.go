@@ -8,8 +8,8 @@ import (
 	"github.com/corobridge/corobridge/internal/poll"
 )
 
-// Counter is a Poller that counts the calls made of another one, those that failed included. Waits are those that
-// may block, Polls those with a timeout of 0.
+// Counter is a Poller that counts the calls made of another one, also those that failed. Waits are
+// the ones that may block, Polls those with a timeout of 0.
 type Counter struct {
 	poller poll.Poller
 

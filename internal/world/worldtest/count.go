@@ -13,8 +13,8 @@ import (
 	"github.com/corobridge/corobridge/internal/world"
 )
 
-// Counter is a World that counts the calls made of the one below, those that failed included.
-// Sockopts counts both directions, Addrs both addresses. Looks at the clock are not counted.
+// Counter is a World that counts the calls made of the one below, also those that failed. Sockopts
+// counts both directions, Addrs both addresses. Looks at the clock are not counted.
 type Counter struct {
 	world.World // below; Layer sets it
 
@@ -31,7 +31,7 @@ type Counter struct {
 
 var _ world.World = (*Counter)(nil)
 
-// Layer puts the Counter around a World, of one loop.
+// Layer puts the Counter around the World of one loop.
 func (c *Counter) Layer(below world.World) world.World {
 	c.World = below
 	return c

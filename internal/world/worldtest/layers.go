@@ -8,7 +8,7 @@ import (
 	"github.com/corobridge/corobridge/internal/world"
 )
 
-// On puts w around a World, which it stores in below, a field of w.
+// On returns a layer that is w. It stores the World below in below, which is a field of w.
 func On(w world.World, below *world.World) world.Layer {
 	return func(b world.World) world.World {
 		*below = b
@@ -16,8 +16,8 @@ func On(w world.World, below *world.World) world.Layer {
 	}
 }
 
-// Find returns the part of a World that is a T, looking inward; ok is false if there is none. It
-// looks into the layers of this package and the fault layer.
+// Find returns the part of a World that is a T; it looks inward. ok is false if there is none. It
+// sees through the layers of this package and the fault layer.
 func Find[T any](w world.World) (part T, ok bool) {
 	for {
 		if part, ok = w.(T); ok {
@@ -51,13 +51,13 @@ type faults struct {
 
 func (w faults) Faults() *world.Faults { return w.f }
 
-// Time is a clock without alarms.
+// Time is the part of a Clock that only tells the time.
 type Time interface {
 	Now() time.Duration
 	Wall() time.Time
 }
 
-// WithTime has a World go by another clock, but for its alarms and sleeps.
+// WithTime makes a World tell the time of t. Its alarms and sleeps stay as they are.
 func WithTime(t Time) world.Layer {
 	return func(w world.World) world.World { return clock{layer{w}, t} }
 }
