@@ -6,6 +6,7 @@ import (
 	"github.com/corobridge/corobridge/compat/asyncore"
 	"github.com/corobridge/corobridge/compat/internal/channel"
 	"github.com/corobridge/corobridge/internal/coro"
+	inner "github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
 	"github.com/corobridge/corobridge/task"
@@ -189,5 +190,5 @@ type mapKey struct{ _ byte }
 func Map(loop *reactor.Loop) *asyncore.Map { return mapOf(loop, mapKey{}, nil) }
 
 func mapOf(loop *reactor.Loop, key any, opts []asyncore.Option) *asyncore.Map {
-	return loop.Local(key, func() any { return asyncore.On(loop, opts...) }).(*asyncore.Map)
+	return inner.From(loop.Context()).Local(key, func() any { return asyncore.On(loop, opts...) }).(*asyncore.Map)
 }

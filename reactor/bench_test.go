@@ -125,5 +125,5 @@ type carrier struct {
 	loop *reactor.Loop
 }
 
-func (c carrier) CoroPool() *coro.Pool { return c.loop.Coroutines() }
+func (c carrier) CoroPool() *coro.Pool { return core(c.loop).Coroutines() }
 func (carrier) Err() error             { return nil }

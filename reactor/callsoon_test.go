@@ -217,7 +217,7 @@ func TestPostTakesAnyRunnable(t *testing.T) {
 	n := 0
 	r := run(func() { n++ })
 	for range 3 {
-		must0(l.Post(r))
+		must0(core(l).Post(r))
 	}
 	turns(t, l, 1)
 	if n != 3 {

@@ -54,7 +54,7 @@ func (l *Loop) shutdown() {
 		l.cause = fmt.Errorf("%w: %w", ErrClosed, deaf)
 		l.fail(deaf)
 	}
-	l.cancel(l.cause)
+	l.core.Cancel(l.cause)
 	for {
 		l.unwind()
 		l.core.CloseLocals(l.fail)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -27,7 +28,7 @@ func TestCloseEndsALoop(t *testing.T) {
 					t.Error("Close on the loop waited for the end")
 				}
 				must0(l.Close())
-				l.Post(run(func() { rest++ })) // unwinding needs it
+				core(l).Post(run(func() { rest++ })) // unwinding needs it
 			})
 			l.CallSoon(func() { rest++ })
 			if err := l.Run(context.Background()); err != reactor.ErrClosed {
@@ -38,7 +39,7 @@ func TestCloseEndsALoop(t *testing.T) {
 			}
 		},
 		"in a task": func(t *testing.T, l *reactor.Loop) {
-			start(l, func() { must0(l.Close()); l.Coroutines().Running().Yield() })
+			start(l, func() { must0(l.Close()); core(l).Coroutines().Running().Yield() })
 			if err := l.Run(context.Background()); err != reactor.ErrClosed {
 				t.Errorf("Run: %v", err)
 			}
@@ -104,18 +105,18 @@ func TestEveryCallOnAClosedLoop(t *testing.T) {
 	l.AddReader(a.fd, func() {})
 	l.AddWriter(a.fd, func() {})
 	_, b := pair(t)
-	source := must(l.Attach(b.fd, handler(func(reactor.Events) {})))
+	source := must(attach(l, b.fd, handler(func(loop.Events) {})))
 	l.Close()
 	fails := map[string]func() error{
 		"CallSoon":  func() error { return l.CallSoon(func() {}) },
-		"Post":      func() error { return l.Post(run(func() {})) },
+		"Post":      func() error { return core(l).Post(run(func() {})) },
 		"Run":       func() error { return l.Run(context.Background()) },
 		"Start":     l.Start,
 		"Turn":      func() error { return l.Turn(0) },
 		"AddReader": func() error { return l.AddReader(a.fd, func() {}) },
 		"AddWriter": func() error { return l.AddWriter(a.fd, func() {}) },
-		"Attach":    func() error { _, err := l.Attach(a.fd, nil); return err },
-		"Hold":      func() error { _, err := l.Hold(""); return err },
+		"Attach":    func() error { _, err := attach(l, a.fd, nil); return err },
+		"Hold":      func() error { _, err := core(l).Hold(""); return err },
 		"AddSignal": func() error { _, err := l.AddSignal(os.Interrupt, func(os.Signal) {}); return err },
 		"AddChild":  func() error { _, err := l.AddChild(&os.Process{}, func(*os.ProcessState, error) {}); return err },
 		"Offload":   func() error { _, err := l.Offload(func() {}, func() {}); return err },
@@ -131,7 +132,7 @@ func TestEveryCallOnAClosedLoop(t *testing.T) {
 	if err := source.Detach(); err != nil {
 		t.Errorf("Detach: %v", err)
 	}
-	source.Blocked(reactor.Readable)
+	source.Blocked(loop.Readable)
 	if l.InLoop() || l.CallLater(0, func() {}).Pending() {
 		t.Error("a closed loop is alive")
 	}
@@ -160,7 +161,7 @@ func TestCloseCancelsTheLatestFirst(t *testing.T) {
 
 func TestAtCloseWhileClosing(t *testing.T) {
 	l := started(t)
-	release := must(l.Hold("test"))
+	release := must(core(l).Hold("test"))
 	go l.Close()
 	<-l.Context().Done()
 	called := make(chan struct{})
@@ -180,10 +181,10 @@ func TestCloseUnwindsTasks(t *testing.T) {
 				t.Errorf("a wait ended with %v", err)
 			}
 			for range 3 { // cleaning up takes some turns, and a timer
-				l.Coroutines().Running().Yield()
+				core(l).Coroutines().Running().Yield()
 			}
-			c := l.Coroutines().Running()
-			l.PostLater(time.Microsecond, c)
+			c := core(l).Coroutines().Running()
+			core(l).PostLater(time.Microsecond, c)
 			c.Suspend()
 			ended++
 		})
@@ -198,7 +199,7 @@ func TestCloseUnwindsTasks(t *testing.T) {
 func TestEventsAreDeliveredWhileClosing(t *testing.T) {
 	l := started(t)
 	a, b := pair(t)
-	release := must(l.Hold("test"))
+	release := must(core(l).Hold("test"))
 	must0(l.AddReader(a.fd, func() {
 		if a.read(10) == "bye" {
 			l.RemoveReader(a.fd)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/internal/poll"
 	"github.com/corobridge/corobridge/reactor"
 )
@@ -38,11 +39,11 @@ func TestCloseWaitsForTheCallbackThatRuns(t *testing.T) {
 
 func TestCloseWaitsForWhatHoldsIt(t *testing.T) {
 	l := started(t)
-	first, second := must(l.Hold("first")), must(l.Hold("second"))
+	first, second := must(core(l).Hold("first")), must(core(l).Hold("second"))
 	closed := make(chan error, 1)
 	go func() { closed <- l.Close() }()
 	<-l.Context().Done()
-	third := must(l.Hold("made while closing"))
+	third := must(core(l).Hold("made while closing"))
 	for _, release := range []func(){second, first, first} {
 		release()
 		inClosing(l)
@@ -57,7 +58,7 @@ func TestCloseWaitsForWhatHoldsIt(t *testing.T) {
 // inClosing waits for a turn of a loop that is closing.
 func inClosing(l *reactor.Loop) {
 	done := make(chan struct{})
-	if l.Post(run(func() { close(done) })) == nil {
+	if core(l).Post(run(func() { close(done) })) == nil {
 		<-done
 	}
 }
@@ -71,7 +72,7 @@ func TestHoldRacesWithClose(t *testing.T) {
 		for range 4 {
 			helpers.Go(func() {
 				for {
-					release, err := l.Hold("race")
+					release, err := core(l).Hold("race")
 					if err != nil {
 						refused.Add(1)
 						return
@@ -135,7 +136,7 @@ func TestCloseLogsWhomItWaitsFor(t *testing.T) {
 	for range 2 {
 		must(l.Offload(func() { <-goOn }, func() {}))
 	}
-	release := must(l.Hold("a test"))
+	release := must(core(l).Hold("a test"))
 	ctx, cancel := context.WithCancel(context.Background())
 	start(l, func() { await(ctx) })
 	inLoop(t, l, func() {})
@@ -186,10 +187,10 @@ func TestCloseLogsWhatNeverComesToRest(t *testing.T) {
 			var again run
 			again = func() {
 				if !over.Load() {
-					l.AtBatchEnd(again)
+					core(l).At(loop.BatchEnd, again)
 				}
 			}
-			l.CallSoon(func() { l.AtBatchEnd(again) })
+			l.CallSoon(func() { core(l).At(loop.BatchEnd, again) })
 		}, "callbacks, queued again and again"},
 		"registers itself by AtClose": {nil, func(l *reactor.Loop, over *atomic.Bool) {
 			var again func()
@@ -229,8 +230,8 @@ func postsItself(l *reactor.Loop, over *atomic.Bool) {
 	var again run
 	again = func() {
 		if !over.Load() {
-			l.Post(again)
+			core(l).Post(again)
 		}
 	}
-	l.Post(again)
+	core(l).Post(again)
 }

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/internal/poll"
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
@@ -55,8 +56,8 @@ func TestHowLongALoopMayBlock(t *testing.T) {
 	}{
 		{"nothing to do", func(*reactor.Loop, *fakeClock) {}, -1},
 		{"a callback is ready", func(l *reactor.Loop, _ *fakeClock) { l.CallSoon(nothing) }, 0},
-		{"a flush is asked for", func(l *reactor.Loop, _ *fakeClock) { l.AtBatchEnd(run(nothing)) }, 0},
-		{"an end of the turn is asked for", func(l *reactor.Loop, _ *fakeClock) { l.AtTurnEnd(run(nothing)) }, 0},
+		{"a flush is asked for", func(l *reactor.Loop, _ *fakeClock) { core(l).At(loop.BatchEnd, run(nothing)) }, 0},
+		{"an end of the turn is asked for", func(l *reactor.Loop, _ *fakeClock) { core(l).At(loop.TurnEnd, run(nothing)) }, 0},
 		{"stopping", func(l *reactor.Loop, _ *fakeClock) { l.CallLater(time.Hour, nothing); l.Stop() }, 0},
 		{"a timer", func(l *reactor.Loop, _ *fakeClock) { l.CallLater(time.Hour, nothing) }, time.Hour},
 		{"two timers", func(l *reactor.Loop, _ *fakeClock) {
@@ -85,7 +86,7 @@ func TestHowLongALoopMayBlock(t *testing.T) {
 				return p.Wait(into, 0)
 			}))
 			var remove func()
-			remove = l.BeforePoll(func() { remove(); tt.arm(l, clock) }) // the last thing before the loop decides
+			remove = beforePoll(l, func() { remove(); tt.arm(l, clock) }) // the last thing before the loop decides
 			must0(l.Run(context.Background()))
 			if !slices.Equal(waited, []time.Duration{tt.want}) {
 				t.Errorf("waited for %v, want %v", waited, tt.want)
@@ -237,8 +238,8 @@ func TestEventsOfTheTurnThatStopsAreDeliveredOnce(t *testing.T) {
 		for _, name := range []string{"one", "two"} {
 			a, b := pair(t)
 			b.write("x")
-			must(l.Attach(a.fd, handler(func(e reactor.Events) {
-				if e&reactor.Readable != 0 {
+			must(attach(l, a.fd, handler(func(e loop.Events) {
+				if e&loop.Readable != 0 {
 					calls[name]++
 					l.Stop()
 				}
@@ -271,9 +272,9 @@ func TestCloseRunsWhatIsReadyAndDropsWhatIsNotDue(t *testing.T) {
 func TestADescriptorIsWatchedByOneOwner(t *testing.T) {
 	eachPoller(t, func(t *testing.T, l *reactor.Loop) {
 		a, b := pair(t)
-		source := must(l.Attach(a.fd, handler(func(reactor.Events) {})))
+		source := must(attach(l, a.fd, handler(func(loop.Events) {})))
 		must0(l.AddReader(b.fd, func() {}))
-		_, attach := l.Attach(b.fd, handler(func(reactor.Events) {}))
+		_, attach := attach(l, b.fd, handler(func(loop.Events) {}))
 		for name, err := range map[string]error{
 			"AddReader after Attach": l.AddReader(a.fd, func() { t.Error("called") }),
 			"AddWriter after Attach": l.AddWriter(a.fd, func() { t.Error("called") }),

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -30,7 +31,7 @@ func TestOneTurnHasAnOrder(t *testing.T) {
 	must0(l.AddReader(a.fd, func() { got = append(got, "reader"); l.RemoveReader(a.fd) }))
 	var unhook func()
 	l.CallSoon(func() {
-		l.AtTurnEnd(run(func() { // so that all of this is for the next turn
+		core(l).At(loop.TurnEnd, run(func() { // so that all of this is for the next turn
 			l.CallLater(2*time.Millisecond, say("later timer"))
 			l.CallLater(time.Millisecond, say("timer"))
 			l.CallLater(time.Millisecond, func() {
@@ -41,13 +42,13 @@ func TestOneTurnHasAnOrder(t *testing.T) {
 			elsewhere(func() { l.CallSoon(say("from a goroutine")) })
 			l.CallSoon(func() {
 				say("callback")()
-				l.AtTurnEnd(run(say("end")))
-				l.AtBatchEnd(run(say("flush")))
+				core(l).At(loop.TurnEnd, run(say("end")))
+				core(l).At(loop.BatchEnd, run(say("flush")))
 				l.CallSoon(say("callback of a callback"))
 				l.CallLater(0, say("timer of a callback"))
 			})
 			l.CallSoon(say("second callback"))
-			unhook = l.BeforePoll(func() { say("hook")(); b.write("x"); unhook() })
+			unhook = beforePoll(l, func() { say("hook")(); b.write("x"); unhook() })
 		}))
 	})
 	turns(t, l, 1)
@@ -74,17 +75,21 @@ func TestWhatATurnAddsRunsInItsPlace(t *testing.T) {
 	}{
 		{"timer", func(_ *testing.T, l *reactor.Loop, fn func()) { l.CallLater(0, fn) }},
 		{"callback", func(_ *testing.T, l *reactor.Loop, fn func()) { l.CallSoon(fn) }},
-		{"flush", func(_ *testing.T, l *reactor.Loop, fn func()) { l.CallSoon(func() { l.AtBatchEnd(run(fn)) }) }},
+		{"flush", func(_ *testing.T, l *reactor.Loop, fn func()) {
+			l.CallSoon(func() { core(l).At(loop.BatchEnd, run(fn)) })
+		}},
 		{"hook", func(_ *testing.T, l *reactor.Loop, fn func()) {
 			var remove func()
-			remove = l.BeforePoll(func() { remove(); fn() })
+			remove = beforePoll(l, func() { remove(); fn() })
 		}},
 		{"reader", func(t *testing.T, l *reactor.Loop, fn func()) {
 			a, b := pair(t)
 			b.write("x")
 			must0(l.AddReader(a.fd, func() { l.RemoveReader(a.fd); fn() }))
 		}},
-		{"end", func(_ *testing.T, l *reactor.Loop, fn func()) { l.CallSoon(func() { l.AtTurnEnd(run(fn)) }) }},
+		{"end", func(_ *testing.T, l *reactor.Loop, fn func()) {
+			l.CallSoon(func() { core(l).At(loop.TurnEnd, run(fn)) })
+		}},
 	}
 	adds := []struct {
 		name string
@@ -97,9 +102,9 @@ func TestWhatATurnAddsRunsInItsPlace(t *testing.T) {
 			map[string]uint64{"timer": 0, "callback": 1, "flush": 1, "hook": 1, "reader": 1, "end": 1}},
 		{"timer", func(l *reactor.Loop, fn func()) { l.CallLater(0, fn) },
 			map[string]uint64{"timer": 1, "callback": 1, "flush": 1, "hook": 1, "reader": 1, "end": 1}},
-		{"flush", func(l *reactor.Loop, fn func()) { l.AtBatchEnd(run(fn)) },
+		{"flush", func(l *reactor.Loop, fn func()) { core(l).At(loop.BatchEnd, run(fn)) },
 			map[string]uint64{"timer": 0, "callback": 0, "flush": 1, "hook": 1, "reader": 1, "end": 1}},
-		{"end", func(l *reactor.Loop, fn func()) { l.AtTurnEnd(run(fn)) },
+		{"end", func(l *reactor.Loop, fn func()) { core(l).At(loop.TurnEnd, run(fn)) },
 			map[string]uint64{"timer": 0, "callback": 0, "flush": 0, "hook": 0, "reader": 0, "end": 1}},
 	}
 	for _, place := range places {

@@ -61,16 +61,16 @@ func TestCallSoonOfADebuggedLoopReturnsErrClosed(t *testing.T) {
 
 func TestASiteIsTheCallersOfTheLibrary(t *testing.T) {
 	l := newLoop(t, reactor.WithDebug(0))
-	if at := l.Site(); !strings.Contains(at, "reactor/debug_test.go:") || !strings.Contains(at, "TestASiteIsTheCallers") {
+	if at := core(l).Site(); !strings.Contains(at, "reactor/debug_test.go:") || !strings.Contains(at, "TestASiteIsTheCallers") {
 		t.Errorf("at %s", at)
 	}
 	var inCallback string
-	l.CallSoon(func() { inCallback = l.Site() })
+	l.CallSoon(func() { inCallback = core(l).Site() })
 	turns(t, l, 1)
 	if !strings.Contains(inCallback, "TestASiteIsTheCallersOfTheLibrary.func1") {
 		t.Errorf("in a callback: %s", inCallback)
 	}
-	if at := newLoop(t).Site(); at != "" {
+	if at := core(newLoop(t)).Site(); at != "" {
 		t.Errorf("without debug mode: %s", at)
 	}
 }
@@ -87,7 +87,7 @@ func TestAnExceptionIsLoggedWithItsSite(t *testing.T) {
 	guard(t)
 	l := must(reactor.New(log.option()))
 	defer l.Close()
-	l.Report(reactor.Exception{Op: "test", Err: errMine, Site: "here.go:1 (main)"})
+	core(l).Report(reactor.Exception{Op: "test", Err: errMine, Site: "here.go:1 (main)"})
 	if !strings.Contains(log.String(), `started="here.go:1 (main)"`) {
 		t.Errorf("logged %s", &log)
 	}
@@ -102,7 +102,7 @@ func TestWhatIsSlowIsNamed(t *testing.T) {
 	slow := func() { alarm.advance(time.Second) }
 	l.CallSoon(slow)
 	l.CallSoon((&job{do: slow}).method)
-	l.Post(run(slow))
+	core(l).Post(run(slow))
 	turns(t, l, 1)
 	for i, want := range []string{
 		"reactor/debug_test.go:", "callback github.com/corobridge/corobridge/reactor_test.(*job).method", "callback reactor_test.run",

@@ -79,8 +79,8 @@ func ExampleWithPriorities() {
 		panic(err)
 	}
 	defer loop.Close()
-	loop.Post(routine(func() { fmt.Println("routine"); loop.Stop() }))
-	loop.Post(urgent(func() { fmt.Println("urgent") }))
+	core(loop).Post(routine(func() { fmt.Println("routine"); loop.Stop() }))
+	core(loop).Post(urgent(func() { fmt.Println("urgent") }))
 	loop.Run(context.Background())
 	// Output:
 	// urgent

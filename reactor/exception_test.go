@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/corobridge/corobridge/internal/coro"
+	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -26,11 +27,11 @@ func TestAPanicIsCaughtEverywhere(t *testing.T) {
 	}{
 		{"callback", func(l *reactor.Loop, fn func()) { l.CallSoon(fn) }},
 		{"timer", func(l *reactor.Loop, fn func()) { l.CallLater(0, fn) }},
-		{"flush", func(l *reactor.Loop, fn func()) { l.AtBatchEnd(run(fn)) }},
-		{"end of turn", func(l *reactor.Loop, fn func()) { l.AtTurnEnd(run(fn)) }},
+		{"flush", func(l *reactor.Loop, fn func()) { core(l).At(loop.BatchEnd, run(fn)) }},
+		{"end of turn", func(l *reactor.Loop, fn func()) { core(l).At(loop.TurnEnd, run(fn)) }},
 		{"before poll", func(l *reactor.Loop, fn func()) {
 			var remove func()
-			remove = l.BeforePoll(func() { remove(); fn() })
+			remove = beforePoll(l, func() { remove(); fn() })
 		}},
 	}
 	for _, tt := range tests {
@@ -85,8 +86,8 @@ func TestAPanicIsCaughtEverywhere(t *testing.T) {
 		var x exceptions
 		l := newLoop(t, x.option())
 		after := false
-		l.Local(1, func() any { return closer(func() error { after = true; return nil }) })
-		l.Local(2, func() any { return closer(func() error { whereItPanics(); return nil }) })
+		core(l).Local(1, func() any { return closer(func() error { after = true; return nil }) })
+		core(l).Local(2, func() any { return closer(func() error { whereItPanics(); return nil }) })
 		l.Close()
 		check(t, &x, "close", 1)
 		if !after {
@@ -130,7 +131,7 @@ func TestExceptionsAreLoggedByDefault(t *testing.T) {
 	guard(t)
 	l := must(reactor.New(reactor.WithLogger(slog.New(slog.NewTextHandler(&log, nil)))))
 	defer l.Close()
-	l.Report(reactor.Exception{Op: "test", Name: "somebody", Err: errMine})
+	core(l).Report(reactor.Exception{Op: "test", Name: "somebody", Err: errMine})
 	for _, want := range []string{"level=ERROR", "op=test", "task=somebody", "error=mine"} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("%q is missing in %s", want, &log)

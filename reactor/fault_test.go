@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/internal/poll"
 	"github.com/corobridge/corobridge/internal/world"
 	"github.com/corobridge/corobridge/internal/world/worldtest"
@@ -36,8 +37,8 @@ var everywhere = append(places[:len(places):len(places)], []struct {
 	}},
 	{"ready handler", func(l *reactor.Loop, fn func()) {
 		a, b := pair2()
-		var s reactor.Source
-		must0(s.Attach(l, a.fd, handler(func(reactor.Events) {
+		var s loop.Source
+		must0(s.Attach(core(l), a.fd, handler(func(loop.Events) {
 			must0(s.Detach())
 			a.close()
 			b.close()
@@ -131,7 +132,7 @@ func TestADescriptorClosedBehindTheLoopsBack(t *testing.T) {
 			return func() { l.RemoveWriter(fd) }
 		},
 		"Attach": func(l *reactor.Loop, fd int) func() {
-			s := must(l.Attach(fd, handler(func(reactor.Events) {})))
+			s := must(attach(l, fd, handler(func(loop.Events) {})))
 			return func() {
 				if err := s.Detach(); err != nil && !errors.Is(err, unix.EBADF) && !errors.Is(err, unix.ENOENT) {
 					panic(err)
@@ -248,7 +249,7 @@ func TestARegistrationThatIsRefusedChangesNothing(t *testing.T) {
 			"AddWriter beside a reader": l.AddWriter(a.fd, note("w")),
 			"AddReader":                 l.AddReader(c.fd, note("R")),
 			"AddWriter":                 l.AddWriter(c.fd, note("W")),
-			"Attach":                    (&reactor.Source{}).Attach(l, c.fd, handler(func(reactor.Events) { got += "a" })),
+			"Attach":                    (&loop.Source{}).Attach(core(l), c.fd, handler(func(loop.Events) { got += "a" })),
 		} {
 			if !errors.Is(err, errno) {
 				t.Errorf("%s: %v", name, err)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/internal/coro"
+	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -21,15 +22,15 @@ var places = []struct {
 	name string
 	arm  func(l *reactor.Loop, fn func())
 }{
-	{"callback", func(l *reactor.Loop, fn func()) { l.Post(run(fn)) }},
+	{"callback", func(l *reactor.Loop, fn func()) { core(l).Post(run(fn)) }},
 	{"timer", func(l *reactor.Loop, fn func()) { l.CallLater(0, fn) }},
-	{"flush", func(l *reactor.Loop, fn func()) { l.AtBatchEnd(run(fn)) }},
-	{"end of turn", func(l *reactor.Loop, fn func()) { l.AtTurnEnd(run(fn)) }},
+	{"flush", func(l *reactor.Loop, fn func()) { core(l).At(loop.BatchEnd, run(fn)) }},
+	{"end of turn", func(l *reactor.Loop, fn func()) { core(l).At(loop.TurnEnd, run(fn)) }},
 	{"hook", func(l *reactor.Loop, fn func()) {
 		var remove func()
-		remove = l.BeforePoll(func() { remove(); fn() })
+		remove = beforePoll(l, func() { remove(); fn() })
 	}},
-	{"exception handler", func(l *reactor.Loop, fn func()) { l.Post(run(func() { panic(fn) })) }},
+	{"exception handler", func(l *reactor.Loop, fn func()) { core(l).Post(run(func() { panic(fn) })) }},
 }
 
 // handling calls the functions that were panicked with.
@@ -116,8 +117,8 @@ func TestGoexitInAReaderLosesNoEvent(t *testing.T) {
 	got := make(chan int, n)
 	for i := range n {
 		a, b := pair(t)
-		must(l.Attach(a.fd, handler(func(e reactor.Events) { // edge-triggered: an event that is lost does not come again
-			if e&reactor.Readable != 0 && a.read(1) != "" {
+		must(attach(l, a.fd, handler(func(e loop.Events) { // edge-triggered: an event that is lost does not come again
+			if e&loop.Readable != 0 && a.read(1) != "" {
 				got <- i
 				runtime.Goexit()
 			}
@@ -163,7 +164,7 @@ func TestGoexitUnderRunUnwindsClosesAndEndsTheCaller(t *testing.T) {
 				l.CallSoon(func() {
 					start(l, func() { await(l.Context()); unwound = true })
 					place.arm(l, runtime.Goexit)
-					l.Post(run(func() { rest = true }))
+					core(l).Post(run(func() { rest = true }))
 				})
 				if !goexited(func() { runIt(l) }) {
 					t.Error("the caller goes on")
@@ -185,14 +186,14 @@ func TestGoexitWhileClosing(t *testing.T) {
 	arm := func(l *reactor.Loop) {
 		for range 3 {
 			start(l, func() { await(l.Context()); runtime.Goexit() })
-			start(l, func() { await(l.Context()); l.Post(run(runtime.Goexit)) })
+			start(l, func() { await(l.Context()); core(l).Post(run(runtime.Goexit)) })
 			l.AtClose(runtime.Goexit)
 		}
-		l.Local(1, func() any { return closer(func() error { runtime.Goexit(); return nil }) })
-		l.Local(2, func() any { return closer(func() error { closed++; return nil }) })
-		l.Local(3, func() any { return closer(func() error { runtime.Goexit(); return nil }) })
+		core(l).Local(1, func() any { return closer(func() error { runtime.Goexit(); return nil }) })
+		core(l).Local(2, func() any { return closer(func() error { closed++; return nil }) })
+		core(l).Local(3, func() any { return closer(func() error { runtime.Goexit(); return nil }) })
 		l.AtClose(func() { l.CallLater(0, runtime.Goexit) })
-		release := must(l.Hold("test"))
+		release := must(core(l).Hold("test"))
 		l.AtClose(func() { go release() })
 	}
 	closers := map[string]func(t *testing.T, l *reactor.Loop){
@@ -233,7 +234,7 @@ func TestGoexitInATaskOfAStartedLoopEndsTheTaskOnly(t *testing.T) {
 	var jobs []*job
 	for range 100 {
 		jobs = append(jobs, start(l, func() {
-			l.Coroutines().Running().Yield()
+			core(l).Coroutines().Running().Yield()
 			runtime.Goexit()
 		}))
 	}
@@ -257,7 +258,7 @@ func TestGoexitInACallbackKeepsTheLoopsTasks(t *testing.T) {
 	steps := make(chan bool, 10)
 	inLoop(t, l, func() {
 		start(l, func() {
-			c = l.Coroutines().Running()
+			c = core(l).Coroutines().Running()
 			for range 4 {
 				c.Suspend()
 				steps <- l.InLoop()
@@ -266,7 +267,7 @@ func TestGoexitInACallbackKeepsTheLoopsTasks(t *testing.T) {
 	})
 	for range 4 {
 		inLoop(t, l, func() { l.CallSoon(runtime.Goexit) })
-		inLoop(t, l, func() { l.Post(c) })
+		inLoop(t, l, func() { core(l).Post(c) })
 		if !<-steps {
 			t.Error("the task is not in its loop")
 		}

@@ -15,11 +15,11 @@ func TestLocal(t *testing.T) {
 	l := newLoop(t)
 	made := 0
 	for range 3 {
-		if v := l.Local("key", func() any { made++; return made }); v != 1 {
+		if v := core(l).Local("key", func() any { made++; return made }); v != 1 {
 			t.Errorf("got %v", v)
 		}
 	}
-	if v := l.Local("other key", func() any { return nil }); v != nil {
+	if v := core(l).Local("other key", func() any { return nil }); v != nil {
 		t.Errorf("got %v", v)
 	}
 }
@@ -29,12 +29,12 @@ func TestLocalsAreClosedTheLatestFirst(t *testing.T) {
 	l := must(reactor.New())
 	var got []string
 	add := func(name string, err error) {
-		l.Local(name, func() any {
+		core(l).Local(name, func() any {
 			return closer(func() error {
 				if !l.InLoop() {
 					t.Errorf("%s is closed outside the loop", name)
 				}
-				if l.Post(run(func() { got = append(got, "posted by "+name) })) != nil {
+				if core(l).Post(run(func() { got = append(got, "posted by "+name) })) != nil {
 					t.Errorf("the loop refuses what closing %s needs", name)
 				}
 				got = append(got, name)
@@ -45,7 +45,7 @@ func TestLocalsAreClosedTheLatestFirst(t *testing.T) {
 	other := errors.New("other")
 	add("a", errMine)
 	add("b", nil)
-	l.Local("not a closer", func() any { return 1 })
+	core(l).Local("not a closer", func() any { return 1 })
 	add("c", other)
 	task := false
 	ctx := l.Context()
@@ -64,10 +64,10 @@ func TestLocalsAreClosedTheLatestFirst(t *testing.T) {
 func TestALocalMadeWhileClosingIsClosed(t *testing.T) {
 	l := newLoop(t)
 	closed := 0
-	l.Local(1, func() any {
+	core(l).Local(1, func() any {
 		return closer(func() error {
 			closed++
-			l.Post(run(func() { l.Local(2, func() any { return closer(func() error { closed++; return nil }) }) }))
+			core(l).Post(run(func() { core(l).Local(2, func() any { return closer(func() error { closed++; return nil }) }) }))
 			return nil
 		})
 	})
@@ -83,7 +83,7 @@ func TestALocalIsMadeWhileOthersAskForStats(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := newOne(t)
 			asked := make(chan struct{})
-			l.Local("key", func() any {
+			core(l).Local("key", func() any {
 				go func() { defer close(asked); stats(l) }()
 				for range 1000 { // it has its chance to come first
 					runtime.Gosched()

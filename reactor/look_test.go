@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -15,11 +16,10 @@ import (
 func beforeSleep(t *testing.T, l *reactor.Loop) (told *[]bool) {
 	told = &[]bool{}
 	l.CallSoon(func() {
-		l.BeforeSleep(func(forever bool) time.Duration {
-			*told = append(*told, forever)
+		core(l).Each(loop.BeforeSleep, run(func() {
+			*told = append(*told, core(l).SleepsForever())
 			l.CallSoon(func() {}) // so it does not block
-			return 0
-		})
+		}))
 	})
 	turns(t, l, 1)
 	return told
@@ -40,7 +40,7 @@ func TestALoopKnowsWhetherItSleepsForEver(t *testing.T) {
 			must0(l.AddReader(a.fd, func() {}))
 			return func() { l.RemoveReader(a.fd) }
 		}, false},
-		"a hold": {func(_ *testing.T, l *reactor.Loop) func() { return must(l.Hold("test")) }, false},
+		"a hold": {func(_ *testing.T, l *reactor.Loop) func() { return must(core(l).Hold("test")) }, false},
 		"work elsewhere": {func(_ *testing.T, l *reactor.Loop) func() {
 			until, ended := make(chan bool), make(chan bool)
 			must(l.Offload(func() { <-until }, func() { close(ended) }))
@@ -61,7 +61,7 @@ func TestALoopKnowsWhetherItSleepsForEver(t *testing.T) {
 			return func() { remove() }
 		}, false},
 		"a handler of the next signal": {func(_ *testing.T, l *reactor.Loop) func() {
-			remove := must(l.NextSignal(func(os.Signal) {}, os.Interrupt))
+			remove := must(reactor.NextSignal(l, func(os.Signal) {}, os.Interrupt))
 			return func() { remove() }
 		}, true},
 	} {
@@ -106,12 +106,12 @@ func TestALoopThatIsToBeAskedAgainSleepsNoLonger(t *testing.T) {
 	l := newLoop(t)
 	asked := 0
 	l.CallSoon(func() {
-		l.BeforeSleep(func(bool) time.Duration {
+		core(l).Each(loop.BeforeSleep, run(func() {
 			if asked++; asked == 3 {
 				l.Stop()
 			}
-			return time.Nanosecond
-		})
+			core(l).LookAgain(time.Nanosecond)
+		}))
 	})
 	must0(l.Run(t.Context()))
 	if asked != 3 {
@@ -128,7 +128,7 @@ func TestLookIsAnsweredInEachStateOfTheLoop(t *testing.T) {
 		for range 8 {
 			all.Go(func() {
 				seen := make(chan int, 1)
-				l.Look(func() { state++; seen <- state })
+				core(l).Look(func() { state++; seen <- state })
 				<-seen
 			})
 		}
@@ -139,7 +139,7 @@ func TestLookIsAnsweredInEachStateOfTheLoop(t *testing.T) {
 	look()
 	inLoop(t, l, func() {
 		before := state
-		l.Look(func() { state++ })
+		core(l).Look(func() { state++ })
 		if state != before+1 {
 			t.Error("not at once on the loop")
 		}

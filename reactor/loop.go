@@ -23,8 +23,6 @@ type Loop struct {
 
 	// Its life. cause and failed are touched by the goroutine that runs the loop, and by others after
 	// done is closed.
-	ctx    context.Context
-	cancel context.CancelCauseFunc
 	cause  error         // why the loop is closed: ErrClosed, or what wraps it
 	failed error         // what Close returns
 	done   chan struct{} // closed when Close has finished
@@ -67,7 +65,6 @@ func (l *Loop) init(cfg *config) error {
 		l.core.Coroutines().NoteNumbers()
 	}
 	l.offload.init(l, cfg.workers)
-	l.ctx, l.cancel = l.core.NewContext()
 	return nil
 }
 
@@ -86,10 +83,10 @@ func WithLoop(ctx context.Context, l *Loop) context.Context { return l.core.With
 // Context returns the loop's root context: it carries the loop, and is cancelled with ErrClosed by
 // Close. If the loop closes by itself, its poller having failed for good, the cause matches ErrClosed
 // and wraps that error.
-func (l *Loop) Context() context.Context { return l.ctx }
+func (l *Loop) Context() context.Context { return l.core.Context() }
 
 // InLoop reports whether the caller runs on this loop, in a callback or in a task.
-func (l *Loop) InLoop() bool { return l.core.Inside() }
+func (l *Loop) InLoop() bool { return l.core.InLoop() }
 
 // Now returns the loop's time: the time of day as the loop last read it, which it does each time it
 // has looked for events, and under load not in every turn. From a goroutine outside the loop it reads
@@ -174,18 +171,18 @@ func (d *Deadline) Init(l *Loop, r interface{ Run() }) { d.deadline.Init(&l.core
 // waiting; soon, if Close has begun; never, if the loop is closed. The latest registered is called
 // first. remove, from any goroutine, undoes the registration.
 func (l *Loop) AtClose(fn func()) (remove func()) {
-	c := &atClose{fn}
-	l.core.At(loop.Closing, c)
-	return func() { l.core.Not(loop.Closing, c) }
+	r := &removable{fn}
+	l.core.At(loop.Closing, r)
+	return func() { l.core.Not(loop.Closing, r) }
 }
 
-// atClose is a function as something that can be taken back.
-type atClose struct{ fn func() }
+// removable is a function as something that can be told from others, and so be removed.
+type removable struct{ fn func() }
 
-func (c *atClose) Run() { c.fn() }
+func (r *removable) Run() { r.fn() }
 
 // Calls is part of loop.Calling.
-func (c *atClose) Calls() (op string, fn any) { return "", c.fn }
+func (r *removable) Calls() (op string, fn any) { return "", r.fn }
 
 // PanicError carries a recovered panic. Its fields are Value, what panic was called with, and Stack
 // []byte, as debug.Stack formats it. If Value is an error, errors.Is and errors.As find it.

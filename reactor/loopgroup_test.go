@@ -222,7 +222,7 @@ func TestLoopsThatWaitForEachOtherAreClosedTogether(t *testing.T) {
 			run(g)
 			loops := g.Loops()
 			for i, l := range loops { // in a circle
-				release := must(l.Hold("the next one"))
+				release := must(core(l).Hold("the next one"))
 				loops[(i+1)%3].AtClose(release)
 			}
 			closeGroup(t, g)
@@ -240,7 +240,7 @@ func TestCloseOfAGroupOnOneOfItsLoopsOnlyBeginsIt(t *testing.T) {
 	a, b := g.Loops()[0], g.Loops()[1] // the third runs nowhere
 	must0(a.Start())
 	must0(b.Start())
-	release := must(b.Hold("the test"))
+	release := must(core(b).Hold("the test"))
 	inLoop(t, a, func() { must0(g.Close()) })
 	<-a.Done()
 	<-g.Loops()[2].Done()
@@ -269,7 +269,7 @@ func TestCloseOfAGroupJoinsTheErrors(t *testing.T) {
 	must0(g.Start())
 	errOther := errors.New("other")
 	for i, err := range []error{errMine, nil, errOther} {
-		g.Loops()[i].Local("key", func() any { return io.Closer(failingCloser{err}) })
+		core(g.Loops()[i]).Local("key", func() any { return io.Closer(failingCloser{err}) })
 	}
 	for range 2 {
 		if err := g.Close(); !errors.Is(err, errMine) || !errors.Is(err, errOther) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/internal/coro"
+	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/internal/poll"
 	"github.com/corobridge/corobridge/internal/poll/polltest"
 	"github.com/corobridge/corobridge/internal/testkit"
@@ -269,9 +270,9 @@ type run func()
 func (f run) Run() { f() }
 
 // handler is a ReadyHandler.
-type handler func(e reactor.Events)
+type handler func(e loop.Events)
 
-func (f handler) Ready(e reactor.Events) { f(e) }
+func (f handler) Ready(e loop.Events) { f(e) }
 
 // job is a task, as the loop sees one.
 type job struct {
@@ -283,13 +284,13 @@ type job struct {
 // start starts do in a coroutine, in the next turn.
 func start(l *reactor.Loop, do func()) *job {
 	j := &job{loop: l, do: do}
-	if err := l.Post(j); err != nil {
+	if err := core(l).Post(j); err != nil {
 		panic(err)
 	}
 	return j
 }
 
-func (j *job) Run()                        { j.loop.Coroutines().Take(j).Run() }
+func (j *job) Run()                        { core(j.loop).Coroutines().Take(j).Run() }
 func (j *job) Do()                         { j.do() }
 func (j *job) Failed(err error)            { j.err = err }
 func (j *job) Covers(context.Context) bool { return false }
@@ -314,5 +315,32 @@ func noWaiting(waited *[]time.Duration) reactor.Option {
 	})
 }
 
+// core is what the loop is made of.
+func core(l *reactor.Loop) *loop.Core { return loop.From(l.Context()) }
+
 // stats is what Stats returns.
 func stats(l *reactor.Loop) reactor.Stats { return must(l.Stats(context.Background())) }
+
+// attach registers fd with a Source of its own.
+func attach(l *reactor.Loop, fd int, h loop.ReadyHandler) (*loop.Source, error) {
+	s := &loop.Source{}
+	return s, s.Attach(core(l), fd, h)
+}
+
+// hook is a function that can be told from others.
+type hook struct{ fn func() }
+
+func (h *hook) Run() { h.fn() }
+
+// beforePoll has fn called each time before the loop looks for events.
+func beforePoll(l *reactor.Loop, fn func()) (remove func()) {
+	h := &hook{fn}
+	core(l).Each(loop.BeforePoll, h)
+	return func() { core(l).Not(loop.BeforePoll, h) }
+}
+
+// offloaded returns how many calls of Offload run, and how many wait.
+func offloaded(l *reactor.Loop) (running, queued int) {
+	s := stats(l)
+	return s.Offloaded, s.OffloadQueue
+}

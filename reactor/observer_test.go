@@ -54,12 +54,12 @@ func TestAnObserverIsToldOfABackoff(t *testing.T) {
 		}
 		told = append(told, op)
 	}}))
-	l.Backoff("accept", errMine, time.Second)
+	core(l).Backoff("accept", errMine, time.Second)
 	if s := stats(l); s.AcceptBackoffs != 1 || !slices.Equal(told, []string{"accept"}) {
 		t.Errorf("told of %v, counted %d", told, s.AcceptBackoffs)
 	}
 	other := newLoop(t)
-	other.Backoff("accept", errMine, time.Second)
+	core(other).Backoff("accept", errMine, time.Second)
 	if s := stats(other); s.AcceptBackoffs != 1 {
 		t.Errorf("without an observer %d were counted", s.AcceptBackoffs)
 	}
@@ -81,7 +81,7 @@ func TestAnObserverThatPanicsIsReported(t *testing.T) {
 	<-began
 	alarm.pass(time.Second)
 	close(release)
-	l.Backoff("test", nil, 0)
+	core(l).Backoff("test", nil, 0)
 	inLoop(t, l, func() {})
 	must0(l.Close())
 	told := map[any]bool{}
@@ -142,7 +142,7 @@ func TestAnObserverThatPanicsOnAClosedLoopIsLogged(t *testing.T) {
 	var log logBook
 	l := newLoop(t, log.option(), reactor.WithObserver(&reactor.Observer{Backoff: func(string, error, time.Duration) { panic(errMine) }}))
 	must0(l.Close())
-	l.Backoff("accept", errMine, time.Second)
+	core(l).Backoff("accept", errMine, time.Second)
 	if !strings.Contains(log.String(), "op=observer") || !strings.Contains(log.String(), "mine") {
 		t.Errorf("logged: %s", &log)
 	}

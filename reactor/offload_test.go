@@ -49,7 +49,7 @@ func TestOffloadIsBoundedAndFair(t *testing.T) {
 					running.Add(-1)
 				}, func() { done.Add(1) }))
 			}
-			if r, q := l.Offloaded(); r != workers || q != jobs-workers {
+			if r, q := offloaded(l); r != workers || q != jobs-workers {
 				t.Errorf("%d run, %d are queued", r, q)
 			}
 			var order []int
@@ -105,7 +105,7 @@ func TestOffloadedWorkThatWaitsCanBeWithdrawn(t *testing.T) {
 			if !withdraw() || withdraw() {
 				t.Errorf("withdraw of %d reports the wrong thing", i)
 			}
-			if r, q := l.Offloaded(); r != 1 || q != left {
+			if r, q := offloaded(l); r != 1 || q != left {
 				t.Errorf("%d run, %d are queued", r, q)
 			}
 		}
@@ -182,7 +182,7 @@ func TestIdleWorkersEnd(t *testing.T) {
 	for range jobs {
 		<-over
 	}
-	for r, q := l.Offloaded(); r+q > 0 || runtime.NumGoroutine() > before; r, q = l.Offloaded() {
+	for r, q := offloaded(l); r+q > 0 || runtime.NumGoroutine() > before; r, q = offloaded(l) {
 		runtime.Gosched()
 	}
 }

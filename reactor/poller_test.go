@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -25,25 +26,25 @@ func TestRegistrationsMoveToAnotherPoller(t *testing.T) {
 	must0(l.AddReader(b.fd, note("x")))
 	must0(l.AddWriter(b.fd, note("W")))
 	l.RemoveReader(b.fd)
-	s := must(l.Attach(c.fd, handler(func(e reactor.Events) {
-		if e&reactor.Readable != 0 {
+	s := must(attach(l, c.fd, handler(func(e loop.Events) {
+		if e&loop.Readable != 0 {
 			got += "e"
 			c.read(10)
 		}
 	})))
 	b.write("x")
 	for _, kind := range []reactor.PollerKind{reactor.Poll, reactor.Poll, reactor.Epoll, reactor.Select, reactor.Auto, reactor.Select, reactor.Poll} {
-		must0(l.SetPoller(kind))
+		must0(core(l).SetPoller(kind))
 		d.write("y")
 		got = ""
 		turns(t, l, 1)
 		if len(got) != 3 || count([]int{int(got[0]), int(got[1]), int(got[2])}, 'e') != 1 {
 			t.Errorf("%v: got %s, want r, W and e", kind, got)
 		}
-		s.Blocked(reactor.Readable)
+		s.Blocked(loop.Readable)
 	}
 	for range 2 {
-		if err := l.SetPoller(reactor.Kqueue); !errors.Is(err, errors.ErrUnsupported) {
+		if err := core(l).SetPoller(reactor.Kqueue); !errors.Is(err, errors.ErrUnsupported) {
 			t.Errorf("SetPoller: %v", err)
 		}
 	}
@@ -53,13 +54,13 @@ func TestRegistrationsMoveToAnotherPoller(t *testing.T) {
 		t.Errorf("after a refusal: got %s, want r and W", got)
 	}
 	l.CallSoon(func() {
-		if v := panicOf(func() { l.SetPoller(reactor.Epoll) }); v != runningAlready {
+		if v := panicOf(func() { core(l).SetPoller(reactor.Epoll) }); v != runningAlready {
 			t.Errorf("panic %q", v)
 		}
 	})
 	turns(t, l, 1)
 	l.Close() // before the descriptors
-	if err := l.SetPoller(reactor.Epoll); err != reactor.ErrClosed {
+	if err := core(l).SetPoller(reactor.Epoll); err != reactor.ErrClosed {
 		t.Errorf("on a closed loop: %v", err)
 	}
 }
@@ -71,7 +72,7 @@ func TestARefusedPollerLeavesNothing(t *testing.T) {
 	must0(l.AddReader(b.fd, func() {}))
 	a.close() // the new poller takes one of the numbers for itself, and cannot take the other in
 	b.close()
-	if err := l.SetPoller(reactor.Poll); err == nil {
+	if err := core(l).SetPoller(reactor.Poll); err == nil {
 		t.Error("no error")
 	}
 	turns(t, l, 1)
@@ -92,10 +93,10 @@ func TestSelectRefusesAHighDescriptor(t *testing.T) {
 	if l.RemoveReader(high) {
 		t.Error("what was refused is there")
 	}
-	must0(l.SetPoller(reactor.Epoll))
+	must0(core(l).SetPoller(reactor.Epoll))
 	n := 0
 	must0(l.AddReader(high, func() { n++ }))
-	if err := l.SetPoller(reactor.Select); !says(err) {
+	if err := core(l).SetPoller(reactor.Select); !says(err) {
 		t.Errorf("SetPoller: %v", err)
 	}
 	b.write("x")

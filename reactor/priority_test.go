@@ -38,7 +38,7 @@ func TestPrioritiesRunTheMostUrgentFirst(t *testing.T) {
 			l := newLoop(t, c.opts...)
 			var got []string
 			post := func(class int, name string) {
-				l.Post(item{class, func() { got = append(got, fmt.Sprint(class, name)) }})
+				core(l).Post(item{class, func() { got = append(got, fmt.Sprint(class, name)) }})
 			}
 			post(2, "a")
 			post(0, "a")
@@ -61,9 +61,9 @@ func TestAnUrgentItemWaitsForOneTurnOfOthers(t *testing.T) {
 	ran, turn := 0, 0
 	l.CallSoon(func() {
 		for range 500 {
-			l.Post(item{1, func() {
+			core(l).Post(item{1, func() {
 				if ran++; ran == 10 {
-					l.Post(item{0, func() {
+					core(l).Post(item{0, func() {
 						if turn = ran; ran != 64 {
 							t.Errorf("it ran after %d of the others", ran)
 						}
@@ -92,10 +92,10 @@ func flood(l *reactor.Loop, n int) (stop func()) {
 		var again item
 		again.run = func() {
 			if !over {
-				l.Post(again)
+				core(l).Post(again)
 			}
 		}
-		l.Post(again)
+		core(l).Post(again)
 	}
 	return func() { over = true }
 }
@@ -112,7 +112,7 @@ func TestNoClassStarves(t *testing.T) {
 				turns(t, l, 20)
 				var came, ran uint64
 				l.CallSoon(func() { came = stats(l).Turns })
-				l.Post(item{class, func() { ran = stats(l).Turns; stop() }})
+				core(l).Post(item{class, func() { ran = stats(l).Turns; stop() }})
 				for ran == 0 && stats(l).Turns < 1000 {
 					turns(t, l, 1)
 				}
@@ -143,7 +143,7 @@ func TestPrioritiesAgreeWithAModel(t *testing.T) {
 					class := rnd.IntN(classes)
 					model = append(model, entry{id, class, turn + class*age})
 					i := id
-					l.Post(item{class, func() { got = append(got, i) }})
+					core(l).Post(item{class, func() { got = append(got, i) }})
 					id++
 				}
 			}
@@ -177,7 +177,7 @@ func TestASeededChooserChoosesWithinTheBatchOfPriorities(t *testing.T) {
 	run := func(seed uint64) (order []int) {
 		l := newLoop(t, reactor.WithPriorities(3, 2), reactor.WithWorld(worldtest.WithChooser(seeded{rand.New(rand.NewPCG(seed, 2))})))
 		for i := range n {
-			l.Post(item{i % 3, func() { order = append(order, i) }})
+			core(l).Post(item{i % 3, func() { order = append(order, i) }})
 		}
 		turns(t, l, 4)
 		if len(order) != n {
@@ -201,7 +201,7 @@ func TestWithPrioritiesAPanicKeepsNobodyFromRunning(t *testing.T) {
 	l := newLoop(t, x.option(), reactor.WithPriorities(2, 3))
 	ran := 0
 	for i := range 300 {
-		l.Post(item{i % 2, func() {
+		core(l).Post(item{i % 2, func() {
 			if ran++; ran%50 == 0 {
 				panic("in a callback")
 			}
@@ -217,7 +217,7 @@ func TestCloseRunsWhatPrioritiesHoldBack(t *testing.T) {
 	l := newLoop(t, reactor.WithPriorities(5, 1000))
 	ran := 0
 	for i := range 1000 {
-		l.Post(item{i % 5, func() { ran++ }})
+		core(l).Post(item{i % 5, func() { ran++ }})
 	}
 	turns(t, l, 1)
 	l.Close()
@@ -230,7 +230,7 @@ func TestALoopWithPrioritiesDoesNotSleepWhileItemsAreHeldBack(t *testing.T) {
 	l := newLoop(t, reactor.WithPriorities(2, 3))
 	ran := 0
 	for range 1000 {
-		l.Post(item{1, func() {
+		core(l).Post(item{1, func() {
 			if ran++; ran == 1000 {
 				l.Stop()
 			}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/internal/poll"
 	"github.com/corobridge/corobridge/reactor"
 )
@@ -210,7 +211,7 @@ func TestWhatTheLastTurnWroteIsFlushed(t *testing.T) {
 	a, b := pair(t)
 	must0(l.AddReader(a.fd, func() {
 		a.read(10)
-		l.AtBatchEnd(flush)
+		core(l).At(loop.BatchEnd, flush)
 		l.Stop()
 	}))
 	b.write("x")
@@ -239,10 +240,10 @@ func TestFlushesEndsAndHooksHaveTheirPlaceInTheTurn(t *testing.T) {
 	b.write("x")
 	l.CallSoon(func() {
 		got = append(got, "callback")
-		l.AtTurnEnd(run(say("end")))
-		l.AtBatchEnd(run(say("flush")))
+		core(l).At(loop.TurnEnd, run(say("end")))
+		core(l).At(loop.BatchEnd, run(say("flush")))
 		l.CallSoon(say("next callback"))
-		l.BeforePoll(say("hook"))
+		beforePoll(l, say("hook"))
 	})
 	l.CallSoon(say("callback"))
 	turns(t, l, 2)
@@ -270,7 +271,7 @@ func TestALongBatchFlushesEarly(t *testing.T) {
 			for range 200 {
 				l.CallSoon(func() {
 					if ran++; ran == 1 {
-						l.AtBatchEnd(run(func() { flushedAt = ran }))
+						core(l).At(loop.BatchEnd, run(func() { flushedAt = ran }))
 					}
 					clock.advance(tt.takes)
 				})
@@ -285,7 +286,8 @@ func TestALongBatchFlushesEarly(t *testing.T) {
 
 func TestAFlushThatAsksAgainDoesNotHoldTheLoop(t *testing.T) {
 	l := newLoop(t)
-	for name, again := range map[string]func(reactor.Runnable){"flush": l.AtBatchEnd, "end": l.AtTurnEnd} {
+	for name, m := range map[string]loop.Moment{"flush": loop.BatchEnd, "end": loop.TurnEnd} {
+		again := func(r loop.Runnable) { core(l).At(m, r) }
 		n := 0
 		var r run
 		r = func() {
@@ -308,13 +310,13 @@ func TestHooks(t *testing.T) {
 	l := newLoop(t)
 	var got []string
 	var removeB func()
-	l.BeforePoll(func() {
+	beforePoll(l, func() {
 		got = append(got, "a")
 		if len(got) == 1 {
-			l.BeforePoll(func() { got = append(got, "c") })
+			beforePoll(l, func() { got = append(got, "c") })
 		}
 	})
-	removeB = l.BeforePoll(func() { got = append(got, "b"); removeB() })
+	removeB = beforePoll(l, func() { got = append(got, "b"); removeB() })
 	turns(t, l, 3)
 	if s := strings.Join(got, ""); s != "abcacac" {
 		t.Errorf("got %s", s)
@@ -364,7 +366,7 @@ func TestABusyLoopStarvesNobody(t *testing.T) {
 		"task": func(t *testing.T, l *reactor.Loop, stop *atomic.Bool) {
 			start(l, func() {
 				for !stop.Load() {
-					l.Coroutines().Running().Yield()
+					core(l).Coroutines().Running().Yield()
 				}
 			})
 		},

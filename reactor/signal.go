@@ -26,11 +26,12 @@ func (l *Loop) AddSignal(sig os.Signal, fn func(os.Signal)) (remove func() bool,
 	return l.addSignal(&signalHandler{loop: l, fn: fn, sig: sig}, sig)
 }
 
-// NextSignal calls fn on the loop when the process gets one of sigs for the first time, and only then. It is AddSignal that removes
-// itself, from all of sigs, when the signal comes and not when the loop gets to it: so the next signal has its usual effect also while a
-// callback stalls the loop. This is for ends that are graceful at first. remove reports whether it prevented the call. Without signals
-// NextSignal panics.
-func (l *Loop) NextSignal(fn func(os.Signal), sigs ...os.Signal) (remove func() bool, err error) {
+// NextSignal calls fn on the loop l when the process gets one of sigs for the first time, and only
+// then. It is AddSignal that removes itself, from all of sigs, when the signal comes and not when the
+// loop gets to it: so the next signal has its usual effect also while a callback stalls the loop. This
+// is for ends that are graceful at first. remove reports whether it prevented the call. Without
+// signals NextSignal panics.
+func NextSignal(l *Loop, fn func(os.Signal), sigs ...os.Signal) (remove func() bool, err error) {
 	if len(sigs) == 0 {
 		panic("reactor: NextSignal needs the signals to wait for")
 	}

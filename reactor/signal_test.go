@@ -107,15 +107,15 @@ func TestSignalsThatCannotBeCaughtAreRefused(t *testing.T) {
 		if _, err := l.AddSignal(sig, func(os.Signal) {}); !errors.Is(err, syscall.EINVAL) {
 			t.Errorf("AddSignal(%v): %v", sig, err)
 		}
-		if _, err := l.NextSignal(func(os.Signal) {}, syscall.SIGUSR1, sig); !errors.Is(err, syscall.EINVAL) {
+		if _, err := reactor.NextSignal(l, func(os.Signal) {}, syscall.SIGUSR1, sig); !errors.Is(err, syscall.EINVAL) {
 			t.Errorf("NextSignal(%v): %v", sig, err)
 		}
 	}
 	for name, f := range map[string]func(){
 		"AddSignal without a function":  func() { l.AddSignal(syscall.SIGUSR1, nil) },
-		"NextSignal without a function": func() { l.NextSignal(nil, syscall.SIGUSR1) },
+		"NextSignal without a function": func() { reactor.NextSignal(l, nil, syscall.SIGUSR1) },
 		"AddSignal without a signal":    func() { l.AddSignal(nil, func(os.Signal) {}) },
-		"NextSignal without signals":    func() { l.NextSignal(func(os.Signal) {}) },
+		"NextSignal without signals":    func() { reactor.NextSignal(l, func(os.Signal) {}) },
 	} {
 		if s, ok := panicOf(f).(string); !ok || !strings.HasPrefix(s, "reactor: ") {
 			t.Errorf("%s: panics with %q", name, s)
@@ -134,9 +134,9 @@ func TestRemoveTellsWhetherASignalHadThatHandler(t *testing.T) {
 	defer signal.Stop(keep)
 	l := started(t)
 	fn, calls := told()
-	next := must(l.NextSignal(fn, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGUSR1))
+	next := must(reactor.NextSignal(l, fn, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGUSR1))
 	always := must(l.AddSignal(syscall.SIGUSR1, fn))
-	prevented := must(l.NextSignal(func(os.Signal) { t.Error("a removed handler is called") }, syscall.SIGUSR1))
+	prevented := must(reactor.NextSignal(l, func(os.Signal) { t.Error("a removed handler is called") }, syscall.SIGUSR1))
 	left := must(l.AddSignal(syscall.SIGUSR2, fn))
 	last := make(chan bool)
 	must(l.AddSignal(syscall.SIGUSR1, func(os.Signal) { last <- true }))
@@ -188,7 +188,7 @@ func TestSignalThatHasComeCanBeRemoved(t *testing.T) {
 		fn := func(os.Signal) { t.Errorf("called; the next signal only: %v", next) }
 		var remove func() bool
 		if next {
-			remove = must(l.NextSignal(fn, syscall.SIGUSR1))
+			remove = must(reactor.NextSignal(l, fn, syscall.SIGUSR1))
 		} else {
 			remove = must(l.AddSignal(syscall.SIGUSR1, fn))
 		}
@@ -252,7 +252,7 @@ func TestSignalHandlersComeAndGoFromAnyGoroutine(t *testing.T) {
 					add := l.AddSignal
 					if j%2 == 0 {
 						add = func(sig os.Signal, fn func(os.Signal)) (func() bool, error) {
-							return l.NextSignal(fn, sig, syscall.SIGUSR2)
+							return reactor.NextSignal(l, fn, sig, syscall.SIGUSR2)
 						}
 					}
 					remove, err := add(syscall.SIGUSR1, func(os.Signal) {})
@@ -343,7 +343,7 @@ var signalScenes = map[string]func(){
 		l := must(reactor.New())
 		must0(l.Start())
 		fn, calls := told()
-		must(l.NextSignal(fn, syscall.SIGINT, syscall.SIGTERM))
+		must(reactor.NextSignal(l, fn, syscall.SIGINT, syscall.SIGTERM))
 		raise(syscall.SIGINT)
 		fmt.Println("next:", <-calls)
 		raise(syscall.SIGTERM)
@@ -351,7 +351,7 @@ var signalScenes = map[string]func(){
 	},
 	"signals: the next one only, and the loop stalls": func() {
 		l := must(reactor.New())
-		must(l.NextSignal(func(os.Signal) { fmt.Println("the loop is not stalled") }, syscall.SIGINT, syscall.SIGTERM))
+		must(reactor.NextSignal(l, func(os.Signal) { fmt.Println("the loop is not stalled") }, syscall.SIGINT, syscall.SIGTERM))
 		l.CallSoon(func() {
 			for { // the first may be told of a little later than it comes
 				raise(syscall.SIGTERM)
@@ -405,12 +405,12 @@ func ExampleLoop_AddSignal() {
 }
 
 // The first SIGTERM is answered with care; a second one, that somebody sends who has lost patience, ends the process.
-func ExampleLoop_NextSignal() {
+func ExampleNextSignal() {
 	loop, err := reactor.New()
 	if err != nil {
 		panic(err)
 	}
-	loop.NextSignal(func(sig os.Signal) {
+	reactor.NextSignal(loop, func(sig os.Signal) {
 		fmt.Println(sig, "- closing")
 		loop.Close() // on the loop it only begins that
 	}, syscall.SIGINT, syscall.SIGTERM)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/internal/poll"
 	"github.com/corobridge/corobridge/reactor"
 )
@@ -102,7 +103,7 @@ func TestTheLastRoundCounts(t *testing.T) {
 	var clock fakeClock
 	l := newLoop(t, clock.option(), reactor.WithDebug(time.Hour))
 	l.CallSoon(func() {
-		l.AtTurnEnd(run(func() { clock.advance(2 * time.Second) }))
+		core(l).At(loop.TurnEnd, run(func() { clock.advance(2 * time.Second) }))
 		clock.advance(time.Second)
 		l.Stop()
 	})

@@ -31,7 +31,7 @@ var ways = []struct {
 	late  bool  // it is taken while the loop closes, too
 }{
 	{"CallSoon", (*reactor.Loop).CallSoon, 1_000_000, false, false},
-	{"Post", func(l *reactor.Loop, fn func()) error { return l.Post(&posted{fn}) }, 1_000_000, false, true},
+	{"Post", func(l *reactor.Loop, fn func()) error { return core(l).Post(&posted{fn}) }, 1_000_000, false, true},
 	{"CallLater", func(l *reactor.Loop, fn func()) error {
 		if l.CallLater(0, fn) == (reactor.Timer{}) {
 			return reactor.ErrClosed
@@ -151,9 +151,9 @@ func TestACallThatComesLastIsNotLost(t *testing.T) {
 	l := newLoop(t)
 	var err error
 	ran := false
-	l.Local("last", func() any {
+	core(l).Local("last", func() any {
 		return closer(func() error { // all tasks have ended, and nothing was ready
-			elsewhere(func() { err = l.Post(run(func() { ran = true })) })
+			elsewhere(func() { err = core(l).Post(run(func() { ran = true })) })
 			return nil
 		})
 	})

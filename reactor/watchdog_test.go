@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/internal/world"
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
@@ -151,12 +152,12 @@ func TestAStallIsToldWhileItLasts(t *testing.T) {
 			alarm.advance(1)
 			l.CallSoon(func() {})
 		}},
-		"flush":       {"flush reactor_test.run", func(l *reactor.Loop, fn func()) { l.CallSoon(func() { l.AtBatchEnd(run(fn)) }) }},
-		"end of turn": {"end of turn reactor_test.run", func(l *reactor.Loop, fn func()) { l.CallSoon(func() { l.AtTurnEnd(run(fn)) }) }},
+		"flush":       {"flush reactor_test.run", func(l *reactor.Loop, fn func()) { l.CallSoon(func() { core(l).At(loop.BatchEnd, run(fn)) }) }},
+		"end of turn": {"end of turn reactor_test.run", func(l *reactor.Loop, fn func()) { l.CallSoon(func() { core(l).At(loop.TurnEnd, run(fn)) }) }},
 		"before poll": {"before poll ", func(l *reactor.Loop, fn func()) {
 			l.CallSoon(func() {
 				var remove func()
-				remove = l.BeforePoll(func() { remove(); fn() })
+				remove = beforePoll(l, func() { remove(); fn() })
 			})
 		}},
 		"reader": {"ready ", func(l *reactor.Loop, fn func()) {
@@ -165,7 +166,7 @@ func TestAStallIsToldWhileItLasts(t *testing.T) {
 		}},
 		"the first step of a task": {"callback *reactor_test.job", func(l *reactor.Loop, fn func()) { start(l, fn) }},
 		"a later step": {"task", func(l *reactor.Loop, fn func()) {
-			start(l, func() { l.Coroutines().Running().Yield(); fn() })
+			start(l, func() { core(l).Coroutines().Running().Yield(); fn() })
 		}},
 	}
 	for name, tt := range tests {
@@ -299,7 +300,7 @@ func TestCloseInStalledOnlyBeginsIt(t *testing.T) {
 		"group": func(g *reactor.LoopGroup) error { return g.Close() },
 		"group, of which a loop does not run": func(g *reactor.LoopGroup) error {
 			g.Loops()[1].Stop()
-			for panicOf(func() { g.Loops()[1].SetPoller(reactor.Poll) }) != nil { // until it runs no more
+			for panicOf(func() { core(g.Loops()[1]).SetPoller(reactor.Poll) }) != nil { // until it runs no more
 				runtime.Gosched()
 			}
 			return g.Close()

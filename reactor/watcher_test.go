@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/internal/poll/polltest"
 	"github.com/corobridge/corobridge/reactor"
 )
@@ -181,7 +182,7 @@ func TestDescriptorsThatCannotBeWatched(t *testing.T) {
 		for name, call := range map[string]func() error{
 			"AddReader": func() error { return l.AddReader(tt.fd, func() {}) },
 			"AddWriter": func() error { return l.AddWriter(tt.fd, func() {}) },
-			"Attach":    func() error { _, err := l.Attach(tt.fd, handler(nil)); return err },
+			"Attach":    func() error { _, err := attach(l, tt.fd, handler(nil)); return err },
 		} {
 			err := call()
 			if !errors.Is(err, tt.is) || !strings.HasPrefix(err.Error(), "reactor: watch descriptor ") {
@@ -252,10 +253,10 @@ func TestWatchesFromGoroutinesWhileTheLoopSleeps(t *testing.T) {
 func TestAttachIsEdgeTriggered(t *testing.T) {
 	eachPoller(t, func(t *testing.T, l *reactor.Loop) {
 		a, b := pair(t)
-		var got reactor.Events
+		var got loop.Events
 		calls := 0
-		s := must(l.Attach(a.fd, handler(func(e reactor.Events) { got |= e; calls++ })))
-		step := func(want reactor.Events, most int) {
+		s := must(attach(l, a.fd, handler(func(e loop.Events) { got |= e; calls++ })))
+		step := func(want loop.Events, most int) {
 			t.Helper()
 			got, calls = 0, 0
 			turns(t, l, 3)
@@ -263,22 +264,22 @@ func TestAttachIsEdgeTriggered(t *testing.T) {
 				t.Errorf("%d calls with %b, want %b", calls, got, want)
 			}
 		}
-		step(reactor.Writable, 1)
+		step(loop.Writable, 1)
 		b.write("abc")
 		got, calls = 0, 0
 		turns(t, l, 3)
-		if got&reactor.Readable == 0 || calls != 1 {
+		if got&loop.Readable == 0 || calls != 1 {
 			t.Errorf("data: %d calls with %b", calls, got)
 		}
 		a.read(1) // not all
 		step(0, 0)
 		a.read(10)
 		a.read(10) // blocks
-		s.Blocked(reactor.Readable)
+		s.Blocked(loop.Readable)
 		b.write("d")
 		got, calls = 0, 0
 		turns(t, l, 3)
-		if got&reactor.Readable == 0 || calls != 1 {
+		if got&loop.Readable == 0 || calls != 1 {
 			t.Errorf("more data: %d calls with %b", calls, got)
 		}
 		must0(s.Detach())
@@ -294,12 +295,12 @@ func TestARegistrationCostsOneCall(t *testing.T) {
 	for range 10 {
 		a, b := pair(t)
 		n := 0
-		s := must(l.Attach(a.fd, handler(func(reactor.Events) { n++ })))
+		s := must(attach(l, a.fd, handler(func(loop.Events) { n++ })))
 		for range 5 {
 			b.write("x")
 			turns(t, l, 1)
 			a.read(10)
-			s.Blocked(reactor.Readable)
+			s.Blocked(loop.Readable)
 		}
 		s.Closing()
 		s.Closing()
@@ -320,12 +321,12 @@ func TestAStaleEventDoesNotReachTheNewOwner(t *testing.T) {
 	eachPoller(t, func(t *testing.T, l *reactor.Loop) {
 		const n = 16
 		var ends []*end
-		var sources []*reactor.Source
+		var sources []*loop.Source
 		called, fresh := 0, 0
 		for range n {
 			a, b := pair(t)
 			ends = append(ends, a)
-			s := must(l.Attach(a.fd, handler(func(reactor.Events) {
+			s := must(attach(l, a.fd, handler(func(loop.Events) {
 				if called++; called > 1 {
 					return
 				}
@@ -335,8 +336,8 @@ func TestAStaleEventDoesNotReachTheNewOwner(t *testing.T) {
 				}
 				for range n {
 					c, d := pair(t)
-					must(l.Attach(c.fd, handler(func(e reactor.Events) {
-						if fresh++; e&reactor.Readable != 0 {
+					must(attach(l, c.fd, handler(func(e loop.Events) {
+						if fresh++; e&loop.Readable != 0 {
 							t.Error("an event of an earlier owner of the number")
 						}
 					})))
@@ -364,7 +365,7 @@ func TestDetachFromGoroutines(t *testing.T) {
 		helpers.Go(func() {
 			for range 200 {
 				a, b := pair2()
-				s := must(l.Attach(a.fd, handler(func(reactor.Events) {})))
+				s := must(attach(l, a.fd, handler(func(loop.Events) {})))
 				b.write("x")
 				var both sync.WaitGroup
 				for range 2 {
@@ -406,17 +407,17 @@ func TestDetachWithoutAnAttachDoesNothing(t *testing.T) {
 	a, b := pair(t)
 	other := newLoop(t)
 	must0(other.Close())
-	var never, refused, late reactor.Source
+	var never, refused, late loop.Source
 	calls := 0
-	must(l.Attach(a.fd, handler(func(reactor.Events) { calls++ })))
-	if err := refused.Attach(l, a.fd, handler(func(reactor.Events) { t.Error("called") })); !errors.Is(err, unix.EEXIST) {
+	must(attach(l, a.fd, handler(func(loop.Events) { calls++ })))
+	if err := refused.Attach(core(l), a.fd, handler(func(loop.Events) { t.Error("called") })); !errors.Is(err, unix.EEXIST) {
 		t.Errorf("a second Attach: %v", err)
 	}
-	if err := late.Attach(other, a.fd, handler(func(reactor.Events) { t.Error("called") })); err != reactor.ErrClosed {
+	if err := late.Attach(core(other), a.fd, handler(func(loop.Events) { t.Error("called") })); err != reactor.ErrClosed {
 		t.Errorf("Attach to a closed loop: %v", err)
 	}
 	for range 2 {
-		for _, s := range []*reactor.Source{&never, &refused, &late} {
+		for _, s := range []*loop.Source{&never, &refused, &late} {
 			must0(s.Detach())
 			s.Closing()
 		}
@@ -424,7 +425,7 @@ func TestDetachWithoutAnAttachDoesNothing(t *testing.T) {
 	c, d := pair(t)
 	more := 0
 	for _, end := range []*end{c, d} {
-		must(l.Attach(end.fd, handler(func(reactor.Events) { more++ })))
+		must(attach(l, end.fd, handler(func(loop.Events) { more++ })))
 	}
 	turns(t, l, 1)
 	b.write("x")

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/internal/world"
 	"github.com/corobridge/corobridge/reactor"
 )
@@ -95,16 +96,17 @@ func lookup(ctx context.Context, loop *reactor.Loop, host string) ([]netip.Addr,
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{ip}, nil
 	}
-	release, err := loop.Hold("lookup of " + host)
+	core := coreOf(loop)
+	release, err := core.Hold("lookup of " + host)
 	if err != nil {
 		return nil, err
 	}
 	found, promise := future.New[[]netip.Addr]()
 	bounded, cancel := context.WithCancelCause(ctx)
-	loop.World().Go(func() {
+	core.World().Go(func() {
 		defer release()
 		defer cancel(nil)
-		promise.CompleteBy(func() ([]netip.Addr, error) { return loop.World().LookupHost(bounded, host) })
+		promise.CompleteBy(func() ([]netip.Addr, error) { return core.World().LookupHost(bounded, host) })
 	})
 	return found.Await(ctx)
 }
@@ -117,3 +119,6 @@ func loopOf(ctx context.Context, op string) *reactor.Loop {
 	}
 	return l
 }
+
+// coreOf returns the inside of a loop.
+func coreOf(l *reactor.Loop) *loop.Core { return loop.From(l.Context()) }

@@ -101,7 +101,7 @@ func TestAnEventThatBringsNothingWakesNobody(t *testing.T) {
 			})
 			until(func() bool { return stream.ReaderWaits(conn) })
 			steps := func() (n uint64) {
-				onLoop(t, l, func() { n = l.Coroutines().Steps() })
+				onLoop(t, l, func() { n = statsOf(l).TaskSteps })
 				return n
 			}
 			before := steps()

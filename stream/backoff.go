@@ -67,8 +67,8 @@ func (l *Listener) pause(err error) error {
 		l.mu.Unlock()
 		return ErrWouldBlock
 	}
-	warn := l.backoff.begin(l.loop.Clock().Now())
-	if l.backoff.lastsTooLong(l.loop.Clock().Now()) && isOneOf(err, syscall.EMFILE, syscall.ENFILE) {
+	warn := l.backoff.begin(l.core.World().Now())
+	if l.backoff.lastsTooLong(l.core.World().Now()) && isOneOf(err, syscall.EMFILE, syscall.ENFILE) {
 		l.turnAway()
 	}
 	l.backoff.timer = l.loop.CallLater(acceptPause, l.resume)
@@ -77,9 +77,9 @@ func (l *Listener) pause(err error) error {
 	l.eachStreams(func(s *streams) { s.paused = append(s.paused, l) })
 	l.mu.Unlock()
 	if warn {
-		l.loop.Logger().Warn("stream: accepting pauses", slog.String("listener", l.Addr().String()), slog.Any("error", err))
+		l.core.Logger().Warn("stream: accepting pauses", slog.String("listener", l.Addr().String()), slog.Any("error", err))
 	}
-	l.loop.Backoff("accept", err, acceptPause)
+	l.core.Backoff("accept", err, acceptPause)
 	return ErrWouldBlock
 }
 
@@ -114,7 +114,7 @@ func (l *Listener) enough() {
 // pauseForATurn lets others have their turn when connections keep coming that have gone again. It is called locked.
 func (l *Listener) pauseForATurn() {
 	l.backoff.paused = true
-	l.loop.Post(callback(l.resume)) // a closed loop closes its listeners
+	l.core.Post(callback(l.resume)) // a closed loop closes its listeners
 }
 
 // resumeSoon brings the resume forward, since a connection has been closed. It moves the one that is scheduled: a second would end the
@@ -124,7 +124,7 @@ func (l *Listener) resumeSoon() {
 	defer l.mu.Unlock()
 	if l.backoff.timer.Stop() {
 		l.backoff.timer = reactor.Timer{}
-		l.loop.Post(callback(l.resume))
+		l.core.Post(callback(l.resume))
 	}
 }
 

@@ -129,6 +129,6 @@ func (ps *places) wait() {
 // warn logs whom wait waits for, once that should be over: handlers that mind no context, or whose loop was stopped.
 func (ps *places) warn(loop *reactor.Loop) {
 	if ps.cancelled.Load() {
-		loop.Logger().Warn("stream: Serve is waiting for handlers whose contexts have ended", "loop", ps.waits.Load(), "loops", len(ps.all))
+		coreOf(loop).Logger().Warn("stream: Serve is waiting for handlers whose contexts have ended", "loop", ps.waits.Load(), "loops", len(ps.all))
 	}
 }

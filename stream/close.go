@@ -37,7 +37,7 @@ func (c *Conn) Close() error {
 // shutLater keeps the loop until what is unsent has been sent, or the bound is over.
 func (e *endpoint) shutLater() {
 	l := e.loop()
-	release, err := l.Hold(fmt.Sprintf("unsent bytes for %s", e.remote()))
+	release, err := e.core().Hold(fmt.Sprintf("unsent bytes for %s", e.remote()))
 	if err != nil {
 		e.shut(err)
 		return
@@ -99,7 +99,7 @@ func (e *endpoint) shut(cause error) {
 		}
 	}
 	if e.notify != nil {
-		e.loop().Post(callback(e.notify))
+		e.core().Post(callback(e.notify))
 	}
 }
 

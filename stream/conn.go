@@ -23,7 +23,7 @@ type Conn struct {
 // newConn returns a handle to e.
 func newConn(e *endpoint) *Conn {
 	c := &e.first // in the endpoint's own memory
-	watched := e.loop().Debug()
+	watched := e.core().Debug()
 	if e.epoch > 0 || watched {
 		c = &Conn{epoch: e.epoch}
 	}

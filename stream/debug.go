@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"runtime"
 
-	"github.com/corobridge/corobridge/reactor"
+	"github.com/corobridge/corobridge/internal/loop"
 )
 
 // watchHandle makes the loop report it when c, a new handle to e, is collected while it could still be closed. It is for debug mode:
 // the loop has the endpoint, and what lies in that is never collected, so such a handle is one of its own.
 func watchHandle(c *Conn, e *endpoint) {
-	runtime.AddCleanup(c, (*abandoned).tell, &abandoned{e, c.epoch, e.loop().Site()})
+	runtime.AddCleanup(c, (*abandoned).tell, &abandoned{e, c.epoch, e.core().Site()})
 }
 
 // abandoned is a handle that nobody has any more.
@@ -27,9 +27,9 @@ func (a *abandoned) tell() {
 	gone := e.usable(a.epoch) != nil
 	e.unlock()
 	if !gone {
-		e.loop().Post(callback(func() {
+		e.core().Post(callback(func() {
 			err := fmt.Errorf("stream: the connection to %v was collected without Close", e.remote())
-			e.loop().Report(reactor.Exception{Op: "connection", Err: err, Site: a.site})
+			e.core().Report(loop.Exception{Op: "connection", Err: err, Site: a.site})
 		}))
 	}
 }

@@ -72,7 +72,7 @@ func connect(ctx context.Context, loop *reactor.Loop, t target, o options) (*Con
 	if ctx.Err() != nil {
 		return nil, coro.Cause(ctx)
 	}
-	k := loop.World()
+	k := coreOf(loop).World()
 	fd, errno := k.Socket(t.network, t.dual)
 	if errno != 0 {
 		return nil, sysError("socket", errno)

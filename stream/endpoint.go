@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/corobridge/corobridge/internal/coro"
+	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -92,7 +93,7 @@ type rarities struct {
 // lock also notes whether the caller runs on the loop, since much depends on that.
 func (e *endpoint) lock() {
 	e.mu.Lock()
-	e.onLoop = e.streams.loop.InLoop()
+	e.onLoop = e.streams.core.InLoop()
 }
 
 func (e *endpoint) unlock() { e.mu.Unlock() }
@@ -106,6 +107,7 @@ func (e *endpoint) lender() *lender {
 }
 
 func (e *endpoint) loop() *reactor.Loop { return e.streams.loop }
+func (e *endpoint) core() *loop.Core    { return e.streams.core }
 func (e *endpoint) remote() net.Addr    { return e.transport.remoteAddr() }
 
 func (e *endpoint) rare() *rarities {

@@ -2,7 +2,10 @@
 
 package stream
 
-import "github.com/corobridge/corobridge/reactor"
+import (
+	"github.com/corobridge/corobridge/internal/loop"
+	"github.com/corobridge/corobridge/reactor"
+)
 
 // HoldsMemory reports whether the connection has a buffer.
 func HoldsMemory(c *Conn) bool {
@@ -71,19 +74,19 @@ func EndWaits(c *Conn) bool {
 }
 
 // becomes tells a connection what its transport has become ready for.
-func becomes(e *endpoint, ev reactor.Events) {
-	if t, ok := e.transport.(reactor.ReadyHandler); ok {
+func becomes(e *endpoint, ev loop.Events) {
+	if t, ok := e.transport.(loop.ReadyHandler); ok {
 		t.Ready(ev)
 		return
 	}
 	e.lock()
-	e.ready(ev&reactor.Readable != 0, ev&reactor.Writable != 0)
+	e.ready(ev&loop.Readable != 0, ev&loop.Writable != 0)
 }
 
 // BecomesWritable tells the connection, on its loop, that it may write.
 func BecomesWritable(c *Conn) {
 	if e := c.e.Load(); e != nil {
-		becomes(e, reactor.Writable)
+		becomes(e, loop.Writable)
 	}
 }
 
@@ -159,7 +162,7 @@ func FreeBytes(l *reactor.Loop) (n int) {
 // BecomesReadable tells the connection, on its loop, that it may read.
 func BecomesReadable(c *Conn) {
 	if e := c.e.Load(); e != nil {
-		becomes(e, reactor.Readable)
+		becomes(e, loop.Readable)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/internal/world"
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
@@ -57,7 +58,7 @@ func unblock(c *stream.Conn) {
 
 // faultyOf returns the loop's faulty kernel, if it has one, also below the layer of faults that the environment may ask for.
 func faultyOf(l *reactor.Loop) (*faulty, bool) {
-	return worldtest.Find[*faulty](l.World())
+	return worldtest.Find[*faulty](loop.From(l.Context()).World())
 }
 
 // noFaults keeps a loop whose calls or bytes are counted from what the environment may ask for.

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/corobridge/corobridge/internal/coro"
+	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/internal/world"
 	"github.com/corobridge/corobridge/reactor"
 )
@@ -17,9 +18,10 @@ import (
 // Listener accepts connections. Its methods may be called from tasks and goroutines; TryAccept, Addr and Close from callbacks too.
 type Listener struct {
 	loop    *reactor.Loop
+	core    *loop.Core
 	kernel  world.Kernel
 	fd      int
-	source  *reactor.Source
+	source  loop.Source
 	own     addr
 	options options
 	unhook  func() // of the loop's Close
@@ -56,7 +58,8 @@ func Listen(ctx context.Context, network, address string, opts ...Option) (*List
 }
 
 func listen(loop *reactor.Loop, t target, o options) (*Listener, error) {
-	k := loop.World()
+	core := coreOf(loop)
+	k := core.World()
 	fd, errno := k.Socket(t.network, t.dual)
 	if errno != 0 {
 		return nil, sysError("socket", errno)
@@ -65,15 +68,14 @@ func listen(loop *reactor.Loop, t target, o options) (*Listener, error) {
 		k.Close(fd)
 		return nil, err
 	}
-	l := &Listener{loop: loop, kernel: k, fd: fd, options: o, own: t.addr}
+	l := &Listener{loop: loop, core: core, kernel: k, fd: fd, options: o, own: t.addr}
 	l.backoff.init(k, t.network)
 	if t.network != "unix" {
 		l.own, _ = k.LocalAddr(fd) // the port that was chosen
 	}
 	l.mu.Lock() // the first event may come before there is a source
 	defer l.mu.Unlock()
-	var err error
-	if l.source, err = loop.Attach(fd, l); err != nil {
+	if err := l.source.Attach(core, fd, l); err != nil {
 		removePath(k, l.own)
 		l.backoff.dropReserve(k)
 		k.Close(fd)
@@ -116,7 +118,7 @@ func (l *Listener) SetBacklog(n int) error {
 func (l *Listener) Addr() net.Addr { return netAddr(l.own) }
 
 // Ready is told by the loop that there is somebody to accept.
-func (l *Listener) Ready(reactor.Events) {
+func (l *Listener) Ready(loop.Events) {
 	l.mu.Lock()
 	l.ready = true
 	l.tellAcceptors()
@@ -255,7 +257,7 @@ func (l *Listener) acceptOne() (int, addr, error) {
 			return fd, peer, nil
 		case errno == syscall.EAGAIN:
 			l.ready = false
-			l.source.Blocked(reactor.Readable)
+			l.source.Blocked(loop.Readable)
 		case !cameAndWent(errno):
 			return 0, addr{}, fmt.Errorf("stream: accept %s: %w", l.Addr(), sysError("accept", errno))
 		}
@@ -290,7 +292,7 @@ func (l *Listener) Close() error {
 	l.backoff.dropReserve(l.kernel)
 	wakeAll(&l.waiters)
 	if l.notify != nil {
-		l.loop.Post(callback(l.notify))
+		l.core.Post(callback(l.notify))
 	}
 	return sysError("close", errno)
 }

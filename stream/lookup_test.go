@@ -53,7 +53,7 @@ func TestADialByNameDoesNotWaitForBlockingCalls(t *testing.T) {
 			return task.Blocking(ctx, func(context.Context) (int, error) { <-goOn; return 0, nil })
 		}))
 	}
-	until(func() bool { running, queued := l.Offloaded(); return running == 2 && queued == 2 })
+	until(func() bool { s := statsOf(l); return s.Offloaded == 2 && s.OffloadQueue == 2 })
 	inTask(t, l, func(ctx context.Context) {
 		c, err := stream.Dial(ctx, "tcp4", address)
 		mustBe(t, "Dial", err, nil)

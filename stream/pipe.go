@@ -71,7 +71,7 @@ func (d *doorbell) ring(dir direction) {
 	first := d.pending == [2]bool{}
 	d.pending[dir] = true
 	if first {
-		d.end.loop().Post(d) // a closed loop has closed its connections
+		d.end.core().Post(d) // a closed loop has closed its connections
 	}
 }
 

@@ -136,7 +136,7 @@ func (s *Server) serve(ctx context.Context, c *Conn) {
 func (s *Server) report(loop *reactor.Loop, c *Conn, err error) {
 	defer func() { // a panic of OnError must not end the other handlers
 		if v := recover(); v != nil {
-			loop.Report(reactor.Exception{Op: "Server.OnError", Err: coro.Recovered(v)})
+			coreOf(loop).Report(reactor.Exception{Op: "Server.OnError", Err: coro.Recovered(v)})
 		}
 	}()
 	if s.OnError != nil {
@@ -145,6 +145,6 @@ func (s *Server) report(loop *reactor.Loop, c *Conn, err error) {
 	}
 	var p *task.PanicError
 	if errors.As(err, &p) {
-		loop.Report(reactor.Exception{Op: "handler of a connection", Err: err})
+		coreOf(loop).Report(reactor.Exception{Op: "handler of a connection", Err: err})
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"syscall"
 
+	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/internal/world"
 	"github.com/corobridge/corobridge/reactor"
 )
@@ -27,7 +28,7 @@ import (
 //
 // In these cases the socket reads on until recv would block.
 type socket struct {
-	reactor.Source
+	loop.Source
 	// Guarded by the endpoint's mutex.
 	readable bool
 	writable bool
@@ -39,18 +40,18 @@ type socket struct {
 // tellsUrgent is false where kqueue has no filter for urgent data.
 const tellsUrgent = runtime.GOOS != "freebsd" && runtime.GOOS != "netbsd"
 
-func (s *socket) kernel() world.World { return s.Loop().World() }
+func (s *socket) kernel() world.World { return s.Core().World() }
 
 // told notes what an event says, and tells the endpoint. It is called on the loop.
-func (s *socket) told(e *endpoint, ev reactor.Events) {
-	const end = reactor.ReadHangup | reactor.Hangup | reactor.Error
-	in := ev&(reactor.Readable|reactor.Priority|end) != 0
-	out := ev&(reactor.Writable|reactor.Hangup|reactor.Error) != 0
+func (s *socket) told(e *endpoint, ev loop.Events) {
+	const end = loop.ReadHangup | loop.Hangup | loop.Error
+	in := ev&(loop.Readable|loop.Priority|end) != 0
+	out := ev&(loop.Writable|loop.Hangup|loop.Error) != 0
 	e.lock()
 	s.readable = s.readable || in
 	s.writable = s.writable || out
 	s.ending = s.ending || ev&end != 0
-	s.urgent = s.urgent || ev&reactor.Priority != 0
+	s.urgent = s.urgent || ev&loop.Priority != 0
 	e.ready(in, out)
 }
 
@@ -81,7 +82,7 @@ func (s *socket) read(p []byte) (n int, more bool, err error) {
 
 func (s *socket) emptied() {
 	s.readable = false
-	s.Blocked(reactor.Readable)
+	s.Blocked(loop.Readable)
 }
 
 func (s *socket) write(p []byte) (n int, more bool, err error) {
@@ -99,7 +100,7 @@ func (s *socket) write(p []byte) (n int, more bool, err error) {
 		return n, true, nil
 	}
 	s.writable = false
-	s.Blocked(reactor.Writable)
+	s.Blocked(loop.Writable)
 	return n, false, nil
 }
 
@@ -138,8 +139,8 @@ type (
 	}
 )
 
-func (t *tcpEndpoint) Ready(ev reactor.Events)  { t.told(&t.endpoint, ev) }
-func (u *unixEndpoint) Ready(ev reactor.Events) { u.told(&u.endpoint, ev) }
+func (t *tcpEndpoint) Ready(ev loop.Events)  { t.told(&t.endpoint, ev) }
+func (u *unixEndpoint) Ready(ev loop.Events) { u.told(&u.endpoint, ev) }
 
 func (t *tcpEndpoint) remoteAddr() net.Addr  { return netAddr(addr{IP: t.peer}) }
 func (u *unixEndpoint) remoteAddr() net.Addr { return netAddr(addr{Path: u.peer}) }
@@ -159,7 +160,7 @@ func adopt(loop *reactor.Loop, fd int, peer addr, writable bool) (*Conn, error) 
 		err = attach(loop, fd, e, &u.socket, u, writable)
 	}
 	if err != nil {
-		loop.World().Close(fd)
+		coreOf(loop).World().Close(fd)
 		return nil, err
 	}
 	return newConn(e), nil
@@ -168,7 +169,7 @@ func adopt(loop *reactor.Loop, fd int, peer addr, writable bool) (*Conn, error) 
 // socketEndpoint is a tcpEndpoint or a unixEndpoint.
 type socketEndpoint interface {
 	transport
-	reactor.ReadyHandler
+	loop.ReadyHandler
 }
 
 func attach(loop *reactor.Loop, fd int, e *endpoint, s *socket, t socketEndpoint, writable bool) error {
@@ -179,7 +180,7 @@ func attach(loop *reactor.Loop, fd int, e *endpoint, s *socket, t socketEndpoint
 	if err := e.streams.add(e); err != nil {
 		return err
 	}
-	err := s.Attach(loop, fd, t)
+	err := s.Attach(e.streams.core, fd, t)
 	if err != nil {
 		e.closed = true
 		e.streams.remove(e)

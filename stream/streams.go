@@ -4,12 +4,14 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/reactor"
 )
 
 // streams is what this package keeps for a loop.
 type streams struct {
 	loop      *reactor.Loop
+	core      *loop.Core
 	lender    lender // on the loop
 	elsewhere lender
 	away      atomic.Int64 // what elsewhere has lent
@@ -42,8 +44,9 @@ func StatsOf(l *reactor.Loop) Stats {
 type streamsKey struct{}
 
 func streamsOf(l *reactor.Loop) *streams {
-	return l.Local(streamsKey{}, func() any {
-		s := &streams{loop: l}
+	core := coreOf(l)
+	return core.Local(streamsKey{}, func() any {
+		s := &streams{loop: l, core: core}
 		s.elsewhere.away = &s.away
 		return s
 	}).(*streams)

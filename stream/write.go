@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"github.com/corobridge/corobridge/internal/coro"
+	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/internal/world"
 )
 
@@ -94,7 +95,7 @@ func (e *endpoint) marks() (low, high int) {
 func (e *endpoint) flushLater() {
 	if !e.dirty && e.mayWrite {
 		e.dirty = true
-		e.loop().AtBatchEnd((*batchFlush)(e))
+		e.core().At(loop.BatchEnd, (*batchFlush)(e))
 	}
 }
 
@@ -185,7 +186,7 @@ func (e *endpoint) failWrite(err error) {
 		e.mayRead = true // what is there already comes first
 		wake(&e.reader)
 		if e.notify != nil {
-			e.loop().Post(callback(e.notify))
+			e.core().Post(callback(e.notify))
 		}
 	}
 }

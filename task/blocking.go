@@ -5,6 +5,7 @@ import (
 
 	"github.com/corobridge/corobridge/future"
 	"github.com/corobridge/corobridge/internal/coro"
+	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -31,7 +32,7 @@ func Blocking[T any](ctx context.Context, fn func(ctx context.Context) (T, error
 	}
 	f, p := future.New[T]()
 	inner, cancel := context.WithCancelCause(ctx)
-	withdraw, err := loopOf(c).Offload(func() {
+	withdraw, err := loopOf(c).Owner().(*reactor.Loop).Offload(func() {
 		defer cancel(nil)
 		p.CompleteBy(func() (T, error) { return fn(inner) })
 	}, nil)
@@ -49,7 +50,7 @@ func Blocking[T any](ctx context.Context, fn func(ctx context.Context) (T, error
 }
 
 // reportLate sees to it that a panic that f has is reported, unless that is err, which its only waiter was told.
-func reportLate[T any](l *reactor.Loop, f *future.Future[T], err error) {
+func reportLate[T any](l *loop.Core, f *future.Future[T], err error) {
 	f.OnDone(future.Inline, func(_ T, late error) {
 		if p, ok := late.(*PanicError); ok && err != late {
 			l.Post(posted(func() { l.Report(reactor.Exception{Op: "blocking", Err: p}) }))

@@ -45,13 +45,13 @@ func TestBlockingThatHasNotBegunNeverRuns(t *testing.T) {
 					return task.Blocking(ctx, func(context.Context) (int, error) { t.Error("it ran"); return 0, nil })
 				})
 				task.Yield(ctx)
-				if r, q := loop.Offloaded(); r != 1 || q != 1 {
+				if r, q := offloaded(loop); r != 1 || q != 1 {
 					t.Errorf("%d run, %d are queued", r, q)
 				}
 				cancel(tk)
 				_, err := tk.Await(ctx)
 				wantErr(t, err, context.Cause(inner))
-				if _, q := loop.Offloaded(); q != 0 {
+				if _, q := offloaded(loop); q != 0 {
 					t.Errorf("%d are queued", q)
 				}
 				free()
@@ -114,7 +114,7 @@ func TestBlockingRunsWholeOrNotAtAll(t *testing.T) {
 				wantErr(t, err, errTest)
 			}
 		}
-		eventually(ctx, func() bool { r, q := loop.Offloaded(); return r+q == 0 })
+		eventually(ctx, func() bool { r, q := offloaded(loop); return r+q == 0 })
 		if len(begun) != len(ended) {
 			t.Errorf("%d have begun, %d have ended", len(begun), len(ended))
 		}

@@ -62,7 +62,7 @@ func TestAllocations(t *testing.T) {
 			return func() {
 				var f *future.Future[int]
 				f, resolve.p = future.New[int]()
-				loop.Post(resolve)
+				coreOf(loop).Post(resolve)
 				f.Await(c)
 			}
 		}

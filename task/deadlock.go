@@ -134,25 +134,24 @@ const (
 	lookRest = 20
 )
 
-// beforeSleep is called by the loop. forever is whether that knows nothing that could end its sleep, and again in how long it is to be called
-// again, if not 0.
-func (s *scheduler) beforeSleep(forever bool) (again time.Duration) {
+// beforeSleep is called by the loop when it is about to block.
+func (s *scheduler) beforeSleep() {
 	w := &s.inspection.vigil
-	forever = forever && !w.idle
+	forever := s.loop.SleepsForever() && !w.idle
 	if w.steps == s.pool.Steps() && !forever {
-		return 0 // nobody has begun to wait since
+		return // nobody has begun to wait since
 	}
-	clock := s.loop.Clock()
+	clock := s.loop.World()
 	began := clock.Now()
 	if began < w.next {
-		return w.next - began
+		s.loop.LookAgain(w.next - began)
+		return
 	}
 	s.lookOut(forever)
 	now := clock.Now()
 	if took := now - began; took >= longLook {
 		w.next = now + lookRest*took
 	}
-	return 0
 }
 
 // lookOut reports the cycles that are new, and if forever is true, that all wait.

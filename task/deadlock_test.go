@@ -299,7 +299,7 @@ func TestALoopWhoseTasksCanNeverWakeIsReportedOnce(t *testing.T) {
 	}{
 		"nothing comes": {func(context.Context, *reactor.Loop) func() { return func() {} }, true},
 		"a signal would end it": {func(_ context.Context, l *reactor.Loop) func() {
-			remove, _ := l.NextSignal(func(os.Signal) {}, os.Interrupt)
+			remove, _ := reactor.NextSignal(l, func(os.Signal) {}, os.Interrupt)
 			return func() { remove() }
 		}, true},
 		"a timer": {func(_ context.Context, l *reactor.Loop) func() {

@@ -5,22 +5,20 @@ import (
 	"fmt"
 	"runtime/pprof"
 	"runtime/trace"
-	"time"
 
-	"github.com/corobridge/corobridge/internal/coro"
-	"github.com/corobridge/corobridge/reactor"
+	"github.com/corobridge/corobridge/internal/loop"
 )
 
 // inspection is what the loop's tasks do for those who look inside: nil for a loop that nobody looks at.
 type inspection struct {
 	labels bool
-	done   func(name string, err error, age time.Duration)
+	told   bool // an observer wants to know of the end of tasks
 	vigil  vigil
 }
 
-func newInspection(l *reactor.Loop) *inspection {
-	i := &inspection{labels: l.NamesTasks(), done: l.Observer().TaskDone}
-	if !i.labels && i.done == nil && !l.Debug() {
+func newInspection(l *loop.Core) *inspection {
+	i := &inspection{labels: l.NamesTasks(), told: l.Watched(func(o *loop.Observer) bool { return o.TaskDone != nil })}
+	if !i.labels && !i.told && !l.Debug() {
 		return nil
 	}
 	return i
@@ -29,13 +27,13 @@ func newInspection(l *reactor.Loop) *inspection {
 // note remembers where and when a task was started. It is called before the loop knows of it.
 func (s *scope) note() {
 	x := s.more()
-	x.site, x.born = s.sched.loop.Site(), s.sched.loop.Clock().Now()
+	x.site, x.born = s.sched.loop.Site(), s.sched.loop.World().Now()
 }
 
-// TaskName is part of reactor.Named. A task without a name has that of the place where it was started, in debug mode.
+// TaskName is part of loop.Named. A task without a name has that of the place where it was started, in debug mode.
 func (b *body[T]) TaskName() string { return b.scope.title() }
 
-// TaskSite is part of reactor.Named.
+// TaskSite is part of loop.Named.
 func (b *body[T]) TaskSite() string { return b.scope.site() }
 
 func (s *scope) title() string {
@@ -121,16 +119,10 @@ type parent struct{ context.Context }
 
 func (p *parent) String() string { return fmt.Sprint(p.Context) }
 
-// tellDone tells the observer that a task has ended.
+// tellDone tells the observers that a task has ended.
 func (s *scope) tellDone(err error) {
 	i := s.sched.inspection
-	if i == nil || i.done == nil {
-		return
+	if i != nil && i.told {
+		s.sched.loop.TaskDone(s.title(), err, s.sched.loop.World().Now()-s.extra.born)
 	}
-	defer func() {
-		if v := recover(); v != nil {
-			s.sched.loop.Report(reactor.Exception{Op: "observer", Err: coro.Recovered(v)})
-		}
-	}()
-	i.done(s.title(), err, s.sched.loop.Clock().Now()-s.extra.born)
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/corobridge/corobridge/future"
 	"github.com/corobridge/corobridge/internal/coro"
-	"github.com/corobridge/corobridge/reactor"
+	"github.com/corobridge/corobridge/internal/loop"
 )
 
 // Group is a golang.org/x/sync/errgroup.Group whose members are tasks: it has the same methods, so that a program changes
@@ -112,7 +112,7 @@ func (g *Group) context() context.Context {
 	if p == nil {
 		panic("task: the zero Group was used outside a loop; make the group with task.NewGroup")
 	}
-	return p.Owner().(*reactor.Loop).Context()
+	return p.Owner().(*loop.Core).Context()
 }
 
 // SetLimit bounds the number of tasks that Go and TryGo have running at once; negative means no bound. Tasks started with

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
@@ -136,4 +137,18 @@ func wantErr(t testing.TB, err error, want ...error) {
 			t.Errorf("error %v does not match %v", err, w)
 		}
 	}
+}
+
+// coreOf is the inside of a loop.
+func coreOf(l *reactor.Loop) *loop.Core { return loop.From(l.Context()) }
+
+// posted is a function as an entry of the ready queue.
+type posted func()
+
+func (f posted) Run() { f() }
+
+// offloaded returns how many calls of Offload run, and how many wait.
+func offloaded(l *reactor.Loop) (running, queued int) {
+	s := statsOf(l)
+	return s.Offloaded, s.OffloadQueue
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/corobridge/corobridge/future"
 	"github.com/corobridge/corobridge/internal/coro"
+	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -63,13 +64,12 @@ func (t *Task[T]) Stack(ctx context.Context) ([]byte, error) { return t.scope.as
 
 func (s *scope) askStack(ctx context.Context) ([]byte, error) {
 	f, p := future.New[[]byte]()
-	loop := s.sched.loop
 	var untold error
-	loop.Look(func() {
+	s.sched.loop.Look(func() {
 		var stack []byte
 		switch {
 		case s.coro == nil:
-		case loop.InLoop():
+		case s.sched.loop.InLoop():
 			stack = s.stack()
 		default:
 			untold = errors.New("task: nobody runs the loop, and so nobody can tell the stack of a task")
@@ -120,8 +120,8 @@ func All(ctx context.Context, l *reactor.Loop) ([]Info, error) {
 // look returns what fn sees when nothing else of the loop runs.
 func look[T any](ctx context.Context, l *reactor.Loop, fn func(*view) T) (T, error) {
 	f, p := future.New[T]()
-	sched := schedulerFor(l)
-	l.Look(func() { p.Resolve(fn(newView(sched))) })
+	sched := schedulerFor(loop.From(l.Context()))
+	sched.loop.Look(func() { p.Resolve(fn(newView(sched))) })
 	return f.Await(ctx)
 }
 
@@ -132,7 +132,7 @@ func (s *scope) info() Info {
 		i.State = "running"
 	}
 	if s.sched.inspection != nil {
-		i.Age = s.sched.loop.Clock().Now() - s.extra.born
+		i.Age = s.sched.loop.World().Now() - s.extra.born
 	}
 	return i
 }

@@ -117,10 +117,10 @@ func (m *groupMember) home() *scope { return &m.scope }
 // Class is asked for by the loop, as that of a Task.
 func (m *groupMember) Class() int { return int(m.scope.class) }
 
-// TaskName is part of reactor.Named.
+// TaskName is part of loop.Named.
 func (m *groupMember) TaskName() string { return m.scope.title() }
 
-// TaskSite is part of reactor.Named.
+// TaskSite is part of loop.Named.
 func (m *groupMember) TaskSite() string { return m.scope.site() }
 
 // count is how many members there are. It is called under the mutex.

@@ -28,7 +28,7 @@ func WaitProcess(ctx context.Context, p *os.Process) (*os.ProcessState, error) {
 		return future.FromFunc(context.WithoutCancel(ctx), wait).Await(ctx)
 	}
 	exit, told := future.New[*os.ProcessState]()
-	remove, err := loopOf(c).AddChild(p, func(s *os.ProcessState, err error) { told.Complete(s, err) })
+	remove, err := loopOf(c).Owner().(*reactor.Loop).AddChild(p, func(s *os.ProcessState, err error) { told.Complete(s, err) })
 	if errors.Is(err, reactor.ErrClosed) { // what unwinds may have killed p, and wait for it
 		return Blocking(ctx, wait)
 	}

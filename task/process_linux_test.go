@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
@@ -14,7 +15,7 @@ import (
 // The context ends, and before the task goes on the loop has waited for the process: its state is not lost.
 func TestExitThatComesBesideACancellationIsReturned(t *testing.T) {
 	run(t, func(ctx context.Context) error {
-		loop, _ := reactor.FromContext(ctx)
+		l, _ := reactor.FromContext(ctx)
 		p, end := child(t)
 		tk := task.Go(ctx, func(ctx context.Context) (*os.ProcessState, error) {
 			state, err := task.WaitProcess(ctx, p)
@@ -26,11 +27,8 @@ func TestExitThatComesBesideACancellationIsReturned(t *testing.T) {
 		if err := unix.Waitid(unix.P_PID, p.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
 			t.Error(err)
 		}
-		var remove func()
-		remove = loop.BeforePoll(func() { // and the poll then finds the exit
-			remove()
-			tk.Cancel(errTest)
-		})
+		cancel := posted(func() { tk.Cancel(errTest) }) // and the poll then finds the exit
+		coreOf(l).At(loop.BeforePoll, cancel)
 		state, err := tk.Await(ctx)
 		wantExit(t, state, err)
 		return nil

@@ -55,7 +55,7 @@ func Run(ctx context.Context, main func(ctx context.Context) error, opts ...RunO
 	}
 	var t *Task[struct{}]
 	if len(cfg.signals) > 0 {
-		if _, err := loop.NextSignal(func(s os.Signal) { t.Cancel(&SignalError{s}) }, cfg.signals...); err != nil {
+		if _, err := reactor.NextSignal(loop, func(s os.Signal) { t.Cancel(&SignalError{s}) }, cfg.signals...); err != nil {
 			return errors.Join(err, loop.Close())
 		}
 	}

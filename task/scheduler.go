@@ -4,12 +4,13 @@ import (
 	"context"
 
 	"github.com/corobridge/corobridge/internal/coro"
+	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/reactor"
 )
 
 // scheduler is what this package keeps for a loop. It is touched on the loop only, but for its constants.
 type scheduler struct {
-	loop *reactor.Loop
+	loop *loop.Core
 	pool *coro.Pool
 	*inspection
 	root    scope
@@ -21,7 +22,7 @@ type scheduler struct {
 type schedulerKey struct{}
 
 // schedulerFor returns the scheduler of a loop.
-func schedulerFor(l *reactor.Loop) *scheduler {
+func schedulerFor(l *loop.Core) *scheduler {
 	return l.Local(schedulerKey{}, func() any {
 		s := &scheduler{loop: l, pool: l.Coroutines(), inspection: newInspection(l)}
 		s.root.sched, s.root.values, s.root.kind = s, l.Context(), ofLoop
@@ -32,12 +33,12 @@ func schedulerFor(l *reactor.Loop) *scheduler {
 
 // enter has the loop tell what concerns the tasks. It is called before anybody else has s.
 func (s *scheduler) enter() {
-	s.loop.AtClose(s.close)
-	if s.loop.Context().Err() != nil && s.onLoop(s.close) != nil { // too late for AtClose
+	s.loop.At(loop.Closing, posted(s.close))
+	if s.loop.Context().Err() != nil && s.onLoop(s.close) != nil { // too late for that
 		s.close()
 	}
 	if s.loop.Debug() {
-		s.onLoop(func() { s.loop.BeforeSleep(s.beforeSleep) })
+		s.onLoop(func() { s.loop.Each(loop.BeforeSleep, posted(s.beforeSleep)) })
 	}
 }
 
@@ -46,7 +47,7 @@ func schedulerOf(ctx context.Context) *scheduler {
 	if s, ok := ctx.(*scope); ok {
 		return s.sched
 	}
-	if l, ok := reactor.FromContext(ctx); ok {
+	if l := loop.From(ctx); l != nil {
 		return schedulerFor(l)
 	}
 	return nil

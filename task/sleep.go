@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/internal/coro"
-	"github.com/corobridge/corobridge/reactor"
+	"github.com/corobridge/corobridge/internal/loop"
 )
 
 // Sleep suspends the task for d, on its loop's timers, or blocks the calling goroutine. It returns the cause if ctx is done, at
@@ -31,7 +31,7 @@ func Sleep(ctx context.Context, d time.Duration) error {
 // nothing. A time that has passed means Yield.
 func SleepUntil(ctx context.Context, t time.Time) error {
 	if c := coro.CurrentBy(ctx); c != nil {
-		return Sleep(ctx, t.Sub(loopOf(c).Clock().Wall()))
+		return Sleep(ctx, t.Sub(loopOf(c).World().Wall()))
 	}
 	return Sleep(ctx, time.Until(t))
 }
@@ -63,4 +63,4 @@ func sleepGoroutine(ctx context.Context, d time.Duration) error {
 // goroutine it is runtime.Gosched; in a callback of a loop it panics.
 func Yield(ctx context.Context) error { return coro.Yield(ctx, "task: Yield") }
 
-func loopOf(c *coro.Coro) *reactor.Loop { return c.Pool().Owner().(*reactor.Loop) }
+func loopOf(c *coro.Coro) *loop.Core { return c.Pool().Owner().(*loop.Core) }

@@ -102,7 +102,7 @@ func TestTasksCancelledAtRandomLeaveNothing(t *testing.T) {
 		if left := pendingTimers(loop) - timers; left != 0 {
 			t.Errorf("%d timers left", left)
 		}
-		for loop.Coroutines().Live() > 1 { // contexts of package context tell of their end in goroutines
+		for statsOf(loop).Tasks > 1 { // contexts of package context tell of their end in goroutines
 			task.Yield(ctx)
 		}
 		return nil

@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/corobridge/corobridge/reactor"
+	"github.com/corobridge/corobridge/internal/loop"
 )
 
 // WithTimeout is context.WithTimeout on the timers of the loop that ctx carries; without a loop it is
@@ -16,7 +16,7 @@ import (
 // the deadline sees that once the loop has run again. Reschedule moves the deadline.
 func WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	if sched := schedulerOf(ctx); sched != nil {
-		return sched.withTimeout(ctx, sched.loop.Clock().Wall().Add(d), d)
+		return sched.withTimeout(ctx, sched.loop.World().Wall().Add(d), d)
 	}
 	return context.WithTimeout(ctx, d)
 }
@@ -24,7 +24,7 @@ func WithTimeout(ctx context.Context, d time.Duration) (context.Context, context
 // WithDeadline is WithTimeout for a point in time.
 func WithDeadline(ctx context.Context, t time.Time) (context.Context, context.CancelFunc) {
 	if sched := schedulerOf(ctx); sched != nil {
-		return sched.withTimeout(ctx, t, t.Sub(sched.loop.Clock().Wall()))
+		return sched.withTimeout(ctx, t, t.Sub(sched.loop.World().Wall()))
 	}
 	return context.WithDeadline(ctx, t)
 }
@@ -65,7 +65,7 @@ type deadlineContext struct {
 
 	mu    sync.Mutex
 	at    time.Time // the zero time: never
-	timer reactor.Timer
+	timer loop.Timer
 	moves int    // of at: a timer that fires beside one is out of date
 	scope *scope // nil once it is over
 }
@@ -116,7 +116,7 @@ func (d *deadlineContext) set(left time.Duration) {
 
 func (d *deadlineContext) setLocked(left time.Duration) {
 	moves := d.moves
-	d.timer = d.scope.sched.loop.CallLater(left, func() { d.expire(moves) })
+	d.timer = d.scope.sched.loop.PostLater(left, posted(func() { d.expire(moves) }))
 }
 
 // expire ends the scope, unless it is over, or its deadline has been moved since.
@@ -152,7 +152,7 @@ func (d *deadlineContext) move(t time.Time) bool {
 	d.moves++
 	moves := d.moves
 	d.timer.Stop()
-	left := t.Sub(s.sched.loop.Clock().Wall())
+	left := t.Sub(s.sched.loop.World().Wall())
 	past := !t.IsZero() && left <= 0
 	if !past && !t.IsZero() {
 		d.setLocked(left)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/compat/internal/channel"
+	inner "github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -165,7 +166,7 @@ func (m *Map) own(poller reactor.PollerKind) (*reactor.Loop, error) {
 	if err != nil {
 		return nil, err
 	}
-	return loop, loop.SetPoller(poller)
+	return loop, inner.From(loop.Context()).SetPoller(poller)
 }
 
 // failure returns what a handler has let out, else err.

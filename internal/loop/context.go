@@ -8,7 +8,8 @@ type coreKey struct{}
 // for what is derived from it, that also carries the loop.
 type root struct {
 	context.Context
-	core *Core
+	core   *Core
+	cancel context.CancelCauseFunc
 }
 
 func (r *root) Value(key any) any {
@@ -18,11 +19,16 @@ func (r *root) Value(key any) any {
 	return r.Context.Value(key)
 }
 
-// NewContext returns a context that carries the loop, and ends by cancel only.
-func (c *Core) NewContext() (ctx context.Context, cancel context.CancelCauseFunc) {
-	ctx, cancel = context.WithCancelCause(context.Background())
-	return &root{ctx, c}, cancel
+func newRoot(c *Core) *root {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	return &root{ctx, c, cancel}
 }
+
+// Context returns the loop's own context. It carries the loop, and ends by Cancel only.
+func (c *Core) Context() context.Context { return c.root }
+
+// Cancel ends the loop's own context.
+func (c *Core) Cancel(cause error) { c.root.cancel(cause) }
 
 // With returns ctx carrying the loop instead of the one that it carried, if any.
 func (c *Core) With(ctx context.Context) context.Context {

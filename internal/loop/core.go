@@ -48,6 +48,7 @@ type Config struct {
 type Core struct {
 	// Set by Init, and only read after that.
 	config
+	root  *root
 	coros coro.Pool
 
 	// Guarded by mutexes of their own.
@@ -107,8 +108,9 @@ func (c *Core) Init(cfg *Config) error {
 	}
 	c.polling.init(p, cfg.Kind)
 	c.ready.held = newHeldBack(cfg.Classes, cfg.AgeTurns)
+	c.root = newRoot(c)
 	c.now = c.world.Now()
-	c.coros.Init(cfg.Owner, cfg.World, c.Post, c.ready.push, func() { c.goexit = true })
+	c.coros.Init(c, cfg.World, c.Post, c.ready.push, func() { c.goexit = true })
 	c.coros.ReportTo(c.reportLoss, cfg.Debug)
 	for _, o := range cfg.Observers {
 		c.Observe(o)
@@ -130,8 +132,8 @@ func (c *Core) Post(r Runnable) error {
 	return nil
 }
 
-// Inside reports whether the caller runs on the loop, in a callback or in a coroutine.
-func (c *Core) Inside() bool { return c.coros.Inside() }
+// InLoop reports whether the caller runs on the loop, in a callback or in a coroutine.
+func (c *Core) InLoop() bool { return c.coros.Inside() }
 
 // Refused is ErrClosed, as the result of a call that would have queued a callback. In debug mode it
 // is logged, with the place of the call.
@@ -145,7 +147,7 @@ func (c *Core) Refused(call string) error {
 // Now returns the loop's time: the time of day as the loop last read it, which it does each time it
 // has looked for events, and under load not in every turn. Outside the loop it reads the clock.
 func (c *Core) Now() time.Time {
-	if !c.Inside() {
+	if !c.InLoop() {
 		return c.world.Wall()
 	}
 	return c.wallAt(c.now)

@@ -15,7 +15,7 @@ import (
 type daytime struct{ zero atomic.Pointer[time.Time] }
 
 // A difference between the two clocks that changes by less counts as inaccuracy.
-const daytimeAccuracy = time.Millisecond
+const daytimeAccuracy = 100 * time.Microsecond
 
 // when returns a time of day as a time of the clock.
 func (d *daytime) when(c world.Clock, t time.Time) time.Duration { return t.Sub(d.origin(c)) }
@@ -36,7 +36,7 @@ func (d *daytime) origin(c world.Clock) time.Time {
 				return *known
 			}
 		}
-		if zero = wall.Add(-before); after-before < daytimeAccuracy {
+		if zero = wall.Add(-after); after-before < daytimeAccuracy { // so that no timer is early
 			break
 		}
 	}

@@ -45,7 +45,7 @@ func (c *Core) Claim() error {
 	return nil
 }
 
-// Enter makes the calling goroutine, which has claimed the loop, the loop's own: Inside is true in it,
+// Enter makes the calling goroutine, which has claimed the loop, the loop's own: InLoop is true in it,
 // and it may run turns. leave undoes that. Enter panics in a goroutine that runs a loop or a coroutine
 // already.
 func (c *Core) Enter() (leave func()) {
@@ -230,7 +230,7 @@ func (c *Core) ClosePoller() error { return c.polling.poller.Close() }
 // withdraw takes that back, and reports whether it did: false if fn has been called.
 func (c *Core) Look(fn func()) (withdraw func() bool) {
 	never := func() bool { return false }
-	if c.Inside() {
+	if c.InLoop() {
 		fn()
 		return never
 	}

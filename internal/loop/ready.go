@@ -26,7 +26,7 @@ func (q *readyQueue) empty() bool { return q.head == q.tail && q.rest == 0 }
 // len is how many items are ready.
 func (q *readyQueue) len() int { return int(q.tail - q.head + q.rest) }
 
-// begin makes the next batch, when the last one has run.
+// begin makes the next batch, when the last one has run. (It is small enough to be inlined.)
 func (q *readyQueue) begin(turn uint64) {
 	if q.held != nil {
 		q.arrange(turn)

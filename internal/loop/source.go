@@ -10,8 +10,17 @@ import (
 	"github.com/corobridge/corobridge/internal/prefetch"
 )
 
-// Events is a set of conditions of a descriptor, a bit mask.
+// Events is a set of conditions of a descriptor, a bit mask of the constants below.
 type Events = poll.Events
+
+const (
+	Readable   = poll.Readable   // a read would not block
+	Writable   = poll.Writable   // a write would not block
+	Priority   = poll.Priority   // out-of-band data
+	ReadHangup = poll.ReadHangup // the peer has shut down its writing side
+	Hangup     = poll.Hangup     // both sides are down
+	Error      = poll.Error      // an error is pending
+)
 
 // ReadyHandler is told of a descriptor's readiness, on the loop.
 type ReadyHandler interface{ Ready(e Events) }
@@ -37,7 +46,7 @@ type Source struct {
 // panics. The error is ErrClosed once Close has begun, or wraps the system call's: EBADF for a closed
 // descriptor, EPERM for one that can't be watched, EEXIST for one that is watched.
 func (s *Source) Attach(c *Core, fd int, h ReadyHandler) error {
-	return s.register(c, fd, h, poll.Readable|poll.Writable|poll.Priority, poll.Edge)
+	return s.register(c, fd, h, Readable|Writable|Priority, poll.Edge)
 }
 
 // Watch registers fd level-triggered: h is told each time the loop has looked and found fd ready for

@@ -72,11 +72,6 @@ func (c *Core) PostAt(t time.Time, r Runnable) Timer {
 	return c.begun(c.newTimer(max(c.day.when(c.world, t), c.world.Now()), r))
 }
 
-// Until returns how long it is until t, which may be negative: all calls for one t mean one moment.
-func (c *Core) Until(t time.Time) time.Duration {
-	return c.day.when(c.world, t) - c.world.Now()
-}
-
 func (c *Core) newTimer(when time.Duration, r Runnable) *timer {
 	return &timer{core: c, run: r, when: when, index: -1}
 }

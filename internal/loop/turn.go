@@ -193,7 +193,7 @@ func (c *Core) runItems() {
 // moreOfTheSame reports whether the rest of this turn, and what the next one does before its batch, is
 // nothing.
 func (c *Core) moreOfTheSame() bool {
-	return !c.ready.empty() && c.pace.items < visitEvery && !c.single &&
+	return c.ready.head != c.ready.tail && c.pace.items < visitEvery && !c.single &&
 		c.moments[BatchEnd].empty() && c.moments[TurnEnd].empty() &&
 		!c.door.mail.Load() && !c.stop.Load() && !c.goexit
 }

@@ -76,7 +76,7 @@ func onLoops(p program, loops []*reactor.Loop) string {
 	}
 	for i, loop := range loops {
 		left := make(chan int)
-		loop.CallSoon(func() { left <- loop.Coroutines().Live() })
+		loop.CallSoon(func() { s, _ := loop.Stats(context.Background()); left <- s.Tasks })
 		if n := <-left; n > 0 && !(i == 0 && n == 1) {
 			return fmt.Sprintf("%d tasks live on loop %d", n, i)
 		}

@@ -183,7 +183,7 @@ func inLibrary(p program) (log []entry, reports []string, err string) {
 		return m.log, nil, fmt.Sprintf("a timer was left: the loop has slept until %d", w.now())
 	}
 	left := make(chan int)
-	loop.CallSoon(func() { left <- loop.Coroutines().Live() })
+	loop.CallSoon(func() { s, _ := loop.Stats(context.Background()); left <- s.Tasks })
 	if n := <-left; n != 0 {
 		return m.log, nil, fmt.Sprint(n, " tasks live")
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
@@ -52,7 +53,7 @@ func (l *library) report(_ *reactor.Loop, e reactor.Exception) {
 	l.reports = append(l.reports, e.Op+": "+l.words().describe(e.Err))
 }
 
-func (l *library) now() int { return int(l.loops[0].Clock().Now() / l.unit) }
+func (l *library) now() int { return int(loop.From(l.loops[0].Context()).World().Now() / l.unit) }
 
 func (l *library) spawn(ctx context.Context, id, style int, body func(context.Context) (int, error)) {
 	if crowd := len(l.loops) + 1; crowd > 2 {

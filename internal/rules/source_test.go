@@ -71,12 +71,12 @@ func TestLayersImportDownwardOnly(t *testing.T) {
 		"internal/loop":           {"internal/coro", "internal/poll", "internal/prefetch", "internal/world"},
 		"reactor":                 {"internal/loop", "internal/coro", "internal/gid", "internal/poll", "internal/prefetch", "internal/world"},
 		"future":                  {"internal/coro"},
-		"task":                    {"future", "reactor", "internal/coro"},
-		"stream":                  {"task", "future", "reactor", "internal/coro", "internal/world"},
-		"compat/internal/channel": {"stream", "task", "future", "reactor", "internal/coro"},
-		"compat/asyncore":         {"compat/internal/channel", "stream", "reactor"},
+		"task":                    {"internal/loop", "future", "reactor", "internal/coro"},
+		"stream":                  {"internal/loop", "task", "future", "reactor", "internal/coro", "internal/world"},
+		"compat/internal/channel": {"internal/loop", "stream", "task", "future", "reactor", "internal/coro"},
+		"compat/asyncore":         {"internal/loop", "compat/internal/channel", "stream", "reactor"},
 		"compat/asynchat":         {"compat/asyncore", "compat/internal/channel", "stream"},
-		"compat":                  {"compat/asyncore", "compat/asynchat", "compat/internal/channel", "stream", "task", "future", "reactor", "internal/coro"},
+		"compat":                  {"internal/loop", "compat/asyncore", "compat/asynchat", "compat/internal/channel", "stream", "task", "future", "reactor", "internal/coro"},
 	}
 	for _, f := range library(t) {
 		allowed, known := may[f.pkg()]

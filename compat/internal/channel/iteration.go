@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/corobridge/corobridge/internal/coro"
+	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/stream"
 )
 
@@ -20,9 +21,14 @@ func (s *Set) wake(c *Channel) {
 func (s *Set) arm() {
 	if !s.armed && len(s.pending) > 0 {
 		s.armed = true
-		s.loop.AtTurnEnd((*iteration)(s))
+		s.core.At(loop.TurnEnd, (*iteration)(s))
 	}
 }
+
+// asking is a set before the loop looks for events.
+type asking Set
+
+func (a *asking) Run() { (*Set)(a).ask() }
 
 // ask begins an iteration, before the loop looks for events. Handlers with predicates are asked now, and of the queued
 // channels those stay that have something to do.

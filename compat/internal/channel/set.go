@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -28,8 +29,9 @@ const keepScratch = 2 * maxRecv
 type Set struct {
 	owner  any // the Map
 	loop   *reactor.Loop
-	shared bool // somebody else's loop: it is neither stopped nor closed here
-	leave  bool // who runs the loop frees it
+	core   *loop.Core // of that loop
+	shared bool       // somebody else's loop: it is neither stopped nor closed here
+	leave  bool       // who runs the loop frees it
 	log    func(kind, msg string)
 
 	channels []*Channel // in the order they were added
@@ -43,7 +45,7 @@ type Set struct {
 	batch   []*Channel // of the one that runs
 	round   uint64
 	armed   bool
-	unhook  func()
+	hooked  bool // it is asked before the loop looks for events
 
 	scratch []byte // what Recv lends
 	failure error  // what ended the classic loop
@@ -58,7 +60,8 @@ type Stats struct {
 
 // Init sets s up for its owner. A nil loop is opened on need.
 func (s *Set) Init(owner any, loop *reactor.Loop, log func(kind, msg string)) {
-	*s = Set{owner: owner, loop: loop, shared: loop != nil, log: log, round: 1}
+	*s = Set{owner: owner, shared: loop != nil, log: log, round: 1}
+	s.use(loop)
 }
 
 // Owner returns what Init was given.
@@ -71,20 +74,28 @@ func (s *Set) Loop() (*reactor.Loop, error) {
 		if err != nil {
 			return nil, fmt.Errorf("asyncore: %w", err)
 		}
-		s.loop = l
+		s.use(l)
 	}
 	return s.loop, nil
+}
+
+// use makes l the set's loop, unless it is nil.
+func (s *Set) use(l *reactor.Loop) {
+	if l != nil {
+		s.loop, s.core = l, loop.From(l.Context())
+	}
 }
 
 // Opened returns the set's loop, nil if it has none yet.
 func (s *Set) Opened() *reactor.Loop { return s.loop }
 
-// adopt checks that the set is one of loop's. One without a loop becomes that.
-func (s *Set) adopt(loop *reactor.Loop) {
+// adopt checks that the set is one of l's. One without a loop becomes that.
+func (s *Set) adopt(l *reactor.Loop) {
 	if s.loop == nil {
-		s.loop, s.shared = loop, true
+		s.use(l)
+		s.shared = true
 	}
-	if s.loop != loop {
+	if s.loop != l {
 		panic("asyncore: the connection belongs to another loop than the Map")
 	}
 }
@@ -138,16 +149,16 @@ func (s *Set) Release() error {
 	if s.shared || s.loop == nil || !s.Idle() || s.loose > 0 {
 		return nil
 	}
-	loop := s.loop
-	s.loop, s.unhook, s.armed = nil, nil, false
-	return loop.Close()
+	l := s.loop
+	s.loop, s.core, s.hooked, s.armed = nil, nil, false, false
+	return l.Close()
 }
 
 // escape ends the classic loop with an error that c's handler has not dealt with. A shared loop goes on: it is told, and ends the
 // handler instead, whose peer would wait for ever.
 func (s *Set) escape(c *Channel, err error) {
 	if s.shared {
-		s.loop.Report(reactor.Exception{Op: "classic handler", Err: err})
+		s.core.Report(reactor.Exception{Op: "classic handler", Err: err})
 		if c.alive() {
 			if err := c.protect((*Channel).CloseHandler); err != nil {
 				c.logError("error in Close", err)
@@ -172,8 +183,9 @@ func (s *Set) add(c *Channel) {
 	if c.methods.readable || c.methods.writable {
 		s.asked = append(s.asked, c)
 	}
-	if s.unhook == nil {
-		s.unhook = s.loop.BeforePoll(s.ask)
+	if !s.hooked {
+		s.hooked = true
+		s.core.Each(loop.BeforePoll, (*asking)(s))
 	}
 }
 
@@ -184,9 +196,9 @@ func (s *Set) remove(c *Channel) {
 	c.member, c.queued = false, false
 	s.channels = without(s.channels, c)
 	s.asked = without(s.asked, c)
-	if len(s.channels) == 0 && s.unhook != nil {
-		s.unhook()
-		s.unhook = nil
+	if len(s.channels) == 0 && s.hooked {
+		s.core.Not(loop.BeforePoll, (*asking)(s))
+		s.hooked = false
 	}
 	s.stopIfIdle()
 }
