@@ -23,9 +23,9 @@ func failOn(t testing.TB) reactor.Option {
 	})
 }
 
-// NewLoop calls Guard and makes a loop that nobody runs yet. It is closed at the end of the test. The
-// test fails if Close does, or if there is an exception and opts have no other handler. The loop has
-// NoFaults, since its turns are mostly counted, unless opts have AsEnvironment.
+// NewLoop calls Guard and makes a loop that nobody runs yet. It is closed at the end of the test.
+// The test fails if Close does, or if there is an exception and opts have no other handler. The
+// loop has NoFaults, since its turns are mostly counted, unless opts have AsEnvironment.
 func NewLoop(t testing.TB, opts ...reactor.Option) *reactor.Loop {
 	t.Helper()
 	Guard(t)
@@ -37,8 +37,8 @@ func NewLoop(t testing.TB, opts ...reactor.Option) *reactor.Loop {
 	return l
 }
 
-// StartLoop is NewLoop, with the loop running on a goroutine of its own, and with the faults that the
-// environment asks for.
+// StartLoop is NewLoop, with the loop running on a goroutine of its own, and with the faults that
+// the environment asks for.
 func StartLoop(t testing.TB, opts ...reactor.Option) *reactor.Loop {
 	t.Helper()
 	l := NewLoop(t, append([]reactor.Option{AsEnvironment}, opts...)...)
