@@ -12,7 +12,7 @@ import (
 	"github.com/corobridge/corobridge/compat"
 	"github.com/corobridge/corobridge/compat/asynchat"
 	"github.com/corobridge/corobridge/compat/asyncore"
-	"github.com/corobridge/corobridge/compat/internal/classictest"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
 	"github.com/corobridge/corobridge/task"
@@ -169,7 +169,7 @@ func TestEchoAllocatesNothingPerRequest(t *testing.T) {
 	}
 	for _, name := range []string{"classic", "lines"} {
 		t.Run(name, func(t *testing.T) {
-			classictest.Begin(t)
+			testkit.Guard(t)
 			s := startEcho(t, echoes[name], 4)
 			defer s.close(t)
 			answer := make([]byte, len(request))

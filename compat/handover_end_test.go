@@ -12,6 +12,7 @@ import (
 	"github.com/corobridge/corobridge/compat/asynchat"
 	"github.com/corobridge/corobridge/compat/asyncore"
 	"github.com/corobridge/corobridge/compat/internal/classictest"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/stream"
 	"github.com/corobridge/corobridge/task"
 )
@@ -141,7 +142,7 @@ func TestContinueThatMeetsTheEndOfTheContext(t *testing.T) {
 }
 
 func TestContinueOnTheClassicLoop(t *testing.T) {
-	classictest.Begin(t)
+	testkit.Guard(t)
 	m := asyncore.NewMap()
 	conn, peer := classictest.Pair(t, m, "tcp")
 	defer peer.Close()

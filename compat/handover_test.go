@@ -13,7 +13,7 @@ import (
 	"github.com/corobridge/corobridge/compat"
 	"github.com/corobridge/corobridge/compat/asynchat"
 	"github.com/corobridge/corobridge/compat/asyncore"
-	"github.com/corobridge/corobridge/compat/internal/classictest"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
 	"github.com/corobridge/corobridge/task"
@@ -223,7 +223,7 @@ func TestOutputAfterAHandOverIsRefused(t *testing.T) {
 func TestErrorThatAHandlerLetsOutBesideTasksEndsTheHandler(t *testing.T) {
 	var reported []error
 	watch := reactor.WithExceptionHandler(func(_ *reactor.Loop, e reactor.Exception) { reported = append(reported, e.Err) })
-	classictest.Begin(t)
+	testkit.Guard(t)
 	err := task.Run(context.Background(), func(ctx context.Context) error {
 		a, b := stream.Pipe(ctx)
 		served := serve(ctx, a, compat.Handle(attached(map[string]func(h *liner) error{"EXIT": func(*liner) error { return asyncore.ErrExitNow }})))

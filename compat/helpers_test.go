@@ -8,7 +8,7 @@ import (
 
 	"github.com/corobridge/corobridge/compat/asynchat"
 	"github.com/corobridge/corobridge/compat/asyncore"
-	"github.com/corobridge/corobridge/compat/internal/classictest"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/stream"
 	"github.com/corobridge/corobridge/task"
 )
@@ -71,10 +71,8 @@ func modern(on map[string]stream.Handler) stream.Handler {
 // run runs body as a task of a fresh loop.
 func run(t *testing.T, body func(ctx context.Context)) {
 	t.Helper()
-	classictest.Begin(t)
-	if err := task.Run(context.Background(), func(ctx context.Context) error { body(ctx); return nil }); err != nil {
-		t.Error(err)
-	}
+	testkit.Guard(t)
+	testkit.Run(t, func(ctx context.Context) error { body(ctx); return nil })
 }
 
 // transports are the ways to a connected pair.

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/corobridge/corobridge/compat/asynchat"
+	"github.com/corobridge/corobridge/internal/testkit"
 )
 
 // lines returns what a handler has been found to be given: each line, and what is collected of the last.
@@ -205,12 +206,7 @@ func TestSetMaxPendingBoundsAnUnterminatedLine(t *testing.T) {
 }
 
 func TestNegativeLengthPanics(t *testing.T) {
-	defer func() {
-		if recover() == nil {
-			t.Error("no panic")
-		}
-	}()
-	new(chat).SetLength(-1)
+	testkit.Panics(t, "asynchat: …", func() { new(chat).SetLength(-1) })
 }
 
 func TestFindPrefixAtEnd(t *testing.T) {

@@ -72,7 +72,7 @@ type table struct {
 func newTable(t testing.TB, set func(c *chat)) *table {
 	t.Helper()
 	if t, ok := t.(*testing.T); ok {
-		classictest.Begin(t)
+		testkit.Guard(t)
 	}
 	classictest.NoFaults(t)
 	m := asyncore.NewMap(asyncore.Logger(func(string, string) {}))

@@ -10,6 +10,7 @@ import (
 	"github.com/corobridge/corobridge/compat/asynchat"
 	"github.com/corobridge/corobridge/compat/asyncore"
 	"github.com/corobridge/corobridge/compat/internal/classictest"
+	"github.com/corobridge/corobridge/internal/testkit"
 )
 
 // got polls until the peer has seen the end, or n bytes.
@@ -104,7 +105,7 @@ func TestSlowPeerDoesNotKeepTheLoopBusy(t *testing.T) {
 }
 
 func TestPushWhileThereIsNoConnectionOnlyQueues(t *testing.T) {
-	classictest.Begin(t)
+	testkit.Guard(t)
 	c := &chat{}
 	m := asyncore.NewMap()
 	conn, peer := classictest.Pair(t, m, "unix")

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/corobridge/corobridge/compat/asyncore"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
 )
@@ -388,13 +389,13 @@ func (*wrongClose) Close() {}
 
 func TestMethodWithAWrongSignaturePanicsInInit(t *testing.T) {
 	r := newRoom(t)
-	r.wantPanic("asyncore: *asyncore_test.wrongRead.HandleRead must be func() error, and is func()",
+	testkit.Panics(r.t, "asyncore: *asyncore_test.wrongRead.HandleRead must be func() error, and is func()",
 		func() { asyncore.Init(&wrongRead{}, r.m) })
-	r.wantPanic("asyncore: *asyncore_test.wrongAccepted.HandleAccepted must be func(*stream.Conn, net.Addr) error, and is func(*stream.Conn) error",
+	testkit.Panics(r.t, "asyncore: *asyncore_test.wrongAccepted.HandleAccepted must be func(*stream.Conn, net.Addr) error, and is func(*stream.Conn) error",
 		func() { asyncore.Init(&wrongAccepted{}, r.m) })
-	r.wantPanic("asyncore: *asyncore_test.wrongClose.Close must be func() error, and is func()",
+	testkit.Panics(r.t, "asyncore: *asyncore_test.wrongClose.Close must be func() error, and is func()",
 		func() { asyncore.Init(&wrongClose{}, r.m) })
-	r.wantPanic("asyncore: a handler needs a Map; make one with NewMap or On",
+	testkit.Panics(r.t, "asyncore: a handler needs a Map; make one with NewMap or On",
 		func() { asyncore.Init(&closer{}, nil) })
 }
 
@@ -404,7 +405,7 @@ func TestSecondConnectionForAHandlerPanics(t *testing.T) {
 	r.connected(d, "unix")
 	conn, _ := r.pair("unix")
 	defer conn.Close()
-	r.wantPanic("asyncore: the handler has a connection, or a listener, already", func() { asyncore.Attach(d, conn, r.m) })
+	testkit.Panics(r.t, "asyncore: the handler has a connection, or a listener, already", func() { asyncore.Attach(d, conn, r.m) })
 }
 
 func TestContextTellsWhyTheHandlerHasNothingToServe(t *testing.T) {

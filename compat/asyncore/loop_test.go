@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/compat/asyncore"
-	"github.com/corobridge/corobridge/compat/internal/classictest"
 	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
@@ -222,7 +221,7 @@ func (e *echo) HandleRead() error {
 }
 
 func TestHandlersLiveBesideTasks(t *testing.T) {
-	classictest.Begin(t)
+	testkit.Guard(t)
 	err := task.Run(context.Background(), func(ctx context.Context) error {
 		loop, _ := reactor.FromContext(ctx)
 		m := asyncore.On(loop)
@@ -247,14 +246,7 @@ func TestHandlersLiveBesideTasks(t *testing.T) {
 			}
 		}
 		for _, m := range []*asyncore.Map{m, empty} {
-			func() {
-				defer func() {
-					if recover() == nil {
-						t.Errorf("Loop on a shared loop with %d handlers did not panic", m.Len())
-					}
-				}()
-				asyncore.Loop(m)
-			}()
+			testkit.Panics(t, "asyncore: …", func() { asyncore.Loop(m) })
 		}
 		return nil
 	})

@@ -2,7 +2,6 @@ package asyncore_test
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"slices"
@@ -82,7 +81,7 @@ type room struct {
 
 func newRoom(t *testing.T) *room {
 	t.Helper()
-	classictest.Begin(t)
+	testkit.Guard(t)
 	classictest.NoFaults(t)
 	r := &room{t: t, m: asyncore.NewMap(asyncore.Logger(func(string, string) {}))}
 	t.Cleanup(func() {
@@ -143,14 +142,4 @@ func (r *room) want(log ...string) {
 		r.t.Errorf("calls\n got %q\nwant %q", r.log, log)
 	}
 	r.log = nil
-}
-
-func (r *room) wantPanic(with string, fn func()) {
-	r.t.Helper()
-	defer func() {
-		if got := fmt.Sprint(recover()); got != with {
-			r.t.Errorf("panic\n got %s\nwant %s", got, with)
-		}
-	}()
-	fn()
 }

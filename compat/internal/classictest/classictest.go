@@ -10,16 +10,12 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/compat/asyncore"
-	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world"
 	"github.com/corobridge/corobridge/stream"
 )
 
 // NoFaults keeps the loops of a test that counts iterations, or the pieces of its input, from what the environment may ask for.
 func NoFaults(t testing.TB) { t.Setenv(world.FaultsVariable, "") }
-
-// Begin makes the test fail if it hangs, or leaves a descriptor open.
-func Begin(t testing.TB) { t.Helper(); testkit.Guard(t) }
 
 // acceptor is a classic listener that keeps one connection.
 type acceptor struct {

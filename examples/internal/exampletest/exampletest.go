@@ -1,5 +1,5 @@
-// Package exampletest is what the tests of the examples share: nothing may be left behind, nothing may hang, and the
-// clients are real ones.
+// Package exampletest is what the tests of the examples share beside package testkit: examples that run
+// in a process of their own, and clients that are real ones.
 package exampletest
 
 import (
@@ -7,8 +7,6 @@ import (
 	"os"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 
 	"github.com/corobridge/corobridge/internal/testkit"
 )
@@ -19,31 +17,28 @@ const patience = 20 * time.Second
 // child, in the environment, makes Main run the example instead of its tests.
 const child = "COROBRIDGE_EXAMPLE"
 
-// Main runs the tests of an example, and fails if they leave a goroutine. In a process that Start has made it runs the
-// example itself.
+// Main is testkit.Main. In a process that Start has made it runs the example itself.
 func Main(m *testing.M, main func()) {
 	if os.Getenv(child) != "" {
 		main()
 		os.Exit(0)
 	}
-	testkit.Descriptors() // the first use of package os opens the runtime's own poller
-	goleak.VerifyTestMain(m)
+	testkit.Main(m)
 }
 
-// Guard fails the test if it leaves a descriptor open, and ends the process, with all its stacks, if the test hangs. It is
-// called first. What net/http closes it closes in goroutines of its own, so that is waited for.
+// Guard is testkit.Guard for a test that uses net/http, which closes descriptors in goroutines of its
+// own: those are waited for.
 func Guard(t *testing.T) {
 	t.Helper()
-	dog := time.AfterFunc(3*patience, func() { panic(t.Name() + " hangs") })
+	testkit.Watch(t)
 	before := testkit.Descriptors()
 	t.Cleanup(func() {
-		defer dog.Stop()
 		left := leftOf(before)
 		for end := time.Now().Add(patience); len(left) > 0 && time.Now().Before(end); left = leftOf(before) {
 			time.Sleep(time.Millisecond)
 		}
 		for fd, target := range left {
-			t.Errorf("descriptor %s (%s) is left", fd, target)
+			t.Errorf("descriptor %s (%s) is left open; want what the test opens closed", fd, target)
 		}
 	})
 }
