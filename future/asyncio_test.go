@@ -13,7 +13,8 @@ import (
 	"github.com/corobridge/corobridge/task"
 )
 
-// In asyncio a cancellation that comes after the result, and before the task has run on, takes the result's place.
+// In asyncio a cancellation that comes after the result, and before the task has run on, takes the
+// result's place.
 func TestAsyncioMistake2_ACancelOverwritesADeliveredResult(t *testing.T) {
 	testkit.Watch(t)
 	err := task.Run(context.Background(), func(ctx context.Context) error {
@@ -51,8 +52,8 @@ func TestAsyncioMistake2_ACancelOverwritesADeliveredResult(t *testing.T) {
 	}
 }
 
-// In asyncio what shield has made of a coroutine belongs to nobody when its waiter is cancelled: it may be collected in the middle, nobody
-// waits for it, and its error is nobody's.
+// In asyncio what shield has made of a coroutine belongs to nobody when its waiter is cancelled:
+// it may be collected in the middle, nobody waits for it, and its error is nobody's.
 func TestAsyncioMistake5_ShieldOrphansItsTask(t *testing.T) {
 	var x testkit.Exceptions
 	ended := 0
@@ -112,7 +113,8 @@ func TestAsyncioMistake6_GatherLeavesSiblingsRunning(t *testing.T) {
 	}
 }
 
-// wait_for is a combinator with a context that ends: what it cancels has really ended when it returns.
+// wait_for is a combinator with a context that ends: what it cancels has really ended when it
+// returns.
 func TestABoundOnTheTimeOfATask(t *testing.T) {
 	testkit.Watch(t)
 	err := task.Run(context.Background(), func(ctx context.Context) error {
@@ -149,7 +151,8 @@ func TestABoundOnTheTimeOfATask(t *testing.T) {
 	}
 }
 
-// A task that goes on when it is cancelled, and succeeds: its result is in it, whatever the combinator returns.
+// A task that goes on when it is cancelled, and succeeds: its result is in it, whatever the
+// combinator returns.
 func TestTheResultOfATaskThatWasCancelledAndSucceeds(t *testing.T) {
 	testkit.Watch(t)
 	err := task.Run(context.Background(), func(ctx context.Context) error {

@@ -17,15 +17,17 @@ type Outcome[T any] struct {
 	Err   error
 }
 
-// All awaits every one of fs and returns their values in the order of the arguments; of none, an empty slice. At the
-// first error, or when ctx ends, it cancels the others with that error, awaits their end, and returns it: nothing of fs is still
-// running when All returns. Of several that have failed before, it is the error of the first argument.
+// All awaits every one of fs and returns their values in the order of the arguments; of none, an
+// empty slice. At the first error, or when ctx ends, it cancels the others with that error, awaits
+// their end, and returns it: nothing of fs is still running when All returns. Of several that have
+// failed before, it is the error of the first argument.
 //
-// The arguments are of one type. Tasks and futures of the same result are mixed as futures: All(ctx, t.AsFuture(), f). An
-// argument that is given twice has its value twice.
+// The arguments are of one type. Tasks and futures of the same result are mixed as futures:
+// All(ctx, t.AsFuture(), f). An argument that is given twice has its value twice.
 //
-// A producer that goes on when it is cancelled is waited for as long as that takes, whatever ctx says. That, and how the others are
-// ended, is the same with all combinators that cancel; Keep prevents it. The errors of those that were cancelled count as retrieved.
+// A producer that goes on when it is cancelled is waited for as long as that takes, whatever ctx
+// says. That, and how the others are ended, is the same with all combinators that cancel; Keep
+// prevents it. The errors of those that were cancelled count as retrieved.
 func All[T any, A Awaitable[T]](ctx context.Context, fs ...A) ([]T, error) {
 	if err := all(ctx, members(fs)); err != nil {
 		return nil, err
@@ -77,9 +79,10 @@ func allSucceeded(ms []member) bool {
 	return true
 }
 
-// AllSettled awaits the end of every one of fs and returns their outcomes in the order of the arguments; of none, an empty
-// slice. An error of one does not matter to the others. When ctx ends, it cancels those that are pending and awaits them too: so there
-// are all outcomes then as well, beside the error.
+// AllSettled awaits the end of every one of fs and returns their outcomes in the order of the
+// arguments; of none, an empty slice. An error of one does not matter to the others. When ctx
+// ends, it cancels those that are pending and awaits them too: so there are all outcomes then as
+// well, beside the error.
 func AllSettled[T any, A Awaitable[T]](ctx context.Context, fs ...A) ([]Outcome[T], error) {
 	var left atomic.Int64
 	left.Store(int64(len(fs)))
@@ -91,9 +94,9 @@ func AllSettled[T any, A Awaitable[T]](ctx context.Context, fs ...A) ([]Outcome[
 	return all, err
 }
 
-// Any returns the first value that one of fs completes with, and cancels and awaits the others. If all of them fail, its error joins
-// theirs, by errors.Join, in the order of the arguments. Of none it returns ErrNone. When ctx ends, it cancels and awaits all, and
-// returns the cause.
+// Any returns the first value that one of fs completes with, and cancels and awaits the others. If
+// all of them fail, its error joins theirs, by errors.Join, in the order of the arguments. Of none
+// it returns ErrNone. When ctx ends, it cancels and awaits all, and returns the cause.
 func Any[T any, A Awaitable[T]](ctx context.Context, fs ...A) (T, error) {
 	ms := members(fs)
 	var left, winner atomic.Int64
@@ -120,8 +123,9 @@ func Any[T any, A Awaitable[T]](ctx context.Context, fs ...A) (T, error) {
 	return none, errors.Join(errs...)
 }
 
-// Race returns the outcome of the first of fs to complete, be it a value or an error. It cancels the others and awaits their
-// end. Of none it returns ErrNone. When ctx ends, it cancels and awaits all, and returns the cause.
+// Race returns the outcome of the first of fs to complete, be it a value or an error. It cancels
+// the others and awaits their end. Of none it returns ErrNone. When ctx ends, it cancels and
+// awaits all, and returns the cause.
 func Race[T any, A Awaitable[T]](ctx context.Context, fs ...A) (T, error) {
 	var winner atomic.Int64
 	err := decide(ctx, members(fs), false, func(i int) (bool, error) { return winner.CompareAndSwap(0, int64(i)+1), nil })

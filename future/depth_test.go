@@ -166,7 +166,8 @@ func TestAChainOfALoopsCallbacksNeedsNoStack(t *testing.T) {
 	g.check(t, n)
 }
 
-// A long chain on a loop, and awaits of what is ready, leave others their turn: once in 128 links or awaits.
+// A long chain on a loop, and awaits of what is ready, leave others their turn: once in 128 links
+// or awaits.
 func TestChainsLeaveOthersTheirTurn(t *testing.T) {
 	testkit.Watch(t)
 	const n, links = 20_000, 128

@@ -8,9 +8,11 @@ import (
 
 // Map returns the future of fn of f's value. An error of f is its error, and fn is not called.
 //
-// fn is called as a callback with Inline is, and must not wait; what waits is for Then, or for a task. A panic of fn is a
-// *PanicError of the future. If fn calls runtime.Goexit, that is ErrGoexit, and goes on in the goroutine that completed f. Cancel of the
-// future is passed on to f, and the future ends when f has; what f was cancelled with comes back as its error, unless f succeeds after all.
+// fn is called as a callback with Inline is, and must not wait; what waits is for Then, or for a
+// task. A panic of fn is a *PanicError of the future. If fn calls runtime.Goexit, that is
+// ErrGoexit, and goes on in the goroutine that completed f. Cancel of the future is passed on to
+// f, and the future ends when f has; what f was cancelled with comes back as its error, unless f
+// succeeds after all.
 func Map[T, U any](f Awaitable[T], fn func(T) (U, error)) *Future[U] {
 	return derive(f.AsFuture(), func(p *Promise[U], f *Future[T]) {
 		if f.err != nil {
@@ -22,8 +24,9 @@ func Map[T, U any](f Awaitable[T], fn func(T) (U, error)) *Future[U] {
 	})
 }
 
-// Then returns a future with the outcome of the future that fn returns, which is given f's value. An error of f is its
-// error, and fn is not called. Cancel reaches f, and from when fn was called, the future that fn has returned. The rest is as with Map.
+// Then returns a future with the outcome of the future that fn returns, which is given f's value.
+// An error of f is its error, and fn is not called. Cancel reaches f, and from when fn was called,
+// the future that fn has returned. The rest is as with Map.
 func Then[T, U any](f Awaitable[T], fn func(T) *Future[U]) *Future[U] {
 	return derive(f.AsFuture(), func(p *Promise[U], f *Future[T]) {
 		if f.err != nil {
@@ -49,7 +52,8 @@ func leader[T any](p *Promise[T], next *Future[T]) *Future[T] {
 	return next
 }
 
-// Catch returns a future with f's value, or, if f fails, with what fn makes of its error, be that a cancellation. The rest is as with Map.
+// Catch returns a future with f's value, or, if f fails, with what fn makes of its error, be that
+// a cancellation. The rest is as with Map.
 func Catch[T any](f Awaitable[T], fn func(error) (T, error)) *Future[T] {
 	return derive(f.AsFuture(), func(p *Promise[T], f *Future[T]) {
 		if f.err == nil {
@@ -61,8 +65,9 @@ func Catch[T any](f Awaitable[T], fn func(error) (T, error)) *Future[T] {
 	})
 }
 
-// Finally calls fn when f has completed, in whatever way, and returns a future with f's outcome. If fn panics, its error is a *PanicError,
-// joined to that of f if there is one. The rest is as with Map.
+// Finally calls fn when f has completed, in whatever way, and returns a future with f's outcome.
+// If fn panics, its error is a *PanicError, joined to that of f if there is one. The rest is as
+// with Map.
 func Finally[T any](f Awaitable[T], fn func()) *Future[T] {
 	return derive(f.AsFuture(), func(p *Promise[T], f *Future[T]) {
 		var call Promise[T]
@@ -81,8 +86,8 @@ func Finally[T any](f Awaitable[T], fn func()) *Future[T] {
 	})
 }
 
-// Shield returns a future with f's outcome whose Cancel does not reach f, but completes it at once. An error that f has afterwards is
-// f's matter again, as if nobody had asked for it.
+// Shield returns a future with f's outcome whose Cancel does not reach f, but completes it at
+// once. An error that f has afterwards is f's matter again, as if nobody had asked for it.
 func Shield[T any](f Awaitable[T]) *Future[T] {
 	source := f.AsFuture()
 	if source.Completed() {
@@ -99,7 +104,8 @@ func Shield[T any](f Awaitable[T]) *Future[T] {
 	return d
 }
 
-// Keep returns the Shield of each of fs, for what cancels its arguments: after Race(ctx, Keep(a, b)...) the loser goes on.
+// Keep returns the Shield of each of fs, for what cancels its arguments: after Race(ctx, Keep(a,
+// b)...) the loser goes on.
 func Keep[T any, A Awaitable[T]](fs ...A) []*Future[T] {
 	kept := make([]*Future[T], len(fs))
 	for i, f := range fs {
@@ -125,7 +131,8 @@ type link[T, U any] struct {
 
 func (l *link[T, U]) Run() { l.settle(&l.promise, l.source) }
 
-// derive returns a future that settle completes, Inline, when f is complete. Cancel of it is passed on to f.
+// derive returns a future that settle completes, Inline, when f is complete. Cancel of it is
+// passed on to f.
 func derive[T, U any](f *Future[T], settle func(p *Promise[U], source *Future[T])) *Future[U] {
 	l := &link[T, U]{Promise[U]{Future[U]{seen: watched}}, f, settle}
 	passOn(&l.promise, f)

@@ -10,7 +10,8 @@ import (
 	"github.com/corobridge/corobridge/task"
 )
 
-// fetch is what the examples await: it takes d, and then returns the name, or fails if that is empty.
+// fetch is what the examples await: it takes d, and then returns the name, or fails if that is
+// empty.
 func fetch(ctx context.Context, name string, d time.Duration) *task.Task[string] {
 	return task.Go(ctx, func(ctx context.Context) (string, error) {
 		if err := task.Sleep(ctx, d); err != nil {

@@ -14,11 +14,5 @@ func Callbacks[T any](f *Future[T]) int {
 func Waiters[T any](f *Future[T]) (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.first != nil {
-		n++
-	}
-	if f.more != nil {
-		n += f.more.waiters.len()
-	}
-	return n
+	return f.line.Len()
 }

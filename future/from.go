@@ -7,10 +7,12 @@ import (
 	"github.com/corobridge/corobridge/internal/coro"
 )
 
-// FromFunc runs fn on a new goroutine and returns the future of its result. Cancel of the future, and the end of
-// ctx, cancel fn's context; the future completes when fn returns. A panic of fn is a *PanicError, runtime.Goexit is ErrGoexit.
+// FromFunc runs fn on a new goroutine and returns the future of its result. Cancel of the future,
+// and the end of ctx, cancel fn's context; the future completes when fn returns. A panic of fn is
+// a *PanicError, runtime.Goexit is ErrGoexit.
 //
-// No loop waits for the goroutine: unless fn returns when its context ends, it outlives the loop that ctx carries, and task.Run.
+// No loop waits for the goroutine: unless fn returns when its context ends, it outlives the loop
+// that ctx carries, and task.Run.
 func FromFunc[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) *Future[T] {
 	f, p := New[T]()
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -23,17 +25,17 @@ func FromFunc[T any](ctx context.Context, fn func(ctx context.Context) (T, error
 	return f
 }
 
-// FromCallback calls start at once and returns the future of what start passes to its callback: an API that
-// calls back becomes awaitable in one word, future.FromCallback(client.GetAsync). The callback may come from any goroutine,
-// also before start returns; a second one is ignored.
+// FromCallback calls start at once and returns the future of what start passes to its callback: an
+// API that calls back becomes awaitable in one word, future.FromCallback(client.GetAsync). The
+// callback may come from any goroutine, also before start returns; a second one is ignored.
 func FromCallback[T any](start func(done func(T, error))) *Future[T] {
 	f, p := New[T]()
 	start(func(v T, err error) { p.Complete(v, err) })
 	return f
 }
 
-// FromCallbackStop is FromCallback for an API that returns how to make it stop. Cancel of the future calls stop, and
-// completes the future: an API that was stopped need not call back.
+// FromCallbackStop is FromCallback for an API that returns how to make it stop. Cancel of the
+// future calls stop, and completes the future: an API that was stopped need not call back.
 func FromCallbackStop[T any](start func(done func(T, error)) (stop func())) *Future[T] {
 	f, p := New[T]()
 	stop := start(func(v T, err error) { p.Complete(v, err) })
@@ -45,11 +47,12 @@ func FromCallbackStop[T any](start func(done func(T, error)) (stop func())) *Fut
 	return f
 }
 
-// FromChan returns the future of one value of ch, or of io.EOF if ch is closed. What ch has ready is taken at once; else a
-// goroutine waits for it, until Cancel.
+// FromChan returns the future of one value of ch, or of io.EOF if ch is closed. What ch has ready
+// is taken at once; else a goroutine waits for it, until Cancel.
 //
-// No value is lost to Cancel: one that is taken is the result, also when Cancel has come meanwhile, and one that is not stays in ch. A
-// future that is dropped without Cancel still takes its value.
+// No value is lost to Cancel: one that is taken is the result, also when Cancel has come
+// meanwhile, and one that is not stays in ch. A future that is dropped without Cancel still takes
+// its value.
 func FromChan[T any](ch <-chan T) *Future[T] {
 	f, p := New[T]()
 	take := func(v T, ok bool) {
@@ -78,8 +81,8 @@ func FromChan[T any](ch <-chan T) *Future[T] {
 	return f
 }
 
-// FromContext returns a future that fails when ctx is done, with an error that matches both context.Cause(ctx) and ctx.Err(). It has
-// no other outcome, unless it is cancelled.
+// FromContext returns a future that fails when ctx is done, with an error that matches both
+// context.Cause(ctx) and ctx.Err(). It has no other outcome, unless it is cancelled.
 func FromContext(ctx context.Context) *Future[struct{}] {
 	f, p := New[struct{}]()
 	stop := coro.AfterFunc(ctx, func() { p.Fail(coro.Cause(ctx)) })

@@ -3,7 +3,7 @@ package future
 import (
 	"context"
 	"errors"
-	"slices"
+	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -20,17 +20,17 @@ var (
 	ErrGoexit    = coro.ErrGoexit                                // the producer called runtime.Goexit
 )
 
-// Future is the reading side of a result that will be there later. Its methods may be called from any goroutine. The
-// zero Future is pending for ever: New makes one together with its Promise.
+// Future is the reading side of a result that will be there later. Its methods may be called from
+// any goroutine. The zero Future is pending for ever: New makes one together with its Promise.
 type Future[T any] struct {
 	done atomic.Bool // val and err may be read
 	seen uint32      // whether err has been given to somebody: see the constants; touched by atomic operations once f is in use
 
-	mu    sync.Mutex
-	val   T
-	err   error
-	first *coro.Waiter // most futures have one
-	more  *crowd       // made on need; of a completed future, nil or what has its loss
+	mu   sync.Mutex
+	val  T
+	err  error
+	line coro.Line // of those in Await
+	more *crowd    // made on need; of a completed future, nil or what has its loss
 }
 
 // The values of seen.
@@ -40,9 +40,8 @@ const (
 	given
 )
 
-// crowd is what few futures have: several waiters, callbacks, a channel, a producer that can be told to stop.
+// crowd is what few futures have: callbacks, a channel, a producer that can be told to stop.
 type crowd struct {
-	waiters   list[*coro.Waiter]
 	callbacks list[coro.Runnable]
 	inline    bool // there is one for Inline among them
 	done      chan struct{}
@@ -67,35 +66,44 @@ func (f *Future[T]) String() string {
 // AsFuture returns f.
 func (f *Future[T]) AsFuture() *Future[T] { return f }
 
-// Await returns the result, for which it suspends the calling task or blocks the calling goroutine; ctx only bounds the
-// wait. If ctx ends first the error is its cause, and matches ctx.Err() too; f is not cancelled by that, and loses nothing. A
-// result that is there is returned even if ctx is done.
+// Await returns the result, for which it suspends the calling task or blocks the calling
+// goroutine; ctx only bounds the wait. If ctx ends first the error is its cause, and matches
+// ctx.Err() too; f is not cancelled by that, and loses nothing. A result that is there is returned
+// even if ctx is done.
 //
-// In a callback of a loop it returns a result that is there, and otherwise panics, since to wait would stop the loop.
+// In a callback of a loop it returns a result that is there, and otherwise panics, since to wait
+// would stop the loop.
 func (f *Future[T]) Await(ctx context.Context) (T, error) {
 	if f.done.Load() {
 		coro.Spend(ctx)
 		return f.outcome()
 	}
+	return f.await(ctx, f)
+}
+
+// await is Await of a future that was pending a moment ago. on is what is awaited, to those who
+// look inside.
+func (f *Future[T]) await(ctx context.Context, on fmt.Stringer) (T, error) {
 	var none T
-	w, err := coro.Here(ctx, "future: Await")
-	if err != nil {
-		if f.done.Load() { // meanwhile: it may have come before the end of ctx
-			return f.outcome()
-		}
+	if ctx.Err() != nil && !f.done.Load() { // in this order: the result may have come first
+		coro.Who(ctx, opAwait)
+		return none, coro.Cause(ctx)
+	}
+	f.mu.Lock()
+	if f.done.Load() {
+		f.mu.Unlock()
+		return f.outcome()
+	}
+	w := f.line.Enter(ctx, &f.mu, opAwait)
+	f.mu.Unlock()
+	w.Begin(ctx, on).Suspend()
+	if err := f.line.Exit(ctx, &f.mu, w); err != nil {
 		return none, err
 	}
-	if f.enlist(w) {
-		w.Begin(ctx, f).Suspend()
-		if err := w.End(ctx); err != nil {
-			f.delist(w)
-			w.Release()
-			return none, err
-		}
-	}
-	w.Release()
 	return f.outcome()
 }
+
+const opAwait = "future: Await"
 
 // outcome returns the result, which is there.
 func (f *Future[T]) outcome() (T, error) {
@@ -110,31 +118,6 @@ func (f *Future[T]) retrieved() {
 	atomic.StoreUint32(&f.seen, given)
 	if f.more != nil {
 		f.more.retrieved()
-	}
-}
-
-// enlist adds a waiter, unless the result is there.
-func (f *Future[T]) enlist(w *coro.Waiter) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	switch {
-	case f.done.Load():
-		return false
-	case f.first == nil && (f.more == nil || f.more.waiters.len() == 0): // in the order in which they came
-		f.first = w
-	default:
-		f.crowd().waiters.add(w)
-	}
-	return true
-}
-
-func (f *Future[T]) delist(w *coro.Waiter) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.first == w {
-		f.first = nil
-	} else if f.more != nil {
-		f.more.waiters.remove(w)
 	}
 }
 
@@ -160,16 +143,12 @@ func (f *Future[T]) completeFrom(v T, err error, source origin, loss *coro.Loss)
 	if source != nil && err != nil {
 		f.crowd().origin = source.handOn()
 	}
-	first, more := f.first, f.more
-	f.first, f.more = nil, nil
-	if first != nil && !first.Claim() { // under the mutex: see package coro
-		first = nil
-	}
-	if more != nil {
-		more.waiters.all = slices.DeleteFunc(more.waiters.compact(), func(w *coro.Waiter) bool { return !w.Claim() })
-	}
+	more := f.more
+	f.more = nil
+	var claimed coro.Claimed
+	f.line.ClaimAll(&claimed)
 	if err != nil {
-		if first != nil || more != nil && more.waiters.len() > 0 {
+		if !claimed.Empty() {
 			atomic.StoreUint32(&f.seen, given) // a claimed waiter takes it
 			if more != nil {
 				more.retrieved()
@@ -184,9 +163,7 @@ func (f *Future[T]) completeFrom(v T, err error, source origin, loss *coro.Loss)
 	f.done.Store(true)
 	f.mu.Unlock()
 
-	if first != nil {
-		first.Wake()
-	}
+	claimed.Wake()
 	if more != nil {
 		more.tell()
 	}
@@ -194,9 +171,6 @@ func (f *Future[T]) completeFrom(v T, err error, source origin, loss *coro.Loss)
 }
 
 func (c *crowd) tell() {
-	for _, w := range c.waiters.all {
-		w.Wake()
-	}
 	if c.done != nil {
 		close(c.done)
 	}
@@ -235,9 +209,10 @@ func (f *Future[T]) TryResult() (T, error) {
 // Completed reports whether there is an outcome.
 func (f *Future[T]) Completed() bool { return f.done.Load() }
 
-// Cancel asks the producer to stop, for the reason cause (nil: ErrCancelled), and reports whether f was pending. If the producer
-// has said by Promise.OnCancel how it stops, f completes when it does, perhaps with a result after all; only the first Cancel is
-// passed on. Otherwise f completes with cause at once.
+// Cancel asks the producer to stop, for the reason cause (nil: ErrCancelled), and reports whether
+// f was pending. If the producer has said by Promise.OnCancel how it stops, f completes when it
+// does, perhaps with a result after all; only the first Cancel is passed on. Otherwise f completes
+// with cause at once.
 func (f *Future[T]) Cancel(cause error) bool {
 	if cause == nil {
 		cause = ErrCancelled

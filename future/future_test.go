@@ -393,7 +393,8 @@ type endsLate struct {
 
 func (c endsLate) Err() error { c.before(); return context.Canceled }
 
-// A result that came before the end of the context is not lost to it, also when both came while Await was looking.
+// A result that came before the end of the context is not lost to it, also when both came while
+// Await was looking.
 func TestAResultThatComesBeforeTheContextsEndWins(t *testing.T) {
 	f, p := future.New[int]()
 	v, err := f.Await(endsLate{context.Background(), func() { p.Resolve(7) }})

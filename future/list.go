@@ -5,8 +5,9 @@ import "slices"
 // long is how many there are in a list before it is worth knowing their places.
 const long = 64
 
-// list is what waits for a future, in the order in which it came. Thousands may wait for the same one, a shutdown for instance, and each of
-// them gives up by itself: so a long list, once one has, knows where the others are.
+// list is what waits for a future, in the order in which it came. Thousands may wait for the same
+// one, a shutdown for instance, and each of them gives up by itself: so a long list, once one has,
+// knows where the others are.
 type list[E comparable] struct {
 	all    []E
 	places *places[E] // nil: all has no gaps

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// Whatever is added and removed, short or long, a list has what a slice would have, in the same order.
+// Whatever is added and removed, short or long, a list has what a slice would have, in the same
+// order.
 func TestAListHasWhatASliceHas(t *testing.T) {
 	seed := rand.Uint64()
 	r := rand.New(rand.NewPCG(seed, 0))

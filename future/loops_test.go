@@ -11,7 +11,8 @@ import (
 	"github.com/corobridge/corobridge/task"
 )
 
-// One future is awaited, derived from, raced and cancelled by tasks of four loops and by 64 goroutines, at once.
+// One future is awaited, derived from, raced and cancelled by tasks of four loops and by 64
+// goroutines, at once.
 func TestFuturesBelongToNoLoop(t *testing.T) {
 	loops := testkit.StartGroup(t, 4).Loops()
 	const rounds, goroutines = 30, 64

@@ -103,7 +103,8 @@ func TestCombinatorsLeaveNothingEnlisted(t *testing.T) {
 	}
 }
 
-// The body of a loop over AsCompleted that panics still leaves nothing running: also in a task, which waits while it panics.
+// The body of a loop over AsCompleted that panics still leaves nothing running: also in a task,
+// which waits while it panics.
 func TestAPanicInALoopOverAsCompleted(t *testing.T) {
 	testkit.Watch(t)
 	ended := 0

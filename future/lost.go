@@ -8,11 +8,13 @@ import (
 	"github.com/corobridge/corobridge/internal/coro"
 )
 
-// An error that nobody asks for is reported in debug mode, to the exception handler of the loop on which the future failed. Outside
-// of that, a future that fails with nobody waiting looks once who runs, and nothing else.
+// An error that nobody asks for is reported in debug mode, to the exception handler of the loop on
+// which the future failed. Outside of that, a future that fails with nobody waiting looks once who
+// runs, and nothing else.
 //
-// An error that a future has from another one, as by Map, is reported once. If the other one's owner reports it, as that of a task
-// always does, it goes on doing so, unless the error is retrieved from the later future.
+// An error that a future has from another one, as by Map, is reported once. If the other one's
+// owner reports it, as that of a task always does, it goes on doing so, unless the error is
+// retrieved from the later future.
 
 // origin is a future whose error another one has.
 type origin interface {
@@ -23,7 +25,8 @@ type origin interface {
 // inherit completes p with v and the error of f.
 func inherit[T, U any](p *Promise[U], v U, f *Future[T]) { p.future.completeFrom(v, f.err, f, nil) }
 
-// handOn hands the error of f on to another future. It returns the one that is to hear when that has been asked for it; nil if none is.
+// handOn hands the error of f on to another future. It returns the one that is to hear when that
+// has been asked for it; nil if none is.
 func (f *Future[T]) handOn() origin {
 	switch {
 	case f.more != nil && f.more.origin != nil:
@@ -72,8 +75,8 @@ func (f *Future[T]) enter(loss *coro.Loss) *crowd {
 	return &crowd{loss: loss}
 }
 
-// belong says which loop is told of an error of f, whose producer runs on a plain goroutine: the one of the task that ctx is of, or
-// else the one that the caller runs on.
+// belong says which loop is told of an error of f, whose producer runs on a plain goroutine: the
+// one of the task that ctx is of, or else the one that the caller runs on.
 func (f *Future[T]) belong(ctx context.Context) {
 	var home *coro.Pool
 	if k, ok := ctx.(coro.Carrier); ok {

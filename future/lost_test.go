@@ -14,8 +14,8 @@ import (
 	"github.com/corobridge/corobridge/task"
 )
 
-// lost returns what a loop has been told of futures and tasks. In debug mode it is also told of a task
-// that waits for a goroutine, which does not count here.
+// lost returns what a loop has been told of futures and tasks. In debug mode it is also told of a
+// task that waits for a goroutine, which does not count here.
 func lost(x *testkit.Exceptions) (told []reactor.Exception) {
 	for _, e := range x.All() {
 		if e.Op == "future" || e.Op == "task" {
@@ -25,8 +25,8 @@ func lost(x *testkit.Exceptions) (told []reactor.Exception) {
 	return told
 }
 
-// inMode runs fn as the main task of a loop, in debug mode or not. It returns what is lost by the end of
-// the loop.
+// inMode runs fn as the main task of a loop, in debug mode or not. It returns what is lost by the
+// end of the loop.
 func inMode(t *testing.T, debug bool, fn func(ctx context.Context, x *testkit.Exceptions)) []reactor.Exception {
 	t.Helper()
 	x := &testkit.Exceptions{}
@@ -139,8 +139,9 @@ func TestAnErrorIsReportedWhenItsFutureIsCollected(t *testing.T) {
 	}
 }
 
-// The collector may report an error before the loop ends. Those that are left then come in the order in which they
-// failed, of futures and tasks alike, whether they have been collected by now or not.
+// The collector may report an error before the loop ends. Those that are left then come in the
+// order in which they failed, of futures and tasks alike, whether they have been collected by now
+// or not.
 func TestWhatIsLeftAtTheEndIsReportedInTheOrderInWhichItFailed(t *testing.T) {
 	const n = 40
 	var kept []any

@@ -29,7 +29,8 @@ func members[T any, A Awaitable[T]](fs []A) []member {
 	return ms
 }
 
-// failure returns the error of a completed future to somebody who only looks: it counts as not retrieved.
+// failure returns the error of a completed future to somebody who only looks: it counts as not
+// retrieved.
 func (f *Future[T]) failure() error { return f.err }
 
 // join awaits the end of f, whose error counts as retrieved.
@@ -41,7 +42,8 @@ func (f *Future[T]) join(ctx context.Context) {
 	}
 }
 
-// decide awaits verdict as observe does. Then it cancels those of ms that are pending and awaits them.
+// decide awaits verdict as observe does. Then it cancels those of ms that are pending and awaits
+// them.
 func decide(ctx context.Context, ms []member, every bool, verdict func(i int) (bool, error)) error {
 	if len(ms) == 0 {
 		return nil
@@ -51,9 +53,10 @@ func decide(ctx context.Context, ms []member, every bool, verdict func(i int) (b
 	return err
 }
 
-// observe asks verdict at the completion of each of ms, by its index, until that says that the matter is decided, and how. It fails with
-// the cause if ctx ends before that. It may ask from several goroutines at once, and a last time when it has returned. every says that as
-// long as all goes well, all of ms decide.
+// observe asks verdict at the completion of each of ms, by its index, until that says that the
+// matter is decided, and how. It fails with the cause if ctx ends before that. It may ask from
+// several goroutines at once, and a last time when it has returned. every says that as long as all
+// goes well, all of ms decide.
 func observe(ctx context.Context, ms []member, every bool, verdict func(i int) (decided bool, err error)) error {
 	decision, p := New[struct{}]()
 	notices := make([]notice, len(ms))
@@ -81,7 +84,8 @@ func (c *choice) String() string {
 	return fmt.Sprintf("one of %d futures", len(c.members))
 }
 
-// Choice returns the futures that are pending, and whether every one is waited for, or one. It is for package task.
+// Choice returns the futures that are pending, and whether every one is waited for, or one. It is
+// for package task.
 func (c *choice) Choice() (pending []any, every bool) {
 	for _, m := range c.members {
 		if !m.Completed() {
@@ -96,25 +100,11 @@ func (f *Future[T]) awaitAs(ctx context.Context, on fmt.Stringer) (T, error) {
 	if f.done.Load() {
 		return f.Await(ctx)
 	}
-	w, err := coro.Here(ctx, "future: Await")
-	if err != nil {
-		return f.Await(ctx) // which says so, unless the result has come meanwhile
-	}
-	if f.enlist(w) {
-		if err = w.Wait(ctx, on); err != nil {
-			f.delist(w)
-		}
-	}
-	w.Release()
-	if err != nil {
-		var none T
-		return none, err
-	}
-	return f.outcome()
+	return f.await(ctx, on)
 }
 
-// notice is a callback that tells of the completion of a combinator's argument, by its index. It needs not be run Inline: it
-// completes nothing that has callbacks.
+// notice is a callback that tells of the completion of a combinator's argument, by its index. It
+// needs not be run Inline: it completes nothing that has callbacks.
 type notice struct {
 	i  int
 	fn func(i int)
@@ -137,7 +127,8 @@ func withdraw(ms []member, notices []notice) {
 	}
 }
 
-// end cancels those of ms that are pending, with cause, and awaits them: also when what is to be cancelled panics.
+// end cancels those of ms that are pending, with cause, and awaits them: also when what is to be
+// cancelled panics.
 func end(ctx context.Context, ms []member, cause error) {
 	defer func() {
 		ctx := context.WithoutCancel(ctx)

@@ -6,8 +6,8 @@ import (
 	"github.com/corobridge/corobridge/internal/coro"
 )
 
-// Promise is the writing side of a Future. Its methods may be called from any goroutine; the first completion
-// wins, and the others report false. The zero Promise is ready for use.
+// Promise is the writing side of a Future. Its methods may be called from any goroutine; the first
+// completion wins, and the others report false. The zero Promise is ready for use.
 type Promise[T any] struct{ future Future[T] }
 
 // New makes a future and the promise that completes it.
@@ -40,13 +40,14 @@ func (p *Promise[T]) CompleteOwed(v T, loss *coro.Loss) bool {
 	return p.future.completeFrom(v, loss.Err, nil, loss)
 }
 
-// Retrieved reports whether somebody has been given the outcome: by Await, TryResult or a callback. It tells only of errors;
-// for a pending future, and for one with a value, it is false.
+// Retrieved reports whether somebody has been given the outcome: by Await, TryResult or a
+// callback. It tells only of errors; for a pending future, and for one with a value, it is false.
 func (p *Promise[T]) Retrieved() bool { return atomic.LoadUint32(&p.future.seen) == given }
 
-// OnCancel says how the producer is told to stop: stop is called at the first Cancel of the future, in the goroutine that
-// cancels, and the producer completes the promise when it has stopped. It replaces an earlier one. After a Cancel that came before
-// OnCancel, and in general if the future has failed already, stop is called at once with that error.
+// OnCancel says how the producer is told to stop: stop is called at the first Cancel of the
+// future, in the goroutine that cancels, and the producer completes the promise when it has
+// stopped. It replaces an earlier one. After a Cancel that came before OnCancel, and in general if
+// the future has failed already, stop is called at once with that error.
 func (p *Promise[T]) OnCancel(stop func(cause error)) {
 	f := &p.future
 	f.mu.Lock()
@@ -75,8 +76,8 @@ func Failed[T any](err error) *Future[T] {
 	return f
 }
 
-// CompleteBy runs fn and completes the future with what it returns. If fn panics that is a *PanicError, and if it calls
-// runtime.Goexit, ErrGoexit.
+// CompleteBy runs fn and completes the future with what it returns. If fn panics that is a
+// *PanicError, and if it calls runtime.Goexit, ErrGoexit.
 func (p *Promise[T]) CompleteBy(fn func() (T, error)) {
 	var v T
 	var err error

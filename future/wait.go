@@ -16,9 +16,10 @@ const (
 	FirstError                 // one has failed, or all have completed
 )
 
-// Wait waits for what mode says and returns which of fs have completed then and which have not, both in the order of the
-// arguments. It cancels nobody, and no error of fs counts as retrieved. If ctx ends first, it returns the same with the cause. Of none it returns
-// at once. It panics if there is no such mode.
+// Wait waits for what mode says and returns which of fs have completed then and which have not,
+// both in the order of the arguments. It cancels nobody, and no error of fs counts as retrieved.
+// If ctx ends first, it returns the same with the cause. Of none it returns at once. It panics if
+// there is no such mode.
 func Wait[T any, A Awaitable[T]](ctx context.Context, mode Mode, fs ...A) (done, pending []A, err error) {
 	if mode < AllCompleted || mode > FirstError {
 		panic(fmt.Sprintf("future: Wait with Mode(%d); give AllCompleted, FirstCompleted or FirstError", mode))
@@ -42,11 +43,12 @@ func Wait[T any, A Awaitable[T]](ctx context.Context, mode Mode, fs ...A) (done,
 	return done, pending, err
 }
 
-// AsCompleted yields each of fs, as its index and its outcome, in the order in which they complete; those that have before, in the order of the
-// arguments.
+// AsCompleted yields each of fs, as its index and its outcome, in the order in which they
+// complete; those that have before, in the order of the arguments.
 //
-// A loop that is left early, also by a panic, cancels those that are pending and awaits them. When ctx ends, they are cancelled with its
-// cause, and the loop goes on as they end: each index is yielded, once, unless the loop is left.
+// A loop that is left early, also by a panic, cancels those that are pending and awaits them. When
+// ctx ends, they are cancelled with its cause, and the loop goes on as they end: each index is
+// yielded, once, unless the loop is left.
 func AsCompleted[T any, A Awaitable[T]](ctx context.Context, fs ...A) iter.Seq2[int, Outcome[T]] {
 	return func(yield func(int, Outcome[T]) bool) {
 		ms := members(fs)

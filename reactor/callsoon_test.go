@@ -15,13 +15,12 @@ import (
 
 	"github.com/corobridge/corobridge/internal/poll"
 	"github.com/corobridge/corobridge/internal/poll/polltest"
-	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 )
 
 func TestCallSoonIsInOrderAndNeverSynchronous(t *testing.T) {
-	l := testkit.NewLoop(t)
+	l := newLoop(t)
 	var got []int
 	for i := range 5 {
 		l.CallSoon(func() { got = append(got, i) })
@@ -37,14 +36,14 @@ func TestCallSoonIsInOrderAndNeverSynchronous(t *testing.T) {
 	if len(got) != 0 {
 		t.Error("CallSoon outside the loop ran a callback")
 	}
-	testkit.Turns(t, l, 2)
+	turns(t, l, 2)
 	if !slices.Equal(got, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}) {
 		t.Errorf("got %v", got)
 	}
 }
 
 func TestABatchIsASnapshot(t *testing.T) {
-	l := testkit.NewLoop(t)
+	l := newLoop(t)
 	ran := 0
 	var again func()
 	again = func() {
@@ -56,7 +55,7 @@ func TestABatchIsASnapshot(t *testing.T) {
 		if ran != i {
 			t.Fatalf("%d calls after %d turns", ran, i)
 		}
-		testkit.Turns(t, l, 1)
+		turns(t, l, 1)
 	}
 }
 
@@ -64,7 +63,7 @@ func TestABatchIsASnapshot(t *testing.T) {
 func TestAnyMixOfPostsStaysInOrder(t *testing.T) {
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			l := testkit.NewLoop(t)
+			l := newLoop(t)
 			rnd := rand.New(rand.NewPCG(seed, 1))
 			next, want := 0, 0
 			var post func()
@@ -88,7 +87,7 @@ func TestAnyMixOfPostsStaysInOrder(t *testing.T) {
 					post() // through the door
 				}
 				for want != next {
-					testkit.Turns(t, l, 1)
+					turns(t, l, 1)
 				}
 			}
 		})
@@ -96,12 +95,12 @@ func TestAnyMixOfPostsStaysInOrder(t *testing.T) {
 }
 
 func TestCallSoonOfNothingIsReported(t *testing.T) {
-	var x testkit.Exceptions
-	l := testkit.NewLoop(t, x.Option())
+	var x exceptions
+	l := newLoop(t, x.option())
 	l.CallSoon(nil)
-	testkit.Turns(t, l, 1)
-	if !slices.Equal(x.Ops(), []string{"callback"}) {
-		t.Errorf("reported: %v", x.Ops())
+	turns(t, l, 1)
+	if !slices.Equal(x.ops(), []string{"callback"}) {
+		t.Errorf("reported: %v", x.ops())
 	}
 }
 
@@ -110,7 +109,7 @@ type reversed struct{}
 func (reversed) Choose(n int) int { return n - 1 }
 
 func TestTheChooserPicksFromTheBatch(t *testing.T) {
-	l := testkit.NewLoop(t, reactor.WithWorld(worldtest.WithChooser(reversed{})))
+	l := newLoop(t, reactor.WithWorld(worldtest.WithChooser(reversed{})))
 	var got []int
 	for i := range 4 {
 		l.CallSoon(func() {
@@ -118,7 +117,7 @@ func TestTheChooserPicksFromTheBatch(t *testing.T) {
 			l.CallSoon(func() { got = append(got, 10+i) })
 		})
 	}
-	testkit.Turns(t, l, 2)
+	turns(t, l, 2)
 	slices.Sort(got[1:4])
 	if got[0] != 3 || !slices.Equal(got[1:4], []int{0, 1, 2}) || len(got) != 8 {
 		t.Errorf("got %v", got)
@@ -127,7 +126,7 @@ func TestTheChooserPicksFromTheBatch(t *testing.T) {
 
 func TestNothingIsLostAtTheDoor(t *testing.T) {
 	const posters, posts = 8, 5000
-	l := testkit.StartLoop(t)
+	l := started(t)
 	var got [posters][]int
 	var helpers sync.WaitGroup
 	for p := range posters {
@@ -143,7 +142,7 @@ func TestNothingIsLostAtTheDoor(t *testing.T) {
 		})
 	}
 	helpers.Wait()
-	testkit.OnLoop(t, l, func() {})
+	inLoop(t, l, func() {})
 	for p := range got {
 		if len(got[p]) != posts || !slices.IsSorted(got[p]) {
 			t.Errorf("poster %d: %d of %d came, in order: %v", p, len(got[p]), posts, slices.IsSorted(got[p]))
@@ -152,9 +151,9 @@ func TestNothingIsLostAtTheDoor(t *testing.T) {
 }
 
 func TestEachPostWakesASleepingLoop(t *testing.T) {
-	l := testkit.StartLoop(t)
+	l := started(t)
 	for range 20_000 {
-		testkit.OnLoop(t, l, func() {})
+		inLoop(t, l, func() {})
 	}
 }
 
@@ -162,32 +161,35 @@ func TestABurstFromOutsideWakesTheLoopOnce(t *testing.T) {
 	asleep, goOn := make(chan struct{}), make(chan struct{})
 	var count *polltest.Counter
 	var armed atomic.Bool
-	l := testkit.NewLoop(t, testkit.WithWait(func(p poll.Poller, into []poll.Event, d time.Duration) (int, error) {
-		if d != 0 && armed.CompareAndSwap(true, false) {
-			asleep <- struct{}{}
-			<-goOn
-		}
-		return p.Wait(into, d)
-	}), counting(&count))
+	l := newLoop(t, reactor.WithWorld(worldtest.WithPoller(func(p poll.Poller) poll.Poller {
+		count = polltest.Count(&wrapped{p, func(into []poll.Event, d time.Duration) (int, error) {
+			if d != 0 && armed.CompareAndSwap(true, false) {
+				asleep <- struct{}{}
+				<-goOn
+			}
+			return p.Wait(into, d)
+		}})
+		return count
+	})))
 	armed.Store(true)
-	testkit.Check(l.Start())
+	must0(l.Start())
 	<-asleep
 	var ran atomic.Int64
 	for range 1000 {
-		testkit.Check(l.CallSoon(func() { ran.Add(1) }))
+		must0(l.CallSoon(func() { ran.Add(1) }))
 	}
 	if n := count.Wakes.Load(); n != 1 {
 		t.Errorf("%d wake-ups for a burst", n)
 	}
 	goOn <- struct{}{}
-	testkit.OnLoop(t, l, func() {})
+	inLoop(t, l, func() {})
 	if ran.Load() != 1000 {
 		t.Errorf("%d of 1000 ran", ran.Load())
 	}
 }
 
 func TestCallSoonAllocatesNothing(t *testing.T) {
-	l := testkit.NewLoop(t)
+	l := newLoop(t)
 	fn := func() {}
 	per := func(calls int) float64 {
 		return testing.AllocsPerRun(100, func() {
@@ -207,24 +209,24 @@ func TestCallSoonAllocatesNothing(t *testing.T) {
 			t.Errorf("%v allocations for a call on the loop", n)
 		}
 	})
-	testkit.Turns(t, l, 1)
+	turns(t, l, 1)
 }
 
 func TestPostTakesAnyRunnable(t *testing.T) {
-	l := testkit.NewLoop(t)
+	l := newLoop(t)
 	n := 0
 	r := run(func() { n++ })
 	for range 3 {
-		testkit.Check(core(l).Post(r))
+		must0(core(l).Post(r))
 	}
-	testkit.Turns(t, l, 1)
+	turns(t, l, 1)
 	if n != 3 {
 		t.Errorf("ran %d times", n)
 	}
 }
 
 func TestInLoop(t *testing.T) {
-	l, other := testkit.NewLoop(t), testkit.NewLoop(t)
+	l, other := newLoop(t), newLoop(t)
 	check := func(where string, want bool) {
 		t.Helper()
 		if l.InLoop() != want || other.InLoop() {
@@ -240,12 +242,12 @@ func TestInLoop(t *testing.T) {
 	})
 	l.CallLater(0, func() { check("timer", true) })
 	start(l, func() { check("task", true) })
-	testkit.Turns(t, l, 2)
+	turns(t, l, 2)
 	check("after", false)
 }
 
 func TestContextCarriesTheLoop(t *testing.T) {
-	l, other := testkit.NewLoop(t), testkit.NewLoop(t)
+	l, other := newLoop(t), newLoop(t)
 	ctx, cancel := context.WithCancel(l.Context())
 	defer cancel()
 	if got, ok := reactor.FromContext(ctx); got != l || !ok {
@@ -267,14 +269,14 @@ func TestContextCarriesTheLoop(t *testing.T) {
 }
 
 func TestStats(t *testing.T) {
-	l := testkit.NewLoop(t)
+	l := newLoop(t)
 	if s := stats(l); s != (reactor.Stats{}) {
 		t.Errorf("before the first turn: %+v", s)
 	}
 	l.CallSoon(func() {})
 	l.CallLater(0, func() {})
 	start(l, func() {})
-	testkit.Turns(t, l, 3)
+	turns(t, l, 3)
 	s := stats(l)
 	s.Busy, s.Idle, s.Lag = 0, 0, reactor.Histogram{}                                                   // measured since it was asked for the first time
 	want := reactor.Stats{Turns: 3, Callbacks: 3, TaskSteps: 1, Timers: 1, Polls: 3, ForeignBatches: 1} // one callback took the timer in
@@ -289,7 +291,7 @@ func TestStatsAnswersWhateverTheLoopDoes(t *testing.T) {
 		"closed":  (*reactor.Loop).Close,
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := testkit.StartLoop(t)
+			l := started(t)
 			var askers sync.WaitGroup
 			for range 4 {
 				askers.Go(func() {

@@ -12,12 +12,11 @@ import (
 
 	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/internal/poll"
-	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 )
 
 func TestCloseWaitsForTheCallbackThatRuns(t *testing.T) {
-	l := testkit.StartLoop(t)
+	l := started(t)
 	running, goOn := make(chan struct{}), make(chan struct{})
 	ended := false
 	l.CallSoon(func() { close(running); <-goOn; ended = true })
@@ -32,19 +31,19 @@ func TestCloseWaitsForTheCallbackThatRuns(t *testing.T) {
 	default:
 	}
 	close(goOn)
-	testkit.Check(<-closed)
+	must0(<-closed)
 	if !ended {
 		t.Error("the callback did not end")
 	}
 }
 
 func TestCloseWaitsForWhatHoldsIt(t *testing.T) {
-	l := testkit.StartLoop(t)
-	first, second := testkit.Must(core(l).Hold("first")), testkit.Must(core(l).Hold("second"))
+	l := started(t)
+	first, second := must(core(l).Hold("first")), must(core(l).Hold("second"))
 	closed := make(chan error, 1)
 	go func() { closed <- l.Close() }()
 	<-l.Context().Done()
-	third := testkit.Must(core(l).Hold("made while closing"))
+	third := must(core(l).Hold("made while closing"))
 	for _, release := range []func(){second, first, first} {
 		release()
 		inClosing(l)
@@ -53,7 +52,7 @@ func TestCloseWaitsForWhatHoldsIt(t *testing.T) {
 		}
 	}
 	third()
-	testkit.Check(<-closed)
+	must0(<-closed)
 }
 
 // inClosing waits for a turn of a loop that is closing.
@@ -67,7 +66,7 @@ func inClosing(l *reactor.Loop) {
 // A Hold, or work, that comes while the loop closes is either refused or waited for.
 func TestHoldRacesWithClose(t *testing.T) {
 	for range 300 {
-		l := testkit.NewLoop(t)
+		l := newLoop(t)
 		var held, refused atomic.Int64
 		var helpers sync.WaitGroup
 		for range 4 {
@@ -86,14 +85,14 @@ func TestHoldRacesWithClose(t *testing.T) {
 				}
 			})
 		}
-		testkit.Check(l.Close())
+		must0(l.Close())
 		helpers.Wait()
 	}
 }
 
 func TestOffloadRacesWithClose(t *testing.T) {
 	for range 200 {
-		l := testkit.StartLoop(t)
+		l := started(t)
 		var taken, done atomic.Int64
 		var helpers sync.WaitGroup
 		for range 2 {
@@ -105,7 +104,7 @@ func TestOffloadRacesWithClose(t *testing.T) {
 				}
 			})
 		}
-		testkit.Check(l.Close())
+		must0(l.Close())
 		helpers.Wait()
 		if taken.Load() != done.Load() {
 			t.Fatalf("%d taken, %d done", taken.Load(), done.Load())
@@ -130,17 +129,17 @@ func (h logged) Handle(_ context.Context, r slog.Record) error {
 
 func TestCloseLogsWhomItWaitsFor(t *testing.T) {
 	texts := make(chan string)
-	clock := &testkit.Clock{Step: 100 * time.Millisecond}
-	l := testkit.NewLoop(t, clock.Option(), testkit.WithWait(quick), reactor.WithLogger(slog.New(logged{slog.DiscardHandler, texts})))
-	testkit.Check(l.Start())
+	clock := &fakeClock{step: 100 * time.Millisecond}
+	l := newLoop(t, clock.option(), wrapping(quick), reactor.WithLogger(slog.New(logged{slog.DiscardHandler, texts})))
+	must0(l.Start())
 	goOn := make(chan struct{})
 	for range 2 {
-		testkit.Must(l.Offload(func() { <-goOn }, func() {}))
+		must(l.Offload(func() { <-goOn }, func() {}))
 	}
-	release := testkit.Must(core(l).Hold("a test"))
+	release := must(core(l).Hold("a test"))
 	ctx, cancel := context.WithCancel(context.Background())
 	start(l, func() { await(ctx) })
-	testkit.OnLoop(t, l, func() {})
+	inLoop(t, l, func() {})
 	before := clock.Now()
 	go l.Close()
 	for range 3 {
@@ -205,11 +204,11 @@ func TestCloseLogsWhatNeverComesToRest(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			texts := make(chan string)
-			clock := &testkit.Clock{Step: 10 * time.Millisecond}
-			l := testkit.NewLoop(t, append(tt.opts, clock.Option(), testkit.WithWait(quick), reactor.WithLogger(slog.New(logged{slog.DiscardHandler, texts})))...)
+			clock := &fakeClock{step: 10 * time.Millisecond}
+			l := newLoop(t, append(tt.opts, clock.option(), wrapping(quick), reactor.WithLogger(slog.New(logged{slog.DiscardHandler, texts})))...)
 			var over atomic.Bool
 			tt.arm(l, &over)
-			testkit.Check(l.Start())
+			must0(l.Start())
 			go l.Close()
 			for range 2 {
 				if text := <-texts; text != "reactor: Close is waiting for="+tt.want {

@@ -5,7 +5,6 @@ import (
 	"syscall"
 
 	"github.com/corobridge/corobridge/internal/poll"
-	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world"
 )
 
@@ -14,30 +13,30 @@ func pair2() (a, b *end) {
 	k := kernel()
 	socket := func() *end {
 		fd, errno := k.Socket("tcp4", false)
-		testkit.OK(errno)
+		ok(errno)
 		return &end{fd: fd}
 	}
 	ln := socket()
 	defer ln.close()
-	testkit.OK(k.Bind(ln.fd, world.Addr{IP: netip.MustParseAddrPort("127.0.0.1:0")}))
-	testkit.OK(k.Listen(ln.fd, 1))
+	ok(k.Bind(ln.fd, world.Addr{IP: netip.MustParseAddrPort("127.0.0.1:0")}))
+	ok(k.Listen(ln.fd, 1))
 	addr, errno := k.LocalAddr(ln.fd)
-	testkit.OK(errno)
+	ok(errno)
 	b = socket()
 	if errno := k.Connect(b.fd, addr); errno != syscall.EINPROGRESS {
-		testkit.OK(errno)
+		ok(errno)
 	}
-	p := testkit.Must(poll.New(poll.Auto))
+	p := must(poll.New(poll.Auto))
 	defer p.Close()
-	testkit.Check(p.Add(ln.fd, 1, poll.Readable, poll.Level))
-	for testkit.Must(p.Wait(make([]poll.Event, 1), -1)) == 0 {
+	must0(p.Add(ln.fd, 1, poll.Readable, poll.Level))
+	for must(p.Wait(make([]poll.Event, 1), -1)) == 0 {
 	}
 	fd, _, errno := k.Accept(ln.fd)
-	testkit.OK(errno)
+	ok(errno)
 	a = &end{fd: fd}
-	testkit.Check(p.Remove(ln.fd))
-	testkit.Check(p.Add(b.fd, 2, poll.Writable, poll.Level))
-	for testkit.Must(p.Wait(make([]poll.Event, 1), -1)) == 0 {
+	must0(p.Remove(ln.fd))
+	must0(p.Add(b.fd, 2, poll.Writable, poll.Level))
+	for must(p.Wait(make([]poll.Event, 1), -1)) == 0 {
 	}
 	return a, b
 }

@@ -15,13 +15,12 @@ import (
 
 	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/internal/poll"
-	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 )
 
 func TestStopBeforeRunMakesOneTurn(t *testing.T) {
 	var waited []time.Duration
-	l := testkit.NewLoop(t, testkit.NoWaiting(&waited))
+	l := newLoop(t, noWaiting(&waited))
 	first, second := 0, 0
 	l.CallSoon(func() {
 		first++
@@ -45,7 +44,7 @@ func TestStopBeforeRunMakesOneTurn(t *testing.T) {
 }
 
 func TestStopInACallbackLetsTheBatchEnd(t *testing.T) {
-	l := testkit.NewLoop(t)
+	l := newLoop(t)
 	ran := 0
 	l.CallSoon(l.Stop)
 	for range 3 {
@@ -57,7 +56,7 @@ func TestStopInACallbackLetsTheBatchEnd(t *testing.T) {
 }
 
 func TestStopFromAGoroutineWakesTheLoop(t *testing.T) {
-	l := testkit.NewLoop(t)
+	l := newLoop(t)
 	for range 200 {
 		go l.Stop()
 		if err := l.Run(context.Background()); err != nil {
@@ -88,7 +87,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	for _, tt := range tests {
 		for _, when := range []string{"before", "during", "beside"} {
 			t.Run(tt.name+" "+when, func(t *testing.T) {
-				l := testkit.NewLoop(t)
+				l := newLoop(t)
 				ctx, end := tt.ctx()
 				switch when {
 				case "before":
@@ -111,7 +110,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 
 // The end of a context that comes while Run returns for another reason must not stop the next Run.
 func TestALateContextDoesNotStopTheNextRun(t *testing.T) {
-	l := testkit.NewLoop(t)
+	l := newLoop(t)
 	for range 300 {
 		ctx, cancel := context.WithCancel(context.Background())
 		go cancel()
@@ -129,11 +128,15 @@ func TestALateContextDoesNotStopTheNextRun(t *testing.T) {
 
 func TestRunPanicsWhereItCannotRun(t *testing.T) {
 	inside := "reactor: a loop cannot run inside a loop; await what you need, or give the other loop a goroutine with Start"
-	l, other := testkit.NewLoop(t), testkit.NewLoop(t)
+	l, other := newLoop(t), newLoop(t)
 	try := func(want string, loops ...*reactor.Loop) {
 		for _, k := range loops {
-			testkit.Panics(t, want, func() { k.Run(context.Background()) })
-			testkit.Panics(t, want, func() { k.Turn(0) })
+			if v := panicOf(func() { k.Run(context.Background()) }); v != want {
+				t.Errorf("Run: panic %q", v)
+			}
+			if v := panicOf(func() { k.Turn(0) }); v != want {
+				t.Errorf("Turn: panic %q", v)
+			}
 		}
 	}
 	l.CallSoon(func() {
@@ -141,24 +144,26 @@ func TestRunPanicsWhereItCannotRun(t *testing.T) {
 		var over sync.WaitGroup
 		over.Go(func() { try(runningAlready, l) })
 		over.Wait()
-		testkit.Panics(t, runningAlready, func() { l.Start() })
+		if v := panicOf(func() { l.Start() }); v != runningAlready {
+			t.Errorf("Start: panic %q", v)
+		}
 	})
 	start(l, func() { try(inside, l, other) })
-	testkit.Turns(t, l, 2)
-	testkit.Turns(t, other, 1) // a refused Run has not left it running
+	turns(t, l, 2)
+	turns(t, other, 1) // a refused Run has not left it running
 }
 
 func TestALoopRunsAgainAndElsewhere(t *testing.T) {
-	l := testkit.NewLoop(t)
+	l := newLoop(t)
 	n := 0
 	count := func() { n++ }
 	l.CallSoon(count)
-	testkit.Turns(t, l, 1)
-	testkit.Check(l.Start())
-	testkit.OnLoop(t, l, count)
-	testkit.OnLoop(t, l, func() { l.CallSoon(l.Stop) })
+	turns(t, l, 1)
+	must0(l.Start())
+	inLoop(t, l, count)
+	inLoop(t, l, func() { l.CallSoon(l.Stop) })
 	for { // Start's goroutine gives the loop up a little later
-		if v := testkit.PanicOf(func() { testkit.Check(l.Turn(0)) }); v == nil {
+		if v := panicOf(func() { must0(l.Turn(0)) }); v == nil {
 			break
 		} else if v != runningAlready {
 			t.Fatal(v)
@@ -176,14 +181,14 @@ func TestALoopRunsAgainAndElsewhere(t *testing.T) {
 func TestTurnWaitsAtMostItsTimeout(t *testing.T) {
 	for _, limit := range []time.Duration{-1, 0, 5 * time.Millisecond, time.Hour} {
 		var waited []time.Duration
-		l := testkit.NewLoop(t, testkit.NoWaiting(&waited))
-		testkit.Check(l.Turn(limit))
+		l := newLoop(t, noWaiting(&waited))
+		must0(l.Turn(limit))
 		if got := waited[len(waited)-1]; got != limit {
 			t.Errorf("Turn(%v) waited for %v", limit, got)
 		}
 		l.CallLater(time.Minute, func() {})
-		testkit.Check(l.Turn(0))
-		testkit.Check(l.Turn(limit))
+		must0(l.Turn(0))
+		must0(l.Turn(limit))
 		got, want := waited[len(waited)-1], limit
 		if limit < 0 || limit > time.Minute {
 			want = time.Minute
@@ -192,7 +197,7 @@ func TestTurnWaitsAtMostItsTimeout(t *testing.T) {
 			t.Errorf("with a timer, Turn(%v) waited for %v", limit, got)
 		}
 		l.CallSoon(func() {})
-		testkit.Check(l.Turn(limit))
+		must0(l.Turn(limit))
 		if got := waited[len(waited)-1]; got != 0 {
 			t.Errorf("with work, Turn(%v) waited for %v", limit, got)
 		}
@@ -200,11 +205,11 @@ func TestTurnWaitsAtMostItsTimeout(t *testing.T) {
 }
 
 func TestWhatTheLastTurnWroteIsFlushed(t *testing.T) {
-	l := testkit.NewLoop(t)
+	l := newLoop(t)
 	flushed := 0
 	flush := run(func() { flushed++ })
 	a, b := pair(t)
-	testkit.Check(l.AddReader(a.fd, func() {
+	must0(l.AddReader(a.fd, func() {
 		a.read(10)
 		core(l).At(loop.BatchEnd, flush)
 		l.Stop()
@@ -215,7 +220,7 @@ func TestWhatTheLastTurnWroteIsFlushed(t *testing.T) {
 		t.Error("Run returned before the flush")
 	}
 	b.write("x")
-	testkit.Turns(t, l, 1)
+	turns(t, l, 1)
 	if flushed != 2 {
 		t.Error("Turn returned before the flush")
 	}
@@ -223,14 +228,14 @@ func TestWhatTheLastTurnWroteIsFlushed(t *testing.T) {
 }
 
 func TestFlushesEndsAndHooksHaveTheirPlaceInTheTurn(t *testing.T) {
-	l := testkit.NewLoop(t)
+	l := newLoop(t)
 	var got []string
 	say := func(s string) func() { return func() { got = append(got, s) } }
 	a, b := pair(t)
 	b.write("x")
-	testkit.Check(l.AddReader(a.fd, func() { got = append(got, "reader"); a.read(1) }))
+	must0(l.AddReader(a.fd, func() { got = append(got, "reader"); a.read(1) }))
 	l.CallLater(0, say("timer"))
-	testkit.Turns(t, l, 1) // the timer comes in
+	turns(t, l, 1) // the timer comes in
 	got = nil
 	b.write("x")
 	l.CallSoon(func() {
@@ -241,7 +246,7 @@ func TestFlushesEndsAndHooksHaveTheirPlaceInTheTurn(t *testing.T) {
 		beforePoll(l, say("hook"))
 	})
 	l.CallSoon(say("callback"))
-	testkit.Turns(t, l, 2)
+	turns(t, l, 2)
 	want := "timer callback callback flush hook reader end next callback hook"
 	if s := strings.Join(got, " "); s != want {
 		t.Errorf("got  %s\nwant %s", s, want)
@@ -250,7 +255,7 @@ func TestFlushesEndsAndHooksHaveTheirPlaceInTheTurn(t *testing.T) {
 }
 
 func TestALongBatchFlushesEarly(t *testing.T) {
-	clock := &testkit.Clock{}
+	clock := &fakeClock{}
 	tests := []struct {
 		name  string
 		takes time.Duration // each callback
@@ -261,17 +266,17 @@ func TestALongBatchFlushesEarly(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			l := testkit.NewLoop(t, clock.Option())
+			l := newLoop(t, clock.option())
 			ran, flushedAt := 0, 0
 			for range 200 {
 				l.CallSoon(func() {
 					if ran++; ran == 1 {
 						core(l).At(loop.BatchEnd, run(func() { flushedAt = ran }))
 					}
-					clock.Advance(tt.takes)
+					clock.advance(tt.takes)
 				})
 			}
-			testkit.Turns(t, l, 1)
+			turns(t, l, 1)
 			if flushedAt == 0 || flushedAt > tt.after {
 				t.Errorf("flushed after %d callbacks, want at most %d", flushedAt, tt.after)
 			}
@@ -280,7 +285,7 @@ func TestALongBatchFlushesEarly(t *testing.T) {
 }
 
 func TestAFlushThatAsksAgainDoesNotHoldTheLoop(t *testing.T) {
-	l := testkit.NewLoop(t)
+	l := newLoop(t)
 	for name, m := range map[string]loop.Moment{"flush": loop.BatchEnd, "end": loop.TurnEnd} {
 		again := func(r loop.Runnable) { core(l).At(m, r) }
 		n := 0
@@ -292,17 +297,17 @@ func TestAFlushThatAsksAgainDoesNotHoldTheLoop(t *testing.T) {
 		}
 		l.CallSoon(func() { again(r) })
 		for range 12 {
-			testkit.Check(l.Turn(-1)) // must not block before the tenth
+			must0(l.Turn(-1)) // must not block before the tenth
 			l.CallSoon(func() {})
 		}
-		if testkit.Turns(t, l, 1); n != 10 {
+		if turns(t, l, 1); n != 10 {
 			t.Errorf("%s: ran %d times", name, n)
 		}
 	}
 }
 
 func TestHooks(t *testing.T) {
-	l := testkit.NewLoop(t)
+	l := newLoop(t)
 	var got []string
 	var removeB func()
 	beforePoll(l, func() {
@@ -312,36 +317,38 @@ func TestHooks(t *testing.T) {
 		}
 	})
 	removeB = beforePoll(l, func() { got = append(got, "b"); removeB() })
-	testkit.Turns(t, l, 3)
+	turns(t, l, 3)
 	if s := strings.Join(got, ""); s != "abcacac" {
 		t.Errorf("got %s", s)
 	}
 }
 
 func TestAPollThatFailsIsReported(t *testing.T) {
-	var x testkit.Exceptions
+	var x exceptions
 	broken := true
-	l := testkit.NewLoop(t, x.Option(), testkit.WithWait(func(p poll.Poller, into []poll.Event, d time.Duration) (int, error) {
+	l := newLoop(t, x.option(), wrapping(func(p poll.Poller, into []poll.Event, d time.Duration) (int, error) {
 		if broken {
 			return 0, errMine
 		}
 		return p.Wait(into, d)
 	}))
-	testkit.Turns(t, l, 1)
+	turns(t, l, 1)
 	broken = false
-	if len(x.All()) != 1 || x.All()[0].Op != "poll" || x.All()[0].Err != errMine {
-		t.Errorf("reported: %v", x.All())
+	if len(x.all) != 1 || x.all[0].Op != "poll" || x.all[0].Err != errMine {
+		t.Errorf("reported: %v", x.all)
 	}
 }
 
 func TestNewFails(t *testing.T) {
-	testkit.Guard(t)
+	guard(t)
 	for _, kind := range []reactor.PollerKind{reactor.Kqueue, 77} {
 		if l, err := reactor.New(reactor.WithPoller(kind)); l != nil || !errors.Is(err, errors.ErrUnsupported) {
 			t.Errorf("%v: %v, %v", kind, l, err)
 		}
 	}
-	testkit.Panics(t, "reactor: WithWorkers(0)…", func() { reactor.WithWorkers(0) })
+	if v, _ := panicOf(func() { reactor.WithWorkers(0) }).(string); !strings.HasPrefix(v, "reactor: WithWorkers(0)") {
+		t.Errorf("panic %q", v)
+	}
 }
 
 // A callback that queues itself again never lets the ready queue become empty; the rest of the world still gets its turn.
@@ -383,18 +390,18 @@ func TestABusyLoopStarvesNobody(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := testkit.StartLoop(t)
+			l := started(t)
 			var stop atomic.Bool
 			busy(t, l, &stop)
 			a, b := pair(t)
 			for range 20 {
 				io, timer := make(chan struct{}), make(chan struct{})
-				testkit.Check(l.AddReader(a.fd, func() { a.read(1); l.RemoveReader(a.fd); close(io) }))
+				must0(l.AddReader(a.fd, func() { a.read(1); l.RemoveReader(a.fd); close(io) }))
 				l.CallLater(time.Microsecond, func() { close(timer) })
 				b.write("x")
 				<-io
 				<-timer
-				testkit.OnLoop(t, l, func() {})
+				inLoop(t, l, func() {})
 			}
 			stop.Store(true)
 			l.Close() // before the descriptors

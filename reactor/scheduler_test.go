@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -17,7 +16,7 @@ func busyLoop(t *testing.T) *reactor.Loop { return busyWith(t, func() {}) }
 
 // busyWith is a busyLoop that calls fn in each turn.
 func busyWith(t *testing.T, fn func()) *reactor.Loop {
-	l := testkit.StartLoop(t)
+	l := started(t)
 	var stop atomic.Bool
 	t.Cleanup(func() { stop.Store(true) })
 	var again func()

@@ -17,12 +17,11 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/internal/poll"
-	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 )
 
 // raise sends this process a signal.
-func raise(sig syscall.Signal) { testkit.Check(syscall.Kill(os.Getpid(), sig)) }
+func raise(sig syscall.Signal) { must0(syscall.Kill(os.Getpid(), sig)) }
 
 // told is a signal handler that hands on what it is called with.
 func told() (fn func(os.Signal), calls chan os.Signal) {
@@ -32,7 +31,7 @@ func told() (fn func(os.Signal), calls chan os.Signal) {
 
 func TestSignalWakesALoopThatIsBlocked(t *testing.T) {
 	asleep := make(chan struct{}, 1)
-	l := testkit.NewLoop(t, testkit.WithWait(func(p poll.Poller, into []poll.Event, d time.Duration) (int, error) {
+	l := newLoop(t, wrapping(func(p poll.Poller, into []poll.Event, d time.Duration) (int, error) {
 		if d < 0 {
 			select {
 			case asleep <- struct{}{}:
@@ -42,13 +41,13 @@ func TestSignalWakesALoopThatIsBlocked(t *testing.T) {
 		return p.Wait(into, d)
 	}))
 	fn, calls := told()
-	testkit.Must(l.AddSignal(syscall.SIGUSR1, func(s os.Signal) {
+	must(l.AddSignal(syscall.SIGUSR1, func(s os.Signal) {
 		if !l.InLoop() {
 			t.Error("called outside the loop")
 		}
 		fn(s)
 	}))
-	testkit.Check(l.Start())
+	must0(l.Start())
 	for range 3 { // it stays registered
 		<-asleep
 		raise(syscall.SIGUSR1)
@@ -59,26 +58,26 @@ func TestSignalWakesALoopThatIsBlocked(t *testing.T) {
 }
 
 func TestEachHandlerOfASignalIsCalledInOrder(t *testing.T) {
-	l := testkit.NewLoop(t)
-	other := testkit.StartLoop(t)
+	l := newLoop(t)
+	other := started(t)
 	fn, elsewhere := told()
-	testkit.Must(other.AddSignal(syscall.SIGUSR1, fn))
+	must(other.AddSignal(syscall.SIGUSR1, fn))
 	var got []string
 	over := make(chan struct{})
 	add := func(name string, then func()) (remove func() bool) {
-		return testkit.Must(l.AddSignal(syscall.SIGUSR1, func(os.Signal) { got = append(got, name); then() }))
+		return must(l.AddSignal(syscall.SIGUSR1, func(os.Signal) { got = append(got, name); then() }))
 	}
 	var removeC func() bool
 	add("a", func() { removeC() })
 	add("b", func() { add("new", func() {}) })
 	removeC = add("c", func() {})
 	add("d", func() { close(over) })
-	testkit.Must(l.AddSignal(syscall.SIGUSR2, func(os.Signal) { t.Error("called for another signal") }))
-	testkit.Check(l.Start())
+	must(l.AddSignal(syscall.SIGUSR2, func(os.Signal) { t.Error("called for another signal") }))
+	must0(l.Start())
 	raise(syscall.SIGUSR1)
 	<-over
 	<-elsewhere
-	testkit.OnLoop(t, l, func() {
+	inLoop(t, l, func() {
 		if s := strings.Join(got, " "); s != "a b d" {
 			t.Errorf("called: %s", s)
 		}
@@ -87,23 +86,23 @@ func TestEachHandlerOfASignalIsCalledInOrder(t *testing.T) {
 
 // A handler may end in any way, and the others are called all the same.
 func TestSignalHandlerMayPanicOrCallGoexit(t *testing.T) {
-	var x testkit.Exceptions
-	l := testkit.StartLoop(t, x.Option())
+	var x exceptions
+	l := started(t, x.option())
 	fn, calls := told()
-	testkit.Must(l.AddSignal(syscall.SIGUSR1, func(os.Signal) { panic("here") }))
-	testkit.Must(l.AddSignal(syscall.SIGUSR1, func(os.Signal) { runtime.Goexit() }))
-	testkit.Must(l.AddSignal(syscall.SIGUSR1, fn))
+	must(l.AddSignal(syscall.SIGUSR1, func(os.Signal) { panic("here") }))
+	must(l.AddSignal(syscall.SIGUSR1, func(os.Signal) { runtime.Goexit() }))
+	must(l.AddSignal(syscall.SIGUSR1, fn))
 	for range 3 {
 		raise(syscall.SIGUSR1)
 		<-calls
 	}
-	if got := x.Ops(); !slices.Equal(got, []string{"signal", "signal", "signal"}) {
+	if got := x.ops(); !slices.Equal(got, []string{"signal", "signal", "signal"}) {
 		t.Errorf("reported: %v", got)
 	}
 }
 
 func TestSignalsThatCannotBeCaughtAreRefused(t *testing.T) {
-	l := testkit.NewLoop(t)
+	l := newLoop(t)
 	for _, sig := range []os.Signal{syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGSEGV, syscall.Signal(34), syscall.Signal(0), syscall.Signal(-1), syscall.Signal(1000), notASignal{}} {
 		if _, err := l.AddSignal(sig, func(os.Signal) {}); !errors.Is(err, syscall.EINVAL) {
 			t.Errorf("AddSignal(%v): %v", sig, err)
@@ -118,7 +117,9 @@ func TestSignalsThatCannotBeCaughtAreRefused(t *testing.T) {
 		"AddSignal without a signal":    func() { l.AddSignal(nil, func(os.Signal) {}) },
 		"NextSignal without signals":    func() { reactor.NextSignal(l, func(os.Signal) {}) },
 	} {
-		t.Run(name, func(t *testing.T) { testkit.Panics(t, "reactor: …", f) })
+		if s, ok := panicOf(f).(string); !ok || !strings.HasPrefix(s, "reactor: ") {
+			t.Errorf("%s: panics with %q", name, s)
+		}
 	}
 }
 
@@ -131,14 +132,14 @@ func TestRemoveTellsWhetherASignalHadThatHandler(t *testing.T) {
 	keep := make(chan os.Signal, 1)
 	signal.Notify(keep, syscall.SIGUSR1, syscall.SIGUSR2)
 	defer signal.Stop(keep)
-	l := testkit.StartLoop(t)
+	l := started(t)
 	fn, calls := told()
-	next := testkit.Must(reactor.NextSignal(l, fn, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGUSR1))
-	always := testkit.Must(l.AddSignal(syscall.SIGUSR1, fn))
-	prevented := testkit.Must(reactor.NextSignal(l, func(os.Signal) { t.Error("a removed handler is called") }, syscall.SIGUSR1))
-	left := testkit.Must(l.AddSignal(syscall.SIGUSR2, fn))
+	next := must(reactor.NextSignal(l, fn, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGUSR1))
+	always := must(l.AddSignal(syscall.SIGUSR1, fn))
+	prevented := must(reactor.NextSignal(l, func(os.Signal) { t.Error("a removed handler is called") }, syscall.SIGUSR1))
+	left := must(l.AddSignal(syscall.SIGUSR2, fn))
 	last := make(chan bool)
-	testkit.Must(l.AddSignal(syscall.SIGUSR1, func(os.Signal) { last <- true }))
+	must(l.AddSignal(syscall.SIGUSR1, func(os.Signal) { last <- true }))
 	if !prevented() || prevented() {
 		t.Error("the next signal: removed before it comes")
 	}
@@ -165,12 +166,12 @@ func TestRemoveTellsWhetherASignalHadThatHandler(t *testing.T) {
 func TestASlowSignalHandlerIsNamed(t *testing.T) {
 	var alarm fakeAlarm
 	var s stalls
-	l := testkit.NewLoop(t, alarm.option(), reactor.WithObserver(s.observer()))
+	l := newLoop(t, alarm.option(), reactor.WithObserver(s.observer()))
 	over := false
-	testkit.Must(l.AddSignal(syscall.SIGUSR1, func(os.Signal) { alarm.Advance(time.Second); over = true }))
+	must(l.AddSignal(syscall.SIGUSR1, func(os.Signal) { alarm.advance(time.Second); over = true }))
 	raise(syscall.SIGUSR1)
 	for !over {
-		testkit.Check(l.Turn(-1))
+		must0(l.Turn(-1))
 	}
 	if len(s.slow) != 1 || !strings.HasPrefix(s.slow[0].what, "signal ") || !strings.Contains(s.slow[0].what, "signal_test.go:") {
 		t.Errorf("told of %v", s.slow)
@@ -183,13 +184,13 @@ func TestSignalThatHasComeCanBeRemoved(t *testing.T) {
 	signal.Notify(keep, syscall.SIGUSR1)
 	defer signal.Stop(keep)
 	for _, next := range []bool{false, true} {
-		l := testkit.NewLoop(t)
+		l := newLoop(t)
 		fn := func(os.Signal) { t.Errorf("called; the next signal only: %v", next) }
 		var remove func() bool
 		if next {
-			remove = testkit.Must(reactor.NextSignal(l, fn, syscall.SIGUSR1))
+			remove = must(reactor.NextSignal(l, fn, syscall.SIGUSR1))
 		} else {
-			remove = testkit.Must(l.AddSignal(syscall.SIGUSR1, fn))
+			remove = must(l.AddSignal(syscall.SIGUSR1, fn))
 		}
 		raise(syscall.SIGUSR1)
 		for stats(l).Door == 0 { // until it is queued
@@ -198,20 +199,20 @@ func TestSignalThatHasComeCanBeRemoved(t *testing.T) {
 		if !remove() || remove() {
 			t.Error("one remove of two succeeds")
 		}
-		testkit.Turns(t, l, 2)
+		turns(t, l, 2)
 	}
 }
 
 // One goroutine serves all handlers of a loop, and Close ends it.
 func TestSignalsTakeOneGoroutineForALoop(t *testing.T) {
-	l := testkit.StartLoop(t)
+	l := started(t)
 	own, _ := told()
 	for signalGoroutines() > 0 { // of the tests before: see below
 		runtime.Gosched()
 	}
 	for range 20 {
 		for _, sig := range []os.Signal{syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGHUP, syscall.SIGWINCH} {
-			testkit.Must(l.AddSignal(sig, own))
+			must(l.AddSignal(sig, own))
 		}
 	}
 	if n := signalGoroutines(); n != 1 {
@@ -238,12 +239,12 @@ func signalGoroutines() int {
 
 // The signal comes while handlers are added and removed, and while loops are closed.
 func TestSignalHandlersComeAndGoFromAnyGoroutine(t *testing.T) {
-	testkit.Guard(t)
+	guard(t)
 	keep := make(chan os.Signal, 1)
 	signal.Notify(keep, syscall.SIGUSR1)
 	defer signal.Stop(keep)
 	for range 20 {
-		l := testkit.StartLoop(t)
+		l := started(t)
 		var helpers sync.WaitGroup
 		for i := range 4 {
 			helpers.Go(func() {
@@ -271,7 +272,7 @@ func TestSignalHandlersComeAndGoFromAnyGoroutine(t *testing.T) {
 			})
 		}
 		fn, calls := told()
-		testkit.Must(l.AddSignal(syscall.SIGUSR1, func(s os.Signal) {
+		must(l.AddSignal(syscall.SIGUSR1, func(s os.Signal) {
 			if len(calls) == 0 {
 				fn(s)
 			}
@@ -297,9 +298,9 @@ func TestSignalEffectsInAProcessOfItsOwn(t *testing.T) {
 		"signals: each that is not refused comes":                         {"all came, refused: 13\n", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			testkit.Guard(t)
+			guard(t)
 			p := play(t, name, "")
-			out, state := p.end(), testkit.Must(p.Wait())
+			out, state := p.end(), must(p.Wait())
 			status := state.Sys().(syscall.WaitStatus)
 			if tt.ended == 0 && !state.Success() || tt.ended != 0 && (!status.Signaled() || status.Signal() != tt.ended) || out != tt.out {
 				t.Errorf("%v, printed:\n%s", state, out)
@@ -310,10 +311,10 @@ func TestSignalEffectsInAProcessOfItsOwn(t *testing.T) {
 
 var signalScenes = map[string]func(){
 	"signals: the usual effect is back when the last handler is gone": func() {
-		l := testkit.Must(reactor.New())
-		testkit.Check(l.Start())
+		l := must(reactor.New())
+		must0(l.Start())
 		fn, calls := told()
-		first, second := testkit.Must(l.AddSignal(syscall.SIGTERM, fn)), testkit.Must(l.AddSignal(syscall.SIGTERM, fn))
+		first, second := must(l.AddSignal(syscall.SIGTERM, fn)), must(l.AddSignal(syscall.SIGTERM, fn))
 		first()
 		first()
 		raise(syscall.SIGTERM)
@@ -323,9 +324,9 @@ var signalScenes = map[string]func(){
 		select {}
 	},
 	"signals: the usual effect is back when the loop is closed": func() {
-		l := testkit.Must(reactor.New())
+		l := must(reactor.New())
 		ctx, cancel := context.WithCancel(context.Background())
-		testkit.Must(l.AddSignal(syscall.SIGTERM, func(s os.Signal) {
+		must(l.AddSignal(syscall.SIGTERM, func(s os.Signal) {
 			fmt.Println("while it closes:", s)
 			cancel()
 		}))
@@ -334,23 +335,23 @@ var signalScenes = map[string]func(){
 			raise(syscall.SIGTERM)
 			await(ctx)
 		})
-		testkit.Check(l.Close())
+		must0(l.Close())
 		raise(syscall.SIGTERM)
 		select {}
 	},
 	"signals: the next one only": func() {
-		l := testkit.Must(reactor.New())
-		testkit.Check(l.Start())
+		l := must(reactor.New())
+		must0(l.Start())
 		fn, calls := told()
-		testkit.Must(reactor.NextSignal(l, fn, syscall.SIGINT, syscall.SIGTERM))
+		must(reactor.NextSignal(l, fn, syscall.SIGINT, syscall.SIGTERM))
 		raise(syscall.SIGINT)
 		fmt.Println("next:", <-calls)
 		raise(syscall.SIGTERM)
 		select {}
 	},
 	"signals: the next one only, and the loop stalls": func() {
-		l := testkit.Must(reactor.New())
-		testkit.Must(reactor.NextSignal(l, func(os.Signal) { fmt.Println("the loop is not stalled") }, syscall.SIGINT, syscall.SIGTERM))
+		l := must(reactor.New())
+		must(reactor.NextSignal(l, func(os.Signal) { fmt.Println("the loop is not stalled") }, syscall.SIGINT, syscall.SIGTERM))
 		l.CallSoon(func() {
 			for { // the first may be told of a little later than it comes
 				raise(syscall.SIGTERM)
@@ -360,8 +361,8 @@ var signalScenes = map[string]func(){
 		l.Run(context.Background())
 	},
 	"signals: each that is not refused comes": func() {
-		l := testkit.Must(reactor.New())
-		testkit.Check(l.Start())
+		l := must(reactor.New())
+		must0(l.Start())
 		refused := 0
 		for sig := syscall.Signal(1); sig <= 64; sig++ {
 			fn, calls := told()

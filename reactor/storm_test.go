@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -95,7 +94,7 @@ func TestAStormLosesNothingAndKeepsEachGoroutinesOrder(t *testing.T) {
 			s.begin(t, n)
 			s.all.Wait()
 			last := make(chan struct{})
-			testkit.Check(s.post(s.loop, func() { close(last) }))
+			must0(s.post(s.loop, func() { close(last) }))
 			<-last
 			for p := range stormers {
 				if s.taken[p] != n || s.ran[p].Load() != n {
@@ -128,7 +127,7 @@ func TestAStormOnALoopThatClosesRunsWhatItHasTaken(t *testing.T) {
 				for s.total() < before {
 					runtime.Gosched()
 				}
-				testkit.Check(s.loop.Close())
+				must0(s.loop.Close())
 				ran := s.total()
 				s.all.Wait()
 				if s.total() != ran {
@@ -149,7 +148,7 @@ func TestAStormOnALoopThatClosesRunsWhatItHasTaken(t *testing.T) {
 
 // The last moment at which a goroutine's call is taken is that in which the loop refuses everything else.
 func TestACallThatComesLastIsNotLost(t *testing.T) {
-	l := testkit.NewLoop(t)
+	l := newLoop(t)
 	var err error
 	ran := false
 	core(l).Local("last", func() any {
@@ -158,7 +157,7 @@ func TestACallThatComesLastIsNotLost(t *testing.T) {
 			return nil
 		})
 	})
-	testkit.Check(l.Close())
+	must0(l.Close())
 	if err != nil || !ran {
 		t.Errorf("Post: %v; it ran: %v", err, ran)
 	}

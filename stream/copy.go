@@ -12,7 +12,7 @@ import (
 // the turn to read from src. After an error, and after a cancellation, what has not been written is still in src. In a callback of a loop
 // it panics.
 func Copy(ctx context.Context, dst, src *Conn) (written int64, err error) {
-	coro.MustWait("stream: Copy")
+	coro.Who(ctx, "stream: Copy")
 	var failed error
 	err = src.read(ctx, "stream: copy", func(e *endpoint) error {
 		for {

@@ -15,6 +15,7 @@ import (
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
+	"github.com/corobridge/corobridge/task/lock"
 )
 
 // late is a task that is known only when it has been started.
@@ -75,8 +76,8 @@ func TestACycleOfAwaitsIsReportedOnce(t *testing.T) {
 			a.t = start("a", func(ctx context.Context) error { _, err := future.Race(ctx, b, c); return err })
 		}, ""},
 		"two locks are taken crosswise": {func(ctx context.Context, start start) {
-			var m, n task.Mutex
-			both := func(first, second *task.Mutex) func(ctx context.Context) error {
+			var m, n lock.Mutex
+			both := func(first, second *lock.Mutex) func(ctx context.Context) error {
 				return func(ctx context.Context) error {
 					first.Lock(ctx)
 					defer first.Unlock()
@@ -88,24 +89,24 @@ func TestACycleOfAwaitsIsReportedOnce(t *testing.T) {
 			start("b", both(&n, &m))
 		}, `task 2 "a" awaits mutex held by task 3 "b"; task 3 "b" awaits mutex held by task 2 "a"`},
 		"a lock is taken twice": {func(ctx context.Context, start start) {
-			var m task.Mutex
+			var m lock.Mutex
 			start("a", func(ctx context.Context) error { m.Lock(ctx); return m.Lock(ctx) })
 		}, `task 2 "a" awaits mutex held by itself`},
 		"a lock is taken again after a wait on its condition": {func(ctx context.Context, start start) {
-			var m task.Mutex
-			c := task.Cond{L: &m}
+			var m lock.Mutex
+			c := lock.Cond{L: &m}
 			start("a", func(ctx context.Context) error { m.Lock(ctx); c.Wait(ctx); return m.Lock(ctx) })
 			start("b", func(ctx context.Context) error { m.Lock(ctx); defer m.Unlock(); c.Signal(); return nil })
 		}, `task 2 "a" awaits mutex held by itself`},
 		"who has the lock awaits who wants it": {func(ctx context.Context, start start) {
-			var m task.Mutex
+			var m lock.Mutex
 			b := &late{}
 			start("a", func(ctx context.Context) error { m.Lock(ctx); return until(b)(ctx) })
 			b.t = start("b", m.Lock)
 		}, `task 2 "a" awaits task 3 "b"; task 3 "b" awaits mutex held by task 2 "a"`},
 
 		"a task whose coroutine had the lock in its last job": {func(ctx context.Context, start start) {
-			var m task.Mutex
+			var m lock.Mutex
 			start("a", func(ctx context.Context) error { m.Lock(ctx); task.Spawn(ctx, m.Lock); return nil })
 		}, ""},
 		"a ring that is not closed": {func(ctx context.Context, start start) {

@@ -21,9 +21,9 @@
 //
 // # Locks and queues
 //
-// [Mutex], [RWMutex], [Semaphore], [Once], [Event], [Cond], [Barrier], [Queue] and [Broadcast] are for tasks of any loop and for plain goroutines, at once: who waits
-// suspends, when it is a task, and blocks otherwise. They serve in order of arrival, and hand over: what is released belongs to the first that waits from that
-// moment on. So a cancelled call either has failed and taken nothing, or has succeeded; nothing is lost, nor given twice. What never waits, as Unlock and the methods
-// whose names begin with Try, may be called from anywhere. What may wait takes a context; it works in a loop's callback if it need not wait, and panics there
-// otherwise.
+// A lock that may be held across an await is in package task/lock, and a queue in package task/queue.
+// Both are for tasks of any loop and for plain goroutines at once. What they and futures have in common:
+// whoever waits suspends if it is a task, and blocks otherwise; those who wait are served in order; a
+// call that is cancelled either has failed and taken nothing, or has succeeded. In a loop's callback, what
+// would have to wait panics.
 package task

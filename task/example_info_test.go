@@ -12,22 +12,23 @@ import (
 	"github.com/corobridge/corobridge/future"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
+	"github.com/corobridge/corobridge/task/lock"
 )
 
 func ExampleWriteTree() {
 	task.Run(context.Background(), func(ctx context.Context) error {
 		loop, _ := reactor.FromContext(ctx)
 		answer, p := future.New[int]()
-		var lock task.Mutex
+		var mu lock.Mutex
 		fetch := task.Spawn(ctx, func(ctx context.Context) error {
 			return task.Scope(ctx, func(ctx context.Context, g *task.Group) error {
 				task.Spawn(ctx, func(ctx context.Context) error {
-					lock.Lock(ctx)
-					defer lock.Unlock()
+					mu.Lock(ctx)
+					defer mu.Unlock()
 					_, err := answer.Await(ctx)
 					return err
 				}, task.Name("reader"))
-				task.Spawn(ctx, func(ctx context.Context) error { return lock.Lock(ctx) }, task.Name("writer"))
+				task.Spawn(ctx, func(ctx context.Context) error { return mu.Lock(ctx) }, task.Name("writer"))
 				return nil
 			})
 		}, task.Name("fetch"))
@@ -65,8 +66,8 @@ func ExampleDeadlockError() {
 		}
 	})
 	task.Run(context.Background(), func(ctx context.Context) error {
-		var a, b task.Mutex
-		transfer := func(from, to *task.Mutex) func(ctx context.Context) error {
+		var a, b lock.Mutex
+		transfer := func(from, to *lock.Mutex) func(ctx context.Context) error {
 			return func(ctx context.Context) error {
 				from.Lock(ctx)
 				defer from.Unlock()

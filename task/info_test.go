@@ -16,6 +16,7 @@ import (
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
+	"github.com/corobridge/corobridge/task/lock"
 )
 
 // Who asks is known by the goroutine, not by a context.
@@ -204,13 +205,13 @@ func TestAnybodyMayAskAtAnyTime(t *testing.T) {
 		defer close(over)
 		for n := range 30 {
 			err := task.Scope(ctx, func(ctx context.Context, g *task.Group) error {
-				var lock task.Mutex
+				var mu lock.Mutex
 				for range 4 {
 					g.Go(func() error {
-						if err := lock.Lock(ctx); err != nil {
+						if err := mu.Lock(ctx); err != nil {
 							return err
 						}
-						defer lock.Unlock()
+						defer mu.Unlock()
 						return task.Yield(ctx)
 					})
 				}

@@ -17,7 +17,7 @@ var ErrNotAwaited = errors.New("task: the group's maker returned without Wait")
 // while one of them runs. An error of fn cancels them. It returns the first error, fn's or a member's; after Scope, g.Errors has all of
 // them. If fn panics, they are cancelled and awaited before the panic goes on. In a callback of a loop Scope panics.
 func Scope(ctx context.Context, fn func(ctx context.Context, g *Group) error) error {
-	coro.MustWait("task: Scope") // before there is anything to undo
+	coro.Who(ctx, "task: Scope") // before there is anything to undo
 	g, ctx := NewGroup(ctx)
 	returned := false
 	defer func() {

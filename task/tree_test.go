@@ -13,6 +13,7 @@ import (
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
+	"github.com/corobridge/corobridge/task/lock"
 )
 
 // treeOf returns the tree as the calling task sees it, when all that was started has begun.
@@ -54,10 +55,10 @@ task 1 "main": running
 			task.Spawn(ctx, until(w))
 			task.Spawn(ctx, until(w.AsFuture()))
 			task.Spawn(ctx, until(pending()))
-			var lock task.Mutex
-			lock.Lock(ctx)
-			task.Spawn(ctx, lock.Lock)
-			var free task.Mutex
+			var mu lock.Mutex
+			mu.Lock(ctx)
+			task.Spawn(ctx, mu.Lock)
+			var free lock.Mutex
 			free.TryLock() // by it is not known whom
 			task.Spawn(ctx, free.Lock)
 		}, `
@@ -168,11 +169,11 @@ task 1 "main": running
 
 // What waits for what is told of one loop: another one's tasks are not to be looked at meanwhile.
 func TestWhoWaitsForAnotherLoopsTasks(t *testing.T) {
-	var lock task.Mutex
+	var mu lock.Mutex
 	locked, p := future.New[int]()
 	other := task.Spawn(background(t).Context(), func(ctx context.Context) error {
-		lock.Lock(ctx)
-		defer lock.Unlock()
+		mu.Lock(ctx)
+		defer mu.Unlock()
 		p.Resolve(1)
 		return sleeps(ctx)
 	}, task.Name("other"))
@@ -180,7 +181,7 @@ func TestWhoWaitsForAnotherLoopsTasks(t *testing.T) {
 	run(t, func(ctx context.Context) error {
 		locked.Await(ctx)
 		task.Spawn(ctx, until(other))
-		task.Spawn(ctx, lock.Lock)
+		task.Spawn(ctx, mu.Lock)
 		want := "task 1 \"main\": running\n├── task 2: awaits pending future\n└── task 3: awaits mutex\n"
 		if got := treeOf(t, ctx); got != want {
 			t.Errorf("got\n%swant\n%s", got, want)

@@ -73,7 +73,7 @@ func (v *view) awaited(s *scope) []*scope {
 	case nil:
 	case *Group:
 		return v.members[on]
-	case heldLock:
+	case coro.Held:
 		if t := v.holder(on); t != nil {
 			return []*scope{t}
 		}
@@ -114,13 +114,10 @@ func (v *view) tasksOf(futures []any) (tasks []*scope) {
 	return tasks
 }
 
-// heldLock is a lock that knows who has it.
-type heldLock interface{ heldBy() coro.Tenant }
-
 // holder returns the task that has a lock, nil if that is unknown, has ended, or is on another loop, whose coroutines are not to be looked at
 // from here.
-func (v *view) holder(lock heldLock) *scope {
-	if job := lock.heldBy().Job(v.sched.pool); job != nil {
+func (v *view) holder(lock coro.Held) *scope {
+	if job := lock.HeldBy().Job(v.sched.pool); job != nil {
 		return homeOf(job)
 	}
 	return nil
@@ -149,7 +146,7 @@ func (v *view) nameOf(on fmt.Stringer, s *scope) string {
 	if on == nil {
 		return "something"
 	}
-	if lock, ok := on.(heldLock); ok {
+	if lock, ok := on.(coro.Held); ok {
 		if t := v.holder(lock); t != nil {
 			return fmt.Sprintf("%v held by %s", on, t.nameFor(s))
 		}

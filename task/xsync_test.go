@@ -10,6 +10,7 @@ import (
 
 	"github.com/corobridge/corobridge/future"
 	"github.com/corobridge/corobridge/task"
+	"github.com/corobridge/corobridge/task/internal/waittest"
 )
 
 // The recipes of docs/how-to.md for golang.org/x/sync.
@@ -21,7 +22,7 @@ func TestASemaphoreOfXSyncIsAcquiredThroughBlocking(t *testing.T) {
 			_, err := task.Blocking(context.WithoutCancel(ctx), func(context.Context) (struct{}, error) { return struct{}{}, s.Acquire(ctx, 1) })
 			return err
 		}
-		source := random(t)(0)
+		source := waittest.Random(t)(0)
 		for range rounds(500) {
 			if !s.TryAcquire(1) {
 				t.Fatal("a permit was lost")

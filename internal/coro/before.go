@@ -1,10 +1,11 @@
 package coro
 
-// Before has job begun by another coroutine, and goes on when that is first suspended, or has ended. Only the coroutine itself
-// calls it.
+// Before has job begun by another coroutine, and goes on when that is first suspended, or has
+// ended. Only the coroutine itself calls it.
 //
-// The loop alone resumes coroutines: one that resumed another would be the caller that a Goexit, or a panic, of that one reaches, and
-// would have its stack in between for good. So c is suspended, and tells the loop why.
+// The loop alone resumes coroutines: one that resumed another would be the caller that a Goexit,
+// or a panic, of that one reaches, and would have its stack in between for good. So c is
+// suspended, and tells the loop why.
 func (c *Coro) Before(job Job) {
 	c.pool.first = job
 	if !c.yield(interrupted) || c.waiter.asked {
@@ -12,8 +13,9 @@ func (c *Coro) Before(job Job) {
 	}
 }
 
-// runFirst runs the job for which c was interrupted, and then c; and likewise what these are interrupted for. It is a loop
-// and no recursion, so the stack of the loop's goroutine does not grow with what is interrupted.
+// runFirst runs the job for which c was interrupted, and then c; and likewise what these are
+// interrupted for. It is a loop and no recursion, so the stack of the loop's goroutine does not
+// grow with what is interrupted.
 //
 // All of that is one resume to those who count them: the coroutines share one budget.
 func (p *Pool) runFirst(c *Coro) {

@@ -2,21 +2,33 @@ package coro
 
 import "context"
 
-// budget is how many operations in a row a coroutine makes that need not wait, before others have their turn.
+// budget is how many operations in a row a coroutine makes that need not wait, before others have
+// their turn.
 const budget = 128
 
-// Spend counts an operation of the calling coroutine that need not wait, and yields when the budget for one resume is spent. It is
-// called where the operation may as well have suspended, with nothing locked. Outside a coroutine of the loop that ctx carries it does nothing.
-// It returns that coroutine, nil if there is none.
+// Spend counts an operation of the calling coroutine that need not wait, and yields when the
+// budget for one resume is spent. It is called where the operation may as well have suspended,
+// with nothing locked. Outside a coroutine of the loop that ctx carries it does nothing. It
+// returns that coroutine, nil if there is none.
 //
-// Only one coroutine of a pool runs at a time, so the pool counts for all of them; and that it was resumed shows in the steps. So
-// a resume does not pay for it.
+// Only one coroutine of a pool runs at a time, so the pool counts for all of them; and that it was
+// resumed shows in the steps. So a resume does not pay for it.
 func Spend(ctx context.Context) *Coro {
 	c := currentBy(ctx)
 	if c != nil {
 		c.spend()
 	}
 	return c
+}
+
+// Begin begins an operation that may wait, before it has taken anything: it is Spend, and fails
+// with the cause if ctx is done. The coroutine is nil if ctx does not know it.
+func Begin(ctx context.Context) (*Coro, error) {
+	c := Spend(ctx)
+	if ctx.Err() != nil {
+		return c, Cause(ctx)
+	}
+	return c, nil
 }
 
 // SpendAnyway is Spend that asks the registry when ctx does not know.

@@ -17,12 +17,12 @@ type Runnable interface{ Run() }
 type Job interface {
 	// Do is the body.
 	Do()
-	// Failed is called instead of the rest of Do when that did not return: err is a *PanicError or ErrGoexit.
-	// It may suspend. It must not panic.
+	// Failed is called instead of the rest of Do when that did not return: err is a *PanicError or
+	// ErrGoexit. It may suspend. It must not panic.
 	Failed(err error)
-	// Covers reports whether the job hears of the end of ctx by itself, because ctx is one of its own cancel scopes, which
-	// it then is for good. If not, a wait with ctx watches it. A context that is covered is a pointer that
-	// no other context is.
+	// Covers reports whether the job hears of the end of ctx by itself, because ctx is one of its
+	// own cancel scopes, which it then is for good. If not, a wait with ctx watches it. A context
+	// that is covered is a pointer that no other context is.
 	Covers(ctx context.Context) bool
 }
 
@@ -36,21 +36,24 @@ const (
 	interrupted               // suspended until a job that it has started, Pool.first, has made its first step
 )
 
-// Coro is one pooled coroutine. Its goroutine, and so its place in the registry, stays the same for all the jobs it runs.
+// Coro is one pooled coroutine. Its goroutine, and so its place in the registry, stays the same
+// for all the jobs it runs.
 //
-// It fills two cache lines. What wakes and resumes it is in the first.
+// What wakes and resumes it comes first, then what a wait needs.
 type Coro struct {
+	waiter Waiter // the wait in progress; but for its state it is touched on the loop only, as what follows is
 	pool   *Pool
-	id     gid.ID  // zero before the first resume
-	sp     uintptr // about where its stack ended when it was suspended; a hint for Prefetch, never followed
-	waiter Waiter  // the wait in progress; but for its state it is touched on the loop only, as what follows is
-	next   func() (signal, bool)
-	yield  func(signal) bool
+
+	id      gid.ID  // zero before the first resume
+	sp      uintptr // about where its stack ended when it was suspended; a hint for Prefetch, never followed
+	next    func() (signal, bool)
+	yield   func(signal) bool
+	await   context.Context // nil while it does not wait
+	on      fmt.Stringer    // what it waits for, or has waited for
+	covered context.Context // the last context that the job has said it covers; nil if none
 
 	job     Job
-	await   context.Context // nil while it does not wait
-	covered unsafe.Pointer  // the last context that the job has said it covers: see dataOf
-	watched *watches        // nil if it has never watched a context
+	watched *watches // nil if it has never watched a context
 	stop    func()
 }
 
@@ -78,8 +81,9 @@ func (c *Coro) live(yield func(signal) bool) {
 	}
 }
 
-// perform runs one job. It returns unless the job called runtime.Goexit: then the coroutine is handed back as
-// dying from inside the deferred call, since a Goexit that reached iter.Pull would go on in the loop's goroutine.
+// perform runs one job. It returns unless the job called runtime.Goexit: then the coroutine is
+// handed back as dying from inside the deferred call, since a Goexit that reached iter.Pull would
+// go on in the loop's goroutine.
 func (c *Coro) perform() (again bool) {
 	returned := false
 	defer func() {
@@ -104,22 +108,24 @@ func (c *Coro) perform() (again bool) {
 
 // leaveJob makes the coroutine forget its job, and what was watched for it.
 func (c *Coro) leaveJob() {
-	c.job, c.covered, c.waiter.on = nil, nil, nil
+	c.job, c.covered, c.on = nil, nil, nil
 	c.waiter.jobs++
 	if c.watched != nil {
 		c.watched.end()
 	}
 }
 
-// Suspend gives control back to the loop, until somebody queues the coroutine (it is a Runnable). Only the coroutine
-// itself calls it; for nil, it does nothing. What it returns to may have to tell its stack: see Stack. (It is small enough to be inlined.)
+// Suspend gives control back to the loop, until somebody queues the coroutine (it is a Runnable).
+// Only the coroutine itself calls it; for nil, it does nothing. What it returns to may have to
+// tell its stack: see Stack. (It is small enough to be inlined.)
 func (c *Coro) Suspend() {
 	if c != nil && !c.yield(parked) {
 		panic("coro: a coroutine was ended in the middle of its job")
 	}
 }
 
-// Yield puts the coroutine at the end of the ready queue and suspends it. Only the coroutine itself calls it.
+// Yield puts the coroutine at the end of the ready queue and suspends it. Only the coroutine
+// itself calls it.
 func (c *Coro) Yield() {
 	c.pool.ready(c)
 	c.Suspend()
@@ -147,12 +153,13 @@ func (c *Coro) mark() {
 	c.sp = uintptr(unsafe.Pointer(&here))
 }
 
-// Prefetch has the memory fetched that a resume of c needs: the runtime's descriptor of its goroutine; its stack, up to the frames of
-// the operation that waits, and down to where the next ones come; and the context of the wait. A loop calls it one item ahead.
+// Prefetch has the memory fetched that a resume of c needs: the runtime's descriptor of its
+// goroutine; its stack, up to the frames of the operation that waits, and down to where the next
+// ones come; and the end of c itself. A loop calls it one item ahead.
 func (c *Coro) Prefetch() {
 	prefetch.Lines(uintptr(c.id), descriptorLines)
 	prefetch.Lines(c.sp-linesBelow*prefetch.Line, linesBelow+linesAbove)
-	prefetch.Lines(uintptr(dataOf(c.await)), 1)
+	prefetch.Lines(uintptr(unsafe.Pointer(c))+2*prefetch.Line, 1)
 }
 
 const (
@@ -167,7 +174,8 @@ func (c *Coro) Pool() *Pool { return c.pool }
 // Job returns the job that c runs.
 func (c *Coro) Job() Job { return c.job }
 
-// Class returns how urgent the job that c runs is, as that says by a method of this name; 0, the most urgent, if it has none.
+// Class returns how urgent the job that c runs is, as that says by a method of this name; 0, the
+// most urgent, if it has none.
 func (c *Coro) Class() int {
 	if j, ok := c.job.(interface{ Class() int }); ok {
 		return j.Class()
@@ -180,11 +188,11 @@ func (c *Coro) Awaits() fmt.Stringer {
 	if c.await == nil {
 		return nil
 	}
-	return c.waiter.on
+	return c.on
 }
 
-// Recheck ends the wait of c, if it is in one, when the context of that wait is done. It is called on the
-// loop by whoever knows of a cancellation; a call too many does no harm.
+// Recheck ends the wait of c, if it is in one, when the context of that wait is done. It is called
+// on the loop by whoever knows of a cancellation; a call too many does no harm.
 func (c *Coro) Recheck() {
 	if c.await != nil && c.await.Err() != nil && c.waiter.state.CompareAndSwap(waiting, cancelled) {
 		c.pool.ready(c)

@@ -16,13 +16,15 @@ type calls struct {
 	posted  bool // of a pool's: they are in the ready queue, to be gone on with
 }
 
-// Inline calls rs in the calling goroutine, in order. If that is making such calls already, these are left for after
-// those, and it returns at once: so what is called may complete what makes more calls, in a chain of any length, on the same stack.
+// Inline calls rs in the calling goroutine, in order. If that is making such calls already, these
+// are left for after those, and it returns at once: so what is called may complete what makes more
+// calls, in a chain of any length, on the same stack.
 //
-// On a loop, in a callback or a coroutine, at most 128 calls are made in a row. The rest, and what is added meanwhile, is left to the loop, in later
-// turns.
+// On a loop, in a callback or a coroutine, at most 128 calls are made in a row. The rest, and what
+// is added meanwhile, is left to the loop, in later turns.
 //
-// A panic or runtime.Goexit in a call does not keep the others from being made. It goes on after that, in who called Inline first.
+// A panic or runtime.Goexit in a call does not keep the others from being made. It goes on after
+// that, in who called Inline first.
 func Inline(rs ...Runnable) {
 	id := gid.Self()
 	v, known := registry.Load(id)

@@ -16,7 +16,8 @@ type call func()
 
 func (c call) Run() { c() }
 
-// inEveryPlace runs fn in a plain goroutine, in a loop's callback and in a coroutine. settle runs what a loop has left.
+// inEveryPlace runs fn in a plain goroutine, in a loop's callback and in a coroutine. settle runs
+// what a loop has left.
 func inEveryPlace(t *testing.T, fn func(t *testing.T, settle func())) {
 	t.Run("goroutine", func(t *testing.T) {
 		testkit.Watch(t)
@@ -101,7 +102,8 @@ func TestCallsOfACoroutineThatExits(t *testing.T) {
 	}
 }
 
-// On a loop others have their turn once in 128 calls; what comes meanwhile, from wherever on that loop, is behind what is left.
+// On a loop others have their turn once in 128 calls; what comes meanwhile, from wherever on that
+// loop, is behind what is left.
 func TestALoopMakesBoundedlyManyCallsInARow(t *testing.T) {
 	const n, bound = 1000, 128
 	for _, where := range []string{"callback", "coroutine"} {

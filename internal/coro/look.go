@@ -5,8 +5,8 @@ import (
 	"runtime/debug"
 )
 
-// Waiting returns whether c waits for something that has not come: if not, and it does not run, it is about to be resumed. It is called on
-// the loop.
+// Waiting returns whether c waits for something that has not come: if not, and it does not run, it
+// is about to be resumed. It is called on the loop.
 func (c *Coro) Waiting() bool { return c.await != nil && c.waiter.state.Load() == waiting }
 
 // Bounded reports whether c waits with a context that has a deadline. It is called on the loop.
@@ -24,7 +24,13 @@ type Tenant struct {
 	jobs uint16
 }
 
-// Tenant returns c in its present job; nobody if c is nil. It is called in c, or by who has claimed the wait of c and not woken it yet.
+// Held is what a wait is for, if somebody holds that: a lock, for instance. Those who look for
+// cycles of waits ask for the holder, from any goroutine. It is nobody if nobody holds it, or that
+// is unknown.
+type Held interface{ HeldBy() Tenant }
+
+// Tenant returns c in its present job; nobody if c is nil. It is called in c, or by who has
+// claimed the wait of c and not woken it yet.
 func (c *Coro) Tenant() Tenant {
 	if c == nil {
 		return Tenant{}
@@ -40,11 +46,12 @@ func (t Tenant) Job(p *Pool) Job {
 	return t.coro.job
 }
 
-// Stack returns the stack of c, which is suspended, as a dump of all goroutines has it: the operation that waits comes first. It is
-// called on the loop, and not for the caller.
+// Stack returns the stack of c, which is suspended, as a dump of all goroutines has it: the
+// operation that waits comes first. It is called on the loop, and not for the caller.
 //
-// Only a goroutine itself can tell its stack without stopping all others. So c is resumed with the order to tell it and to suspend itself
-// again, of which nobody hears. To ask for orders costs each resume a look at a flag that lies beside the state of the wait.
+// Only a goroutine itself can tell its stack without stopping all others. So c is resumed with the
+// order to tell it and to suspend itself again, of which nobody hears. To ask for orders costs
+// each resume a look at a flag that lies beside the state of the wait.
 func (c *Coro) Stack() []byte {
 	c.waiter.asked = true
 	c.next()
@@ -53,7 +60,8 @@ func (c *Coro) Stack() []byte {
 	return told
 }
 
-// resumed obeys the order. It is called, by what has suspended the coroutine, when that was resumed with an order, or to end.
+// resumed obeys the order. It is called, by what has suspended the coroutine, when that was
+// resumed with an order, or to end.
 func (c *Coro) resumed() {
 	if !c.waiter.asked {
 		panic("coro: a coroutine was ended in the middle of its job")

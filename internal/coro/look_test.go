@@ -17,8 +17,8 @@ type awaited string
 
 func (a awaited) String() string { return string(a) }
 
-// A coroutine that is asked for its stack tells it from each place where it can be suspended, on an ordinary thread and on a locked
-// one, however often it is asked, and hears nothing of it.
+// A coroutine that is asked for its stack tells it from each place where it can be suspended, on
+// an ordinary thread and on a locked one, however often it is asked, and hears nothing of it.
 func TestTheStackOfASuspendedCoroutine(t *testing.T) {
 	for name, wait := range map[string]func(t *testing.T, ctx context.Context){
 		"Wait": func(t *testing.T, ctx context.Context) {
@@ -122,7 +122,8 @@ func TestTheStackIsToldWhileTheWaitEnds(t *testing.T) {
 	}
 }
 
-// An interrupted coroutine, which waits for the first step of what it has started, tells its stack too.
+// An interrupted coroutine, which waits for the first step of what it has started, tells its stack
+// too.
 func TestTheStackOfAnInterruptedCoroutine(t *testing.T) {
 	l := newLoop(t)
 	var order []string

@@ -15,8 +15,8 @@ type PanicError struct {
 	Stack []byte
 }
 
-// Recovered wraps the value of a recover. It is called in the deferred function that recovered, where the stack
-// of the panic is still there.
+// Recovered wraps the value of a recover. It is called in the deferred function that recovered,
+// where the stack of the panic is still there.
 func Recovered(v any) *PanicError { return &PanicError{Value: v, Stack: debug.Stack()} }
 
 // Error gives the panic's value and its stack.

@@ -12,8 +12,9 @@ const minIdle = 64
 
 // Pool makes, reuses and ends the coroutines of one loop.
 //
-// Coroutines are made, resumed and ended only by the goroutine that runs the loop. Which one that is may change between two
-// runs, as long as its runtime.LockOSThread state does not: the Go runtime aborts the process otherwise.
+// Coroutines are made, resumed and ended only by the goroutine that runs the loop. Which one that
+// is may change between two runs, as long as its runtime.LockOSThread state does not: the Go
+// runtime aborts the process otherwise.
 type Pool struct {
 	// Who runs: read by any goroutine, to compare with itself.
 	loop    atomic.Uintptr // the goroutine that runs the loop, 0 while none does
@@ -52,8 +53,9 @@ type Pool struct {
 }
 
 // Init sets the pool up for owner, whose goroutines outside starts. post appends to owner's ready
-// queue from any goroutine, and ready on the loop. goexit is called on the loop when a job has called
-// runtime.Goexit; Reap or Bury then end its coroutine. A nil outside means plain goroutines.
+// queue from any goroutine, and ready on the loop. goexit is called on the loop when a job has
+// called runtime.Goexit; Reap or Bury then end its coroutine. A nil outside means plain
+// goroutines.
 func (p *Pool) Init(owner any, outside Outside, post func(Runnable) error, ready func(Runnable), goexit func()) {
 	if outside == nil {
 		outside = plain{}
@@ -64,7 +66,8 @@ func (p *Pool) Init(owner any, outside Outside, post func(Runnable) error, ready
 // Owner returns what Init was given.
 func (p *Pool) Owner() any { return p.owner }
 
-// Running returns the coroutine that was resumed last: a coroutine of the pool that calls it gets itself.
+// Running returns the coroutine that was resumed last: a coroutine of the pool that calls it gets
+// itself.
 func (p *Pool) Running() *Coro { return p.running }
 
 // Steps returns how often a coroutine has been resumed. It is read on the loop.
@@ -82,8 +85,8 @@ func MustNotNest() {
 	}
 }
 
-// Enter makes the calling goroutine the one that runs the loop; leave undoes it. It panics in a goroutine that runs a loop
-// or a coroutine already.
+// Enter makes the calling goroutine the one that runs the loop; leave undoes it. It panics in a
+// goroutine that runs a loop or a coroutine already.
 func (p *Pool) Enter() (leave func()) {
 	MustNotNest()
 	id := gid.Self()
@@ -104,7 +107,8 @@ func (p *Pool) Inside() bool {
 	return false
 }
 
-// Take gives job to a coroutine, which the caller runs next. It is called on the loop, outside any coroutine.
+// Take gives job to a coroutine, which the caller runs next. It is called on the loop, outside any
+// coroutine.
 func (p *Pool) Take(job Job) *Coro {
 	var c *Coro
 	if n := len(p.idle); n > 0 {
@@ -135,9 +139,9 @@ func (p *Pool) leave(c *Coro, s signal) {
 	}
 }
 
-// Reap lets each Goexit that is held back run out in a goroutine of its own: to end such a coroutine hands its Goexit on to
-// the caller. It is for a loop on an ordinary goroutine; a coroutine that was made on a locked thread can't be ended
-// elsewhere.
+// Reap lets each Goexit that is held back run out in a goroutine of its own: to end such a
+// coroutine hands its Goexit on to the caller. It is for a loop on an ordinary goroutine; a
+// coroutine that was made on a locked thread can't be ended elsewhere.
 func (p *Pool) Reap() {
 	for _, c := range p.dying {
 		p.reapers.Add(1)
@@ -149,8 +153,8 @@ func (p *Pool) Reap() {
 	p.dying = nil
 }
 
-// Bury ends the coroutines whose Goexit is held back on the calling goroutine. If there is one, it does not return: the
-// Goexit goes on in the caller.
+// Bury ends the coroutines whose Goexit is held back on the calling goroutine. If there is one, it
+// does not return: the Goexit goes on in the caller.
 func (p *Pool) Bury() {
 	if n := len(p.dying); n > 0 {
 		c := p.dying[n-1]
@@ -185,7 +189,8 @@ func (p *Pool) trim() {
 	}
 }
 
-// Drain ends every idle coroutine. Suspended ones stay. It is called by the goroutine that runs the loop.
+// Drain ends every idle coroutine. Suspended ones stay. It is called by the goroutine that runs
+// the loop.
 func (p *Pool) Drain() {
 	for _, c := range p.idle {
 		c.stop()

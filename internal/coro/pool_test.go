@@ -274,8 +274,8 @@ func TestEnterInsideALoopPanics(t *testing.T) {
 	l.start(try)
 }
 
-// A goroutine gets the descriptor of the one that ended last, so a registration that outlived its goroutine would be found
-// by a stranger.
+// A goroutine gets the descriptor of the one that ended last, so a registration that outlived its
+// goroutine would be found by a stranger.
 func TestAReusedGoroutineIsNotTakenForACoroutine(t *testing.T) {
 	testkit.Watch(t)
 	ends := map[string]func(l *loop){

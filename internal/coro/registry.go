@@ -7,8 +7,9 @@ import (
 	"github.com/corobridge/corobridge/internal/gid"
 )
 
-// place is what a goroutine is: one of a pool's coroutines, or, with no coroutine, the goroutine that runs the pool's loop; or,
-// with no pool either, a plain goroutine, while it makes calls (see Inline).
+// place is what a goroutine is: one of a pool's coroutines, or, with no coroutine, the goroutine
+// that runs the pool's loop; or, with no pool either, a plain goroutine, while it makes calls (see
+// Inline).
 type place struct {
 	pool   *Pool
 	coro   *Coro
@@ -24,11 +25,13 @@ func (p *Pool) place(c *Coro) *place {
 	return at
 }
 
-// NoteNumbers makes the pool note the numbers of its goroutines, for Numbers. It is called before the pool is used.
+// NoteNumbers makes the pool note the numbers of its goroutines, for Numbers. It is called before
+// the pool is used.
 func (p *Pool) NoteNumbers() { p.numbered = true }
 
-// Numbers returns the numbers of the goroutine that runs the loop and of the coroutine that was resumed last, as stack
-// traces print them; zero for one that there is not. Any goroutine may call it.
+// Numbers returns the numbers of the goroutine that runs the loop and of the coroutine that was
+// resumed last, as stack traces print them; zero for one that there is not. Any goroutine may call
+// it.
 func (p *Pool) Numbers() (loop, current uint64) { return number(&p.loop), number(&p.current) }
 
 func number(id *atomic.Uintptr) uint64 {
@@ -38,9 +41,10 @@ func number(id *atomic.Uintptr) uint64 {
 	return 0
 }
 
-// registry maps a goroutine's ID to its *place, for the whole process. A coroutine enters itself when it is made
-// and leaves in a deferred call when it ends; a loop's goroutine is in it while it runs the loop, and a plain one while it makes calls. All
-// leave before the runtime can give their descriptor to another goroutine.
+// registry maps a goroutine's ID to its *place, for the whole process. A coroutine enters itself
+// when it is made and leaves in a deferred call when it ends; a loop's goroutine is in it while it
+// runs the loop, and a plain one while it makes calls. All leave before the runtime can give their
+// descriptor to another goroutine.
 //
 // It is the module's one global: identity belongs to goroutines, and those are the process's.
 var registry sync.Map
@@ -58,7 +62,8 @@ func lookup() *place {
 	return nil
 }
 
-// Current returns the coroutine that the caller runs in, nil in a callback and in a plain goroutine.
+// Current returns the coroutine that the caller runs in, nil in a callback and in a plain
+// goroutine.
 func Current() *Coro {
 	if p := lookup(); p != nil {
 		return p.coro
@@ -66,7 +71,8 @@ func Current() *Coro {
 	return nil
 }
 
-// CurrentPool returns the pool whose loop the caller runs on, in a callback or a coroutine; nil in a plain goroutine.
+// CurrentPool returns the pool whose loop the caller runs on, in a callback or a coroutine; nil in
+// a plain goroutine.
 func CurrentPool() *Pool {
 	if p := lookup(); p != nil {
 		return p.pool

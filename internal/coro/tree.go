@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Package task keeps a tree of cancel scopes for each loop. Package task/inspect shows it, and knows
-// it only by these two interfaces. Their methods are called on the loop, or while it stands still,
-// unless they say otherwise.
+// Package task keeps a tree of cancel scopes for each loop. Package task/inspect shows it, and
+// knows it only by these two interfaces. Their methods are called on the loop, or while it stands
+// still, unless they say otherwise.
 
 // Node is a cancel scope in the tree.
 type Node interface {

@@ -12,8 +12,8 @@ import (
 	"github.com/corobridge/corobridge/internal/gid"
 )
 
-// The states of a wait. From waiting it is moved by one compare-and-swap, to woken by who completes, or to cancelled by who
-// cancels: the two never both succeed.
+// The states of a wait. From waiting it is moved by one compare-and-swap, to woken by who
+// completes, or to cancelled by who cancels: the two never both succeed.
 const (
 	idle uint32 = iota
 	waiting
@@ -21,13 +21,20 @@ const (
 	cancelled
 )
 
-// Waiter is one wait of whoever called Here: a coroutine, or a plain goroutine.
+// Waiter is one wait of whoever called: a coroutine, or a plain goroutine. A coroutine has one
+// Waiter for its life, a goroutine one for each wait.
 type Waiter struct {
 	state atomic.Uint32
-	asked bool         // the coroutine is resumed to tell its stack; touched on the loop
-	jobs  uint16       // that the coroutine has ended, modulo 65536: see Tenant
-	coro  *Coro        // nil for a plain goroutine, whose Waiter is part of a blocker
-	on    fmt.Stringer // what a coroutine waits for, or has waited for; touched on the loop
+	asked bool   // the coroutine is resumed to tell its stack; touched on the loop
+	jobs  uint16 // that the coroutine has ended, modulo 65536: see Tenant
+	coro  *Coro  // nil for a plain goroutine, whose Waiter is part of a blocker
+
+	next, prev *Waiter // in a Line, guarded by its mutex; prev is nil in a Claimed
+
+	// What is waited for, or was given, as the owner of the Line understands it. Guarded by its
+	// mutex until the waiter is claimed; from its Wake on the waiter's.
+	Count  int64
+	Parcel any
 }
 
 // blocker is the Waiter of a plain goroutine.
@@ -41,46 +48,64 @@ func (w *Waiter) blocker() *blocker { return (*blocker)(unsafe.Pointer(w)) }
 // blockers are kept for reuse. One is put back only when nobody can claim it any more.
 var blockers = sync.Pool{New: func() any { return &blocker{wake: make(chan struct{}, 1)} }}
 
-// Carrier is a context that knows the pool whose coroutine it was made for. It saves Here a look into the registry;
-// it decides nothing, since contexts are passed to other goroutines.
+// Carrier is a context that knows the pool whose coroutine it was made for. It saves Here a look
+// into the registry; it decides nothing, since contexts are passed to other goroutines.
 type Carrier interface{ CoroPool() *Pool }
 
-// Here returns a Waiter for the calling goroutine: the coroutine's that runs on it, whatever ctx says; otherwise one
-// that blocks the goroutine. It fails with the cause if ctx is done. On a goroutine that runs a callback of a
-// loop it panics, naming op, since to wait there would stop the loop.
+// Here returns a Waiter for the calling goroutine: the coroutine's that runs on it, whatever ctx
+// says; otherwise one that blocks the goroutine. It fails with the cause if ctx is done. In a
+// callback of a loop it panics, naming op, since to wait there would stop the loop.
 //
-// The caller ends each Waiter it was given with Release.
+// It is for a wait that only one thing can end, such as a timer, and that needs no Line. The caller
+// ends each Waiter it was given with Release.
 func Here(ctx context.Context, op string) (*Waiter, error) {
-	c := currentBy(ctx)
-	if c == nil {
-		c = MustWait(op)
-	}
+	c := Who(ctx, op)
 	if ctx.Err() != nil {
 		return nil, Cause(ctx)
 	}
+	return waiterOf(c), nil
+}
+
+// Who returns who calls an operation that may wait: the coroutine, or nil for a plain goroutine. In
+// a callback of a loop it panics, naming op. ctx may know the answer, and does not decide it.
+func Who(ctx context.Context, op string) *Coro {
+	c, callback := caller(ctx)
+	if callback {
+		refuse(op)
+	}
+	return c
+}
+
+// caller returns the coroutine that calls, nil in a callback of a loop and in a plain goroutine.
+func caller(ctx context.Context) (c *Coro, callback bool) {
+	if c := currentBy(ctx); c != nil {
+		return c, false
+	}
+	if p := lookup(); p != nil {
+		return p.coro, p.coro == nil
+	}
+	return nil, false
+}
+
+func refuse(op string) {
+	panic(op + " in a loop callback would stop the loop; use OnDone, or start a task with task.Go")
+}
+
+// waiterOf returns the Waiter of c, or if that is nil one for the calling goroutine, ready to wait.
+func waiterOf(c *Coro) *Waiter {
+	w := (*Waiter)(nil)
 	if c != nil {
-		c.waiter.state.Store(waiting)
-		return &c.waiter, nil
+		w = &c.waiter
+	} else {
+		w = &blockers.Get().(*blocker).Waiter
 	}
-	w := blockers.Get().(*blocker)
 	w.state.Store(waiting)
-	return &w.Waiter, nil
+	return w
 }
 
-// MustWait returns the coroutine that the caller runs in, nil in a plain goroutine. In a callback of a loop it panics, naming op.
-func MustWait(op string) *Coro {
-	p := lookup()
-	if p == nil {
-		return nil
-	}
-	if p.coro == nil {
-		panic(op + " in a loop callback would stop the loop; use OnDone, or start a task with task.Go")
-	}
-	return p.coro
-}
-
-// currentBy is the fast answer to "who runs here": if the coroutine that ctx's loop resumed last is the calling
-// goroutine, it is what runs, whatever task ctx belongs to. Otherwise nil, which decides nothing.
+// currentBy is the fast answer to "who runs here": if the coroutine that ctx's loop resumed last
+// is the calling goroutine, it is what runs, whatever task ctx belongs to. Otherwise nil, which
+// decides nothing.
 func currentBy(ctx context.Context) *Coro {
 	if k, ok := ctx.(Carrier); ok {
 		if p := k.CoroPool(); p != nil && p.current.Load() == uintptr(gid.Self()) {
@@ -90,25 +115,23 @@ func currentBy(ctx context.Context) *Coro {
 	return nil
 }
 
-// Yield lets everything else that is ready run first, in a coroutine; in a plain goroutine it is runtime.Gosched. It fails,
-// and does not yield, with the cause if ctx is done. In a loop's callback it panics, naming op.
+// Yield lets everything else that is ready run first, in a coroutine; in a plain goroutine it is
+// runtime.Gosched. It fails, and does not yield, with the cause if ctx is done. In a loop's
+// callback it panics, naming op.
 //
-// It does all of that in one frame: after a coroutine switch the processor mispredicts each return to a caller.
+// It does all of that in one frame: after a coroutine switch the processor mispredicts each return
+// to a caller.
 func Yield(ctx context.Context, op string) error {
 	c := currentBy(ctx)
 	if c == nil {
-		w, err := Here(ctx, op)
-		if err != nil {
-			return err
-		}
-		c = w.coro
-		w.Release()
-		if c == nil {
-			runtime.Gosched()
-			return nil
-		}
-	} else if ctx.Err() != nil {
+		c = Who(ctx, op)
+	}
+	if ctx.Err() != nil {
 		return Cause(ctx)
+	}
+	if c == nil {
+		runtime.Gosched()
+		return nil
 	}
 	c.mark()
 	c.pool.ready(c)
@@ -130,38 +153,35 @@ func CurrentBy(ctx context.Context) *Coro {
 // Coro returns the coroutine that waits, nil for a plain goroutine.
 func (w *Waiter) Coro() *Coro { return w.coro }
 
-// Wait suspends until the wait has been claimed and woken (nil), or ctx is done and no claim came first (its cause). on is
-// what is waited for, to those who look inside: its String may be called at any time, on any goroutine.
+// Wait suspends until the wait has been claimed and woken (nil), or ctx is done and no claim came
+// first (its cause). on is what is waited for, to those who look inside: its String may be called
+// at any time, on any goroutine.
 //
-// It is Begin, Suspend and End. A caller on a hot path writes those himself: after a coroutine switch each return to a caller is
-// mispredicted, and finds a stack that is cold, so each frame between the caller's loop and the switch costs.
+// It is Begin, Suspend and End. A caller on a hot path writes those himself: after a coroutine
+// switch each return to a caller is mispredicted, and finds a stack that is cold, so each frame
+// between the caller's loop and the switch costs.
 func (w *Waiter) Wait(ctx context.Context, on fmt.Stringer) error {
 	w.Begin(ctx, on).Suspend()
 	return w.End(ctx)
 }
 
-// Begin prepares the wait, and returns the coroutine that is to be suspended next; nil for a plain goroutine, which End blocks.
+// Begin prepares the wait, and returns the coroutine that is to be suspended next; nil for a plain
+// goroutine, which End blocks.
 func (w *Waiter) Begin(ctx context.Context, on fmt.Stringer) *Coro {
 	c := w.coro
 	if c == nil {
 		return nil
 	}
-	c.await, w.on = ctx, on
+	c.await, c.on = ctx, on
 	c.mark()
-	if c.covered != dataOf(ctx) {
+	if ctx != c.covered { // which is a pointer: to compare it with a context of any type is safe
 		if c.job.Covers(ctx) {
-			c.covered = dataOf(ctx)
+			c.covered = ctx
 		} else {
 			c.watch(ctx)
 		}
 	}
 	return c
-}
-
-// dataOf returns the pointer that ctx is, or where its value lies. Contexts that are covered are known by it: it is half as large as the
-// interface, and what is covered is a pointer that no other context is.
-func dataOf(ctx context.Context) unsafe.Pointer {
-	return (*[2]unsafe.Pointer)(unsafe.Pointer(&ctx))[1]
 }
 
 // End returns what Wait does.
@@ -195,8 +215,8 @@ func (w *Waiter) block(ctx context.Context) error {
 	return nil
 }
 
-// Claim reports whether the caller is the one who ends the wait. It is called under the mutex of what is awaited,
-// and followed by Wake after the unlock.
+// Claim reports whether the caller is the one who ends the wait. It is called under the mutex of
+// what is awaited, and followed by Wake after the unlock.
 func (w *Waiter) Claim() bool { return w.state.CompareAndSwap(waiting, woken) }
 
 // Wake lets a claimed waiter go on. Any goroutine may call it.
@@ -230,7 +250,8 @@ func Cause(ctx context.Context) error {
 	return &cancelError{cause: cause, err: err}
 }
 
-// cancelError is a cancellation with a cause of its own. It is one error and joins none: the cause, which is an err as well.
+// cancelError is a cancellation with a cause of its own. It is one error and joins none: the
+// cause, which is an err as well.
 type cancelError struct{ cause, err error }
 
 func (e *cancelError) Error() string        { return e.cause.Error() }

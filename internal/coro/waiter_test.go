@@ -3,11 +3,8 @@ package coro_test
 import (
 	"context"
 	"errors"
-	"runtime"
-	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -137,7 +134,7 @@ func (c customDone) Err() error { return c.err }
 func TestWaitIsEndedByWake(t *testing.T) {
 	l := newLoop(t)
 	var w *coro.Waiter
-	got := errors.New("not yet")
+	var got error = errors.New("not yet")
 	j := l.start(func() {
 		w = here(t, context.Background())
 		got = w.Wait(context.Background(), nil)
@@ -185,92 +182,6 @@ func TestAGoroutineWaitsByItself(t *testing.T) {
 			t.Errorf("%s: %v", end, err)
 		}
 		cancel(nil)
-	}
-}
-
-// Every wait is ended by exactly one side, and no completer's claim reaches the next wait: thing is the least that follows the
-// protocol.
-type thing struct {
-	mu      sync.Mutex
-	waiters []*coro.Waiter
-}
-
-func (s *thing) enlist(w *coro.Waiter) {
-	s.mu.Lock()
-	s.waiters = append(s.waiters, w)
-	s.mu.Unlock()
-}
-
-func (s *thing) delist(w *coro.Waiter) {
-	s.mu.Lock()
-	s.waiters = slices.DeleteFunc(s.waiters, func(v *coro.Waiter) bool { return v == w })
-	s.mu.Unlock()
-}
-
-func (s *thing) give() bool {
-	s.mu.Lock()
-	for len(s.waiters) > 0 {
-		w := s.waiters[0]
-		s.waiters = s.waiters[1:]
-		if w.Claim() {
-			s.mu.Unlock()
-			w.Wake()
-			return true
-		}
-	}
-	s.mu.Unlock()
-	return false
-}
-
-func TestClaimsAndCancellationsRace(t *testing.T) {
-	const rounds, takers = 300, 4
-	for _, who := range []string{"coroutines", "goroutines"} {
-		t.Run(who, func(t *testing.T) {
-			l := newLoop(t)
-			var s thing
-			var given, taken, over atomic.Int64
-			body := func() {
-				for range rounds {
-					ctx, cancel := context.WithCancel(context.Background())
-					w := here(t, ctx)
-					s.enlist(w)
-					go cancel()
-					if w.Wait(ctx, nil) == nil {
-						taken.Add(1)
-					} else {
-						s.delist(w)
-					}
-					w.Release()
-				}
-				over.Add(1)
-				l.post(nothing{})
-			}
-			var helpers sync.WaitGroup
-			for range takers {
-				if who == "coroutines" {
-					l.start(body)
-				} else {
-					helpers.Go(body)
-				}
-			}
-			for range 3 {
-				helpers.Go(func() {
-					for over.Load() < takers {
-						if s.give() {
-							given.Add(1)
-						} else {
-							runtime.Gosched()
-						}
-					}
-				})
-			}
-			l.until(func() bool { return over.Load() == takers })
-			helpers.Wait()
-			l.settle()
-			if given.Load() != taken.Load() {
-				t.Errorf("%d were given, %d were taken", given.Load(), taken.Load())
-			}
-		})
 	}
 }
 

@@ -2,8 +2,8 @@ package coro
 
 import "context"
 
-// watch is a context whose end queues a Recheck of the coroutine. It is known by its Done channel: contexts
-// themselves need not be comparable.
+// watch is a context whose end queues a Recheck of the coroutine. It is known by its Done channel:
+// contexts themselves need not be comparable.
 type watch struct {
 	done <-chan struct{}
 	stop func() bool
@@ -16,8 +16,8 @@ func (w *watch) end() {
 	}
 }
 
-// watches are the last two contexts that a job has waited with. They stay watched for the length of the job, since most tasks wait
-// with one or two contexts many times.
+// watches are the last two contexts that a job has waited with. They stay watched for the length
+// of the job, since most tasks wait with one or two contexts many times.
 type watches [2]watch
 
 func (w *watches) end() {

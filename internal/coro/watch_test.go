@@ -146,7 +146,8 @@ func TestACoveredContextIsNotWatched(t *testing.T) {
 	c.Recheck()
 }
 
-// The poke of a context that ended may come when the coroutine is in a later wait, or in a later job.
+// The poke of a context that ended may come when the coroutine is in a later wait, or in a later
+// job.
 func TestALatePokeIsHarmless(t *testing.T) {
 	l := newLoop(t)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -2,8 +2,8 @@
 
 package gid
 
-// Self returns the identity of the calling goroutine. It may be called anywhere, allocates nothing, and costs about as
-// much as a function call.
+// Self returns the identity of the calling goroutine. It may be called anywhere, allocates
+// nothing, and costs about as much as a function call.
 //
 //go:noescape
 func Self() ID

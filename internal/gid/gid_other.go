@@ -2,6 +2,6 @@
 
 package gid
 
-// Self returns the identity of the calling goroutine. It may be called anywhere; it costs a stack trace, some
-// microseconds.
+// Self returns the identity of the calling goroutine. It may be called anywhere; it costs a stack
+// trace, some microseconds.
 func Self() ID { return fromStack() }

@@ -81,8 +81,8 @@ func TestLiveGoroutinesHaveDistinctIDs(t *testing.T) {
 	done.Wait()
 }
 
-// descend calls itself n times with a frame of some 200 bytes, looks at Self in every 50th call on the way back, and
-// returns how often that wasn't id.
+// descend calls itself n times with a frame of some 200 bytes, looks at Self in every 50th call on
+// the way back, and returns how often that wasn't id.
 //
 //go:noinline
 func descend(n int, id ID) (wrong int) {
@@ -185,7 +185,8 @@ func TestIDSurvives(t *testing.T) {
 	}
 }
 
-// Package coro forgets an ID in a defer, so it must be the goroutine's own there, however the goroutine ends.
+// Package coro forgets an ID in a defer, so it must be the goroutine's own there, however the
+// goroutine ends.
 func TestIDIsTheSameInDefersOfGoexit(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
@@ -263,7 +264,8 @@ func TestCoroutineKeepsItsIDWhoeverResumesIt(t *testing.T) {
 		}
 	})
 
-	// The resumers stay alive together and hand the turn round a ring; the last one to have it stops the coroutine.
+	// The resumers stay alive together and hand the turn round a ring; the last one to have it
+	// stops the coroutine.
 	var ring [resumers]chan int
 	for i := range ring {
 		ring[i] = make(chan int, 1)

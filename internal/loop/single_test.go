@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
@@ -19,10 +18,10 @@ func TestATaskThatIsSteppedAllocatesLittle(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
-	l := testkit.NewLoop(t)
+	l := newLoop(t)
 	ended := 0
 	fn := func(ctx context.Context) (int, error) { defer func() { ended++ }(); return 7, task.Yield(ctx) }
-	testkit.Check(core(l).Steps(func(step func(time.Duration) bool) {
+	must0(core(l).Steps(func(step func(time.Duration) bool) {
 		allocs := testing.AllocsPerRun(100, func() {
 			before := ended
 			task.Go(l.Context(), fn)
@@ -37,14 +36,14 @@ func TestATaskThatIsSteppedAllocatesLittle(t *testing.T) {
 }
 
 func TestEachStepIsOneTurn(t *testing.T) {
-	l := testkit.NewLoop(t)
+	l := newLoop(t)
 	var order []int
 	l.CallSoon(func() {
 		order = append(order, 1)
 		l.CallSoon(func() { order = append(order, 3) })
 	})
 	l.CallSoon(func() { order = append(order, 2) })
-	testkit.Check(core(l).Steps(func(step func(time.Duration) bool) {
+	must0(core(l).Steps(func(step func(time.Duration) bool) {
 		for _, want := range []int{0, 2, 3} {
 			if len(order) != want {
 				t.Errorf("ran %v, want %d callbacks by now", order, want)
@@ -60,10 +59,10 @@ func TestEachStepIsOneTurn(t *testing.T) {
 }
 
 func TestStepsEndWithTheLoop(t *testing.T) {
-	l := testkit.NewLoop(t)
+	l := newLoop(t)
 	l.CallSoon(l.Stop)
 	steps := 0
-	testkit.Check(core(l).Steps(func(step func(time.Duration) bool) {
+	must0(core(l).Steps(func(step func(time.Duration) bool) {
 		for steps = 1; step(-1); steps++ {
 		}
 		if step(-1) { // and does not wait

@@ -13,23 +13,22 @@ import (
 	"testing"
 	"time"
 
-	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 )
 
 func TestTimersFireInOrderOfTimeAndThenOfMaking(t *testing.T) {
-	clock := &testkit.Clock{}
-	l := testkit.NewLoop(t, clock.Option())
+	clock := &fakeClock{}
+	l := newLoop(t, clock.option())
 	var got []string
 	add := func(d time.Duration, name string) { l.CallLater(d, func() { got = append(got, name) }) }
 	for i, d := range []time.Duration{3, 1, 2, 1, 3, 0, -5, 2} {
 		add(d*time.Millisecond, fmt.Sprint(max(d, 0), "#", i))
 	}
-	testkit.Turns(t, l, 1) // they come in, and are looked at in the next turn
+	turns(t, l, 1) // they come in, and are looked at in the next turn
 	for range 4 {
-		testkit.Turns(t, l, 1)
-		clock.Advance(time.Millisecond)
+		turns(t, l, 1)
+		clock.advance(time.Millisecond)
 	}
 	want := []string{"0s#5", "0s#6", "1ns#1", "1ns#3", "2ns#2", "2ns#7", "3ns#0", "3ns#4"}
 	if !slices.Equal(got, want) {
@@ -38,7 +37,7 @@ func TestTimersFireInOrderOfTimeAndThenOfMaking(t *testing.T) {
 }
 
 func TestATimerMadeInATimerWaitsATurn(t *testing.T) {
-	l := testkit.NewLoop(t)
+	l := newLoop(t)
 	n := 0
 	var again func()
 	again = func() {
@@ -46,32 +45,32 @@ func TestATimerMadeInATimerWaitsATurn(t *testing.T) {
 		l.CallLater(-time.Second, again)
 	}
 	l.CallLater(0, again)
-	testkit.Turns(t, l, 1)
+	turns(t, l, 1)
 	for i := range 50 {
 		if n != i {
 			t.Fatalf("%d calls after %d turns", n, i)
 		}
-		testkit.Turns(t, l, 1)
+		turns(t, l, 1)
 	}
 }
 
 func TestATimerNeverFiresInTheTurnThatMakesIt(t *testing.T) {
-	clock := &testkit.Clock{}
-	l := testkit.NewLoop(t, clock.Option())
+	clock := &fakeClock{}
+	l := newLoop(t, clock.option())
 	fired := false
 	l.CallSoon(func() { l.CallLater(0, func() { fired = true }) })
-	testkit.Turns(t, l, 1)
+	turns(t, l, 1)
 	if fired {
 		t.Error("it did")
 	}
-	testkit.Turns(t, l, 1)
+	turns(t, l, 1)
 	if !fired {
 		t.Error("it did not fire in the next turn")
 	}
 }
 
 func TestTimersDoNotFireEarly(t *testing.T) {
-	l := testkit.StartLoop(t)
+	l := started(t)
 	const d = 3 * time.Millisecond
 	done := make(chan time.Duration)
 	for range 5 {
@@ -84,8 +83,8 @@ func TestTimersDoNotFireEarly(t *testing.T) {
 }
 
 func TestCallAt(t *testing.T) {
-	clock := testkit.ClockAt(time.Hour)
-	l := testkit.NewLoop(t, clock.Option())
+	clock := &fakeClock{now: time.Hour}
+	l := newLoop(t, clock.option())
 	at := clock.Wall().Add(time.Second)
 	fired, past := 0, 0
 	timer := l.CallAt(at, func() { fired++ })
@@ -93,14 +92,14 @@ func TestCallAt(t *testing.T) {
 	if !timer.When().Equal(at) {
 		t.Errorf("When is %v, want %v", timer.When(), at)
 	}
-	testkit.Turns(t, l, 2)
-	clock.Advance(time.Second - 1)
-	testkit.Turns(t, l, 1)
+	turns(t, l, 2)
+	clock.advance(time.Second - 1)
+	turns(t, l, 1)
 	if fired != 0 || past != 1 {
 		t.Errorf("%d too early; %d of the one that has passed", fired, past)
 	}
-	clock.Advance(1)
-	testkit.Turns(t, l, 1)
+	clock.advance(1)
+	turns(t, l, 1)
 	if fired != 1 || timer.Pending() {
 		t.Errorf("fired %d times, pending: %v", fired, timer.Pending())
 	}
@@ -120,7 +119,7 @@ func TestCallAtKeepsTheOrderOfMakingForEqualTimes(t *testing.T) {
 	} {
 		for where, makeThere := range from {
 			t.Run(name+", "+where, func(t *testing.T) {
-				l := testkit.StartLoop(t)
+				l := started(t)
 				var got []int
 				done := make(chan struct{})
 				makeThere(l, func() {
@@ -142,7 +141,7 @@ func TestCallAtKeepsTheOrderOfMakingForEqualTimes(t *testing.T) {
 }
 
 func TestWhenOfCallAtIsTheTimeItWasGiven(t *testing.T) {
-	l := testkit.NewLoop(t)
+	l := newLoop(t)
 	for range 100 {
 		at := time.Now().Round(0).Add(time.Hour)
 		if when := l.CallAt(at, func() {}).When(); !when.Equal(at) {
@@ -152,13 +151,13 @@ func TestWhenOfCallAtIsTheTimeItWasGiven(t *testing.T) {
 }
 
 func TestAVeryLongTimerIsNotSoon(t *testing.T) {
-	clock := testkit.ClockAt(time.Hour)
-	l := testkit.NewLoop(t, clock.Option())
+	clock := &fakeClock{now: time.Hour}
+	l := newLoop(t, clock.option())
 	timers := []reactor.Timer{
 		l.CallLater(math.MaxInt64, func() { t.Error("fired") }),
 		l.CallAt(time.Unix(1<<40, 0), func() { t.Error("fired") }),
 	}
-	testkit.Turns(t, l, 3)
+	turns(t, l, 3)
 	for _, timer := range timers {
 		if !timer.Stop() {
 			t.Error("it was not pending")
@@ -174,8 +173,8 @@ func TestStop(t *testing.T) {
 	}
 	for name, from := range map[string]func(func()){"loop": func(f func()) { f() }, "goroutine": foreign} {
 		t.Run(name, func(t *testing.T) {
-			clock := &testkit.Clock{}
-			l := testkit.NewLoop(t, clock.Option())
+			clock := &fakeClock{}
+			l := newLoop(t, clock.option())
 			l.CallSoon(func() {
 				pending := l.CallLater(0, func() { t.Error("a stopped timer fired") })
 				from(func() {
@@ -198,7 +197,7 @@ func TestStop(t *testing.T) {
 					}
 				})
 			})
-			testkit.Turns(t, l, 4)
+			turns(t, l, 4)
 			if n := counts(l).Timers; n != 1 {
 				t.Errorf("%d timers fired", n)
 			}
@@ -207,16 +206,16 @@ func TestStop(t *testing.T) {
 }
 
 func TestATimerStopsALaterOneOfTheSameTurn(t *testing.T) {
-	clock := &testkit.Clock{}
-	l := testkit.NewLoop(t, clock.Option())
+	clock := &fakeClock{}
+	l := newLoop(t, clock.option())
 	var second reactor.Timer
 	l.CallLater(1, func() { second.Stop() })
 	second = l.CallLater(1, func() { t.Error("it fired") })
 	third := false
 	l.CallLater(1, func() { third = true })
-	testkit.Turns(t, l, 1)
-	clock.Advance(1)
-	testkit.Turns(t, l, 1)
+	turns(t, l, 1)
+	clock.advance(1)
+	turns(t, l, 1)
 	if !third {
 		t.Error("the one after it did not fire")
 	}
@@ -231,13 +230,13 @@ func TestTheZeroTimer(t *testing.T) {
 
 func TestAStoppedTimerDoesNotWakeTheLoop(t *testing.T) {
 	var waited []time.Duration
-	l := testkit.NewLoop(t, testkit.NoWaiting(&waited))
+	l := newLoop(t, noWaiting(&waited))
 	l.CallSoon(func() {
 		l.CallLater(time.Hour, func() {})
 		l.CallLater(time.Minute, func() {}).Stop()
 	})
-	testkit.Turns(t, l, 1)
-	testkit.Check(l.Turn(-1))
+	turns(t, l, 1)
+	must0(l.Turn(-1))
 	if last := waited[len(waited)-1]; last < 59*time.Minute {
 		t.Errorf("waited for %v", last)
 	}
@@ -245,7 +244,7 @@ func TestAStoppedTimerDoesNotWakeTheLoop(t *testing.T) {
 
 // Started and stopped from everywhere while the loop fires them, each timer is either stopped or fires.
 func TestStopRacesWithTheLoop(t *testing.T) {
-	l := testkit.StartLoop(t)
+	l := started(t)
 	var stopped, fired atomic.Int64
 	var helpers sync.WaitGroup
 	const each = 2000
@@ -276,8 +275,8 @@ func TestTheHeapSorts(t *testing.T) {
 			continue
 		}
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			clock := &testkit.Clock{}
-			l := testkit.NewLoop(t, clock.Option())
+			clock := &fakeClock{}
+			l := newLoop(t, clock.option())
 			rnd := rand.New(rand.NewPCG(uint64(n), 3))
 			type entry struct {
 				when  time.Duration
@@ -298,12 +297,12 @@ func TestTheHeapSorts(t *testing.T) {
 					}
 				}
 			})
-			testkit.Turns(t, l, 1)
+			turns(t, l, 1)
 			left := entries[n/2:]
 			slices.SortFunc(left, func(a, b entry) int { return cmp.Or(cmp.Compare(a.when, b.when), a.seq-b.seq) })
 			for range 3 { // in a few steps, so that the heap is taken apart in between
-				clock.Advance(time.Duration(n/4 + 1))
-				testkit.Turns(t, l, 1)
+				clock.advance(time.Duration(n/4 + 1))
+				turns(t, l, 1)
 			}
 			if len(got) != len(left) {
 				t.Fatalf("%d fired, want %d", len(got), len(left))
@@ -318,10 +317,10 @@ func TestTheHeapSorts(t *testing.T) {
 }
 
 func TestCloseDropsTimers(t *testing.T) {
-	l := testkit.NewLoop(t)
+	l := newLoop(t)
 	timers := []reactor.Timer{l.CallLater(time.Hour, func() { t.Error("fired") })}
 	l.CallSoon(func() { timers = append(timers, l.CallLater(time.Hour, func() { t.Error("fired") })) })
-	testkit.Turns(t, l, 1)
+	turns(t, l, 1)
 	l.Close()
 	for i, timer := range timers {
 		if timer.Pending() || timer.Stop() {
@@ -334,30 +333,32 @@ func TestCloseDropsTimers(t *testing.T) {
 }
 
 func TestNow(t *testing.T) {
-	clock := testkit.ClockAt(time.Hour)
-	l := testkit.NewLoop(t, clock.Option())
-	if !l.Now().Equal(testkit.Epoch.Add(time.Hour)) {
+	clock := &fakeClock{now: time.Hour}
+	l := newLoop(t, clock.option())
+	if !l.Now().Equal(fakeEpoch.Add(time.Hour)) {
 		t.Errorf("outside: %v", l.Now())
 	}
 	l.CallSoon(func() {
 		before := l.Now()
-		clock.Advance(time.Second)
+		clock.advance(time.Second)
 		if !l.Now().Equal(before) {
 			t.Errorf("it moved within a turn: %v, %v", before, l.Now())
 		}
 	})
-	testkit.Turns(t, l, 1)
+	turns(t, l, 1)
 }
 
-var _ worldtest.Time = (*testkit.Clock)(nil)
+var _ worldtest.Time = (*fakeClock)(nil)
 
 func TestTimersOfNothingPanicWhereTheyAreMade(t *testing.T) {
-	l := testkit.NewLoop(t)
+	l := newLoop(t)
 	for name, f := range map[string]func(){
 		"CallLater": func() { l.CallLater(0, nil) },
 		"CallAt":    func() { l.CallAt(time.Now(), nil) },
 		"Every":     func() { l.Every(time.Second, nil) },
 	} {
-		t.Run(name, func(t *testing.T) { testkit.Panics(t, "reactor: CallLater, CallAt and Every need a function", f) })
+		if v := panicOf(f); v != "reactor: CallLater, CallAt and Every need a function" {
+			t.Errorf("%s: panic %v", name, v)
+		}
 	}
 }

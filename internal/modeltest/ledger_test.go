@@ -51,7 +51,7 @@ func (l *ledger) forgotten(w *library) (at []string) {
 			there = w.ended(s.n)
 		case receive:
 			there = w.promises[s.n].Future().Completed()
-		case lock, take:
+		case mutex, take:
 			there = l.held[s.kind][s.n] == 0
 		case read, write:
 			there = l.held[read][s.n]+l.held[write][s.n] == 0
@@ -86,7 +86,7 @@ func (l *ledger) enter(s *step) {
 		n = permits(s)
 	}
 	l.held[s.kind][s.a] += n
-	locked, reading, writing := l.held[lock][s.a], l.held[read][s.a], l.held[write][s.a]
+	locked, reading, writing := l.held[mutex][s.a], l.held[read][s.a], l.held[write][s.a]
 	if locked > 1 || writing > 1 || writing > 0 && reading > 0 || l.held[take][s.a] > semaphore {
 		l.faults = append(l.faults, "twice at once: "+s.String())
 	}

@@ -11,6 +11,8 @@ import (
 	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
+	"github.com/corobridge/corobridge/task/lock"
+	"github.com/corobridge/corobridge/task/queue"
 )
 
 // handle is a *task.Task, or the future of a goroutine.
@@ -212,7 +214,7 @@ func (l *library) why(ctx context.Context) error {
 
 func (l *library) words() *words {
 	return &words{cancelled: future.ErrCancelled, ended: task.ErrEnded, goexit: task.ErrGoexit, notAwaited: task.ErrNotAwaited, none: future.ErrNone,
-		shut: task.ErrShutdown, broken: task.ErrBroken,
+		shut: queue.ErrShutdown, broken: lock.ErrBroken,
 		panicked: func(err error) (any, bool) {
 			p, ok := errors.AsType[*task.PanicError](err)
 			if !ok {

@@ -5,19 +5,20 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/corobridge/corobridge/task"
+	"github.com/corobridge/corobridge/task/lock"
+	"github.com/corobridge/corobridge/task/queue"
 )
 
 // things are what the programs of a library share, besides promises.
 type things struct {
-	locks      [promises]task.Mutex
-	rwLocks    [promises]task.RWMutex
-	semaphores [promises]*task.Semaphore
-	queues     [promises]*task.Queue[int]
-	events     [promises]task.Event
-	barriers   [promises]*task.Barrier
-	condLocks  [promises]task.Mutex
-	conds      [promises]task.Cond
+	locks      [promises]lock.Mutex
+	rwLocks    [promises]lock.RWMutex
+	semaphores [promises]*lock.Semaphore
+	queues     [promises]*queue.Queue[int]
+	events     [promises]lock.Event
+	barriers   [promises]*lock.Barrier
+	condLocks  [promises]lock.Mutex
+	conds      [promises]lock.Cond
 
 	droppedMu sync.Mutex
 	dropped   []int // items, from queues
@@ -25,16 +26,16 @@ type things struct {
 
 func (t *things) init() {
 	for i := range promises {
-		t.semaphores[i] = task.NewSemaphore(semaphore)
-		t.queues[i] = task.NewQueue[int](room(i))
-		t.barriers[i] = task.NewBarrier(2)
+		t.semaphores[i] = lock.NewSemaphore(semaphore)
+		t.queues[i] = queue.New[int](room(i))
+		t.barriers[i] = lock.NewBarrier(2)
 		t.conds[i].L = &t.condLocks[i]
 	}
 }
 
 func (t *things) hold(ctx context.Context, s *step) error {
 	switch s.kind {
-	case lock:
+	case mutex:
 		return t.locks[s.a].Lock(ctx)
 	case read:
 		return t.rwLocks[s.a].RLock(ctx)
@@ -46,7 +47,7 @@ func (t *things) hold(ctx context.Context, s *step) error {
 
 func (t *things) release(s *step) {
 	switch s.kind {
-	case lock:
+	case mutex:
 		t.locks[s.a].Unlock()
 	case read:
 		t.rwLocks[s.a].RUnlock()
@@ -89,7 +90,7 @@ func (t *things) primitive(ctx context.Context, s *step, v int) (int, error) {
 	return 0, nil
 }
 
-func (t *things) withCond(ctx context.Context, k kind, c *task.Cond) error {
+func (t *things) withCond(ctx context.Context, k kind, c *lock.Cond) error {
 	if err := c.L.Lock(ctx); err != nil {
 		return err
 	}

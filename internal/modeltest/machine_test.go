@@ -296,7 +296,7 @@ func (m *machine[C]) step(f *frame[C], s *step) (v int, err error) {
 			f.group = group
 			return m.block(f, s.block)
 		})
-	case lock, read, write, take:
+	case mutex, read, write, take:
 		done := m.ledger.wait(s.kind, s.a)
 		err := w.hold(f.ctx, s)
 		if err == nil {

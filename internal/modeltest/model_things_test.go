@@ -17,7 +17,7 @@ type shared struct {
 	locks, rwLocks, semaphores [promises]stock
 	condLocks                  [promises]stock
 	conds                      [promises][]*wait
-	queues                     [promises]queue
+	queues                     [promises]store
 	events                     [promises]event
 	barriers                   [promises]barrier
 }
@@ -28,7 +28,7 @@ type stock struct {
 	waits []*wait
 }
 
-type queue struct {
+type store struct {
 	items            []int
 	shut             bool
 	getters, putters []*wait
@@ -49,7 +49,7 @@ const readers = 1000 // more than there ever are
 // stock returns what a step is about, how much of it there is and how much the step wants.
 func (m *model) stock(s *step) (of *stock, size, n int) {
 	switch s.kind {
-	case lock:
+	case mutex:
 		return &m.locks[s.a], 1, 1
 	case read:
 		return &m.rwLocks[s.a], readers, 1
@@ -134,7 +134,7 @@ func (m *model) primitive(c *ctx, s *step, v int) (int, error) {
 	return 0, nil
 }
 
-func (m *model) put(c *ctx, q *queue, room, v int) error {
+func (m *model) put(c *ctx, q *store, room, v int) error {
 	switch {
 	case c.done != nil:
 		return c.done.err()
@@ -160,7 +160,7 @@ func (m *model) put(c *ctx, q *queue, room, v int) error {
 	return w.err
 }
 
-func (m *model) get(c *ctx, q *queue) (int, error) {
+func (m *model) get(c *ctx, q *store) (int, error) {
 	switch {
 	case c.done != nil:
 		return 0, c.done.err()
@@ -186,7 +186,7 @@ func (m *model) get(c *ctx, q *queue) (int, error) {
 	return v, nil
 }
 
-func (m *model) shut(q *queue) {
+func (m *model) shut(q *store) {
 	q.shut = true
 	for _, list := range []*[]*wait{&q.putters, &q.getters} {
 		for _, w := range *list {

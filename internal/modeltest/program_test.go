@@ -49,8 +49,8 @@ const (
 	limited // one with a limit of a
 	loose   // one that is not waited for
 
-	lock // a mutex, for a block
-	read // a read-write mutex
+	mutex // a mutex, for a block
+	read  // a read-write mutex
 	write
 	take // permits of a semaphore
 
@@ -74,7 +74,7 @@ const (
 var names = [kinds]string{end: "end", spawn: "spawn", member: "member", await: "await task", receive: "await promise", all: "all", race: "race",
 	first: "any", settled: "all settled", watch: "wait", cancel: "cancel task", cancelPromise: "cancel promise", resolve: "resolve promise",
 	reject: "reject promise", sleep: "sleep", fail: "fail", crash: "panic", leave: "goexit", timeout: "timeout", shield: "shield", derive: "derive", scope: "scope",
-	limited: "limited group", loose: "loose group", lock: "lock mutex", read: "lock for reading", write: "lock for writing", take: "take from semaphore",
+	limited: "limited group", loose: "loose group", mutex: "lock mutex", read: "lock for reading", write: "lock for writing", take: "take from semaphore",
 	put: "put into queue", get: "get from queue", shut: "shut queue", shutNow: "shut and empty queue", set: "set event", unset: "clear event",
 	waitSet: "wait for event", meet: "meet at barrier", breakUp: "abort barrier", restore: "reset barrier", waitCond: "wait on condition",
 	signal: "signal condition", broadcast: "broadcast condition"}
@@ -82,7 +82,7 @@ var names = [kinds]string{end: "end", spawn: "spawn", member: "member", await: "
 // hasBlock reports whether a kind of step has one.
 func (k kind) hasBlock() bool {
 	switch k {
-	case spawn, member, timeout, shield, derive, scope, limited, loose, lock, read, write, take:
+	case spawn, member, timeout, shield, derive, scope, limited, loose, mutex, read, write, take:
 		return true
 	}
 	return false
@@ -91,7 +91,7 @@ func (k kind) hasBlock() bool {
 // odds are how often each kind is drawn.
 var odds = [kinds]int{spawn: 16, member: 8, await: 6, receive: 8, all: 3, race: 4, first: 2, settled: 2, watch: 2, cancel: 8,
 	cancelPromise: 1, resolve: 8, reject: 3, sleep: 16, fail: 4, crash: 1, leave: 1, timeout: 4, shield: 3, derive: 2, scope: 5, limited: 5, loose: 2,
-	lock: 6, read: 5, write: 3, take: 6, put: 9, get: 9, shut: 1, shutNow: 1, set: 6, unset: 2, waitSet: 9, meet: 6, breakUp: 1, restore: 1,
+	mutex: 6, read: 5, write: 3, take: 6, put: 9, get: 9, shut: 1, shutNow: 1, set: 6, unset: 2, waitSet: 9, meet: 6, breakUp: 1, restore: 1,
 	waitCond: 6, signal: 6, broadcast: 3}
 
 // lottery is what a program draws its steps from. It does without some kinds, and so has more of the others.
@@ -177,7 +177,7 @@ func (d *decoder) block(depth int, in place) (p program) {
 		args := d.next()
 		s := step{kind: k, a: args & 7, b: args >> 3 & 15, must: args>>6 == 3}
 		switch k {
-		case receive, cancelPromise, resolve, reject, lock, read, write, take, put, get, shut, shutNow, set, unset, waitSet, meet, breakUp, restore,
+		case receive, cancelPromise, resolve, reject, mutex, read, write, take, put, get, shut, shutNow, set, unset, waitSet, meet, breakUp, restore,
 			waitCond, signal, broadcast:
 			s.a %= d.things
 		case all, race, first, settled, watch:
@@ -196,7 +196,7 @@ func (d *decoder) block(depth int, in place) (p program) {
 				continue
 			}
 			s.block = d.block(depth-1, in.within(s.kind))
-			if s.kind >= lock && s.b&3 != 0 { // who has it keeps it for a while, or others would seldom have to wait
+			if s.kind >= mutex && s.b&3 != 0 { // who has it keeps it for a while, or others would seldom have to wait
 				s.block = append(program{{kind: sleep, a: s.b & 3}}, s.block...)
 			}
 		}
@@ -211,7 +211,7 @@ func (d *decoder) block(depth int, in place) (p program) {
 // waits reports whether a kind of step can wait for others for ever.
 func (k kind) waits() bool {
 	switch k {
-	case await, receive, all, race, first, settled, watch, lock, read, write, take, put, get, waitSet, meet, waitCond:
+	case await, receive, all, race, first, settled, watch, mutex, read, write, take, put, get, waitSet, meet, waitCond:
 		return true
 	}
 	return false
@@ -235,7 +235,7 @@ func (in place) within(k kind) place {
 // allowed reports whether a program may have such a step in that place.
 func (k kind) allowed(in place) bool {
 	switch k {
-	case await, member, limited, lock, read, write, take, put, get, waitSet, meet, waitCond:
+	case await, member, limited, mutex, read, write, take, put, get, waitSet, meet, waitCond:
 		return !in.shielded
 	}
 	return true

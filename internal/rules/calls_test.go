@@ -13,18 +13,27 @@ import (
 
 // operands gives the types that a name in the tables' calls may stand for. One of them has to fit.
 var operands = map[string][]string{
-	"a": {"*future.Future[T]"}, "address": {"string"}, "b": {"*future.Future[T]", "*task.Barrier", "*stream.Conn", "[]byte"}, "c": {"*stream.Conn", "*task.Cond"},
-	"cause": {"error"}, "ch": {"chan T"}, "cmd": {"*exec.Cmd"}, "ctx": {"context.Context"}, "d": {"time.Duration"}, "done": {"func()"}, "e": {"*task.Event"}, "err": {"error"},
+	"a": {"*future.Future[T]"}, "address": {"string"}, "b": {"*future.Future[T]", "*lock.Barrier", "*stream.Conn", "[]byte"}, "c": {"*stream.Conn", "*lock.Cond"},
+	"cause": {"error"}, "ch": {"chan T"}, "cmd": {"*exec.Cmd"}, "ctx": {"context.Context"}, "d": {"time.Duration"}, "done": {"func()"}, "e": {"*lock.Event"}, "err": {"error"},
 	"f":  {"*future.Future[T]", "func(context.Context) (T, error)", "func(context.Context) error", "func() error", "func(context.Context, func(T)) error"},
 	"fd": {"int"}, "fn": {"func()", "func(T, error)", "func(*os.ProcessState, error)", "func(os.Signal)", "func(context.Context) (T, error)"}, "fs": {"[]*future.Future[T]"},
 	"g": {"*task.Group"}, "gctx": {"context.Context"}, "handler": {"stream.Handler"}, "high": {"int"}, "l": {"*stream.Listener"}, "less": {"func(T, T) bool"}, "loop": {"*reactor.Loop"},
-	"low": {"int"}, "main": {"func(context.Context) error"}, "max": {"int"}, "mode": {"future.Mode"}, "mu": {"*task.Mutex"}, "n": {"int", "int64", "string"}, "ok": {"func() bool"},
-	"options": {"[]reactor.Option"}, "p": {"*future.Promise[T]", "*os.Process", "[]byte", "reactor.PollerKind"}, "path": {"string"}, "q": {"*task.Queue[T]"},
-	"s": {"*task.Semaphore", "os.Signal"}, "sep": {"[]byte"}, "sig": {"os.Signal"}, "slow": {"time.Duration"}, "srv": {"*stream.Server"}, "started": {"func(T)"}, "state": {"*os.ProcessState"},
+	"low": {"int"}, "main": {"func(context.Context) error"}, "max": {"int"}, "mode": {"future.Mode"}, "mu": {"*lock.Mutex"}, "n": {"int", "int64", "string"}, "ok": {"func() bool"},
+	"options": {"[]reactor.Option"}, "p": {"*future.Promise[T]", "*os.Process", "[]byte", "reactor.PollerKind"}, "path": {"string"}, "q": {"*queue.Queue[T]"},
+	"s": {"*lock.Semaphore", "os.Signal"}, "sep": {"[]byte"}, "sig": {"os.Signal"}, "slow": {"time.Duration"}, "srv": {"*stream.Server"}, "started": {"func(T)"}, "state": {"*os.ProcessState"},
 	"t": {"*task.Task[T]", "time.Time"}, "timer": {"reactor.Timer"}, "v": {"T"}, "w": {"io.Writer"}, "work": {"func()"},
 }
 
-var ours = []string{"future", "reactor", "stream", "task"}
+// ours are the packages of the tables' calls, by name.
+var ours = []string{"future", "reactor", "stream", "task", "lock", "queue"}
+
+// folderOf returns where a package of ours lies.
+func folderOf(pkg string) string {
+	if pkg == "lock" || pkg == "queue" {
+		return "task/" + pkg
+	}
+	return pkg
+}
 
 // Each call in the tables for people who know asyncio compiles.
 func TestTheCallsOfTheTablesCompile(t *testing.T) {
@@ -32,12 +41,12 @@ func TestTheCallsOfTheTablesCompile(t *testing.T) {
 	file.WriteString("package calls\n")
 	imports := []string{"context", "errors", "io", "net", "os", "os/exec", "syscall", "time"}
 	for _, pkg := range ours {
-		imports = append(imports, "github.com/corobridge/corobridge/"+pkg)
+		imports = append(imports, "github.com/corobridge/corobridge/"+folderOf(pkg))
 	}
 	for _, pkg := range imports {
 		fmt.Fprintf(&file, "import %q\n", pkg)
 	}
-	file.WriteString("var _ = []any{context.Cause, errors.Is, io.EOF, net.DefaultResolver, os.Stderr, exec.Command, syscall.SIGTERM, time.Now, future.ErrNone, reactor.New, stream.Dial, task.Yield}\n")
+	file.WriteString("var _ = []any{context.Cause, errors.Is, io.EOF, net.DefaultResolver, os.Stderr, exec.Command, syscall.SIGTERM, time.Now, future.ErrNone, reactor.New, stream.Dial, task.Yield, lock.ErrBroken, queue.ErrFull}\n")
 	file.WriteString("type T = int\n")
 	var calls []string // by the line
 	for range strings.Lines(file.String()) {

@@ -40,7 +40,6 @@ var toRewrite = []string{
 	"examples/migration",
 	"future",
 	"internal/coro",
-	"internal/gid",
 	"internal/loop",
 	"internal/modeltest",
 	"internal/prefetch",

@@ -54,7 +54,7 @@ func TestEachNameOfAsyncioIsOnThePageInAlphabeticalOrder(t *testing.T) {
 // Each name that the documents' prose gives with its package exists.
 func TestDocumentsNameOnlyWhatExists(t *testing.T) {
 	packages := map[string]string{
-		"reactor": "reactor", "future": "future", "task": "task", "stream": "stream",
+		"reactor": "reactor", "future": "future", "task": "task", "stream": "stream", "lock": "task/lock", "queue": "task/queue",
 		"compat": "compat", "asyncore": "compat/asyncore", "asynchat": "compat/asynchat",
 	}
 	known := map[string]map[string]bool{}
@@ -62,7 +62,7 @@ func TestDocumentsNameOnlyWhatExists(t *testing.T) {
 		_, known[name] = exported(t, folder)
 	}
 	inline := regexp.MustCompile("`[^`\n]+`")
-	mention := regexp.MustCompile(`(?:^|[^\w./])(reactor|future|task|stream|compat|asyncore|asynchat)\.([A-Za-z]\w*)`)
+	mention := regexp.MustCompile(`(?:^|[^\w./])(reactor|future|task|stream|lock|queue|compat|asyncore|asynchat)\.([A-Za-z]\w*)`)
 	checked := 0
 	for _, doc := range documents(t) {
 		text, err := os.ReadFile(doc)

@@ -71,6 +71,8 @@ func TestLayersImportDownwardOnly(t *testing.T) {
 		"internal/loop":           {"internal/coro", "internal/poll", "internal/prefetch", "internal/world"},
 		"reactor":                 {"internal/loop", "internal/coro", "internal/gid", "internal/poll", "internal/prefetch", "internal/world"},
 		"future":                  {"internal/coro"},
+		"task/lock":               {"internal/coro"},
+		"task/queue":              {"internal/coro"},
 		"task":                    {"internal/loop", "future", "reactor", "internal/coro"},
 		"stream":                  {"internal/loop", "task", "future", "reactor", "internal/coro", "internal/world"},
 		"compat/internal/channel": {"internal/loop", "stream", "task", "future", "reactor", "internal/coro"},

@@ -1,0 +1,6 @@
+//go:build !race
+
+package waittest
+
+// RaceEnabled is whether the race detector looks on.
+const RaceEnabled = false
