@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/internal/coro"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -18,7 +19,7 @@ func BenchmarkCallSoon(b *testing.B) {
 	for name, width := range map[string]int{"one": 1, "batch of 64": 64} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
-			l := newLoop(b)
+			l := testkit.NewLoop(b)
 			left := b.N
 			var fn func()
 			fn = func() {
@@ -41,7 +42,7 @@ func BenchmarkCallSoon(b *testing.B) {
 func BenchmarkCallSoonFromOutside(b *testing.B) {
 	const burst = 1000
 	b.ReportAllocs()
-	l := started(b)
+	l := testkit.StartLoop(b)
 	fn := func() {}
 	done := make(chan struct{})
 	last := func() { done <- struct{}{} }
@@ -59,7 +60,7 @@ func BenchmarkTimer(b *testing.B) {
 	for name, pending := range map[string]int{"alone": 0, "beside a million": 1_000_000} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
-			l := newLoop(b)
+			l := testkit.NewLoop(b)
 			inLoopOf(b, l, func() {
 				fn := func() {}
 				rnd := rand.New(rand.NewPCG(1, 2))
@@ -83,7 +84,7 @@ func BenchmarkTimer(b *testing.B) {
 // inLoopOf runs fn on the loop, on this goroutine.
 func inLoopOf(b *testing.B, l *reactor.Loop, fn func()) {
 	l.CallSoon(fn)
-	turns(b, l, 1)
+	testkit.Turns(b, l, 1)
 }
 
 // BenchmarkYield is a coroutine's way through the ready queue, beside the least that a switch there and back can cost.
@@ -101,7 +102,7 @@ func BenchmarkYield(b *testing.B) {
 	for name, tasks := range map[string]int{"one task": 1, "64 tasks": 64} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
-			l := newLoop(b)
+			l := testkit.NewLoop(b)
 			var ctx context.Context = carrier{b.Context(), l}
 			left := b.N
 			for range tasks {

@@ -15,12 +15,13 @@ import (
 
 	"github.com/corobridge/corobridge/internal/poll"
 	"github.com/corobridge/corobridge/internal/poll/polltest"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 )
 
 func TestCallSoonIsInOrderAndNeverSynchronous(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	var got []int
 	for i := range 5 {
 		l.CallSoon(func() { got = append(got, i) })
@@ -36,14 +37,14 @@ func TestCallSoonIsInOrderAndNeverSynchronous(t *testing.T) {
 	if len(got) != 0 {
 		t.Error("CallSoon outside the loop ran a callback")
 	}
-	turns(t, l, 2)
+	testkit.Turns(t, l, 2)
 	if !slices.Equal(got, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}) {
 		t.Errorf("got %v", got)
 	}
 }
 
 func TestABatchIsASnapshot(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	ran := 0
 	var again func()
 	again = func() {
@@ -55,7 +56,7 @@ func TestABatchIsASnapshot(t *testing.T) {
 		if ran != i {
 			t.Fatalf("%d calls after %d turns", ran, i)
 		}
-		turns(t, l, 1)
+		testkit.Turns(t, l, 1)
 	}
 }
 
@@ -63,7 +64,7 @@ func TestABatchIsASnapshot(t *testing.T) {
 func TestAnyMixOfPostsStaysInOrder(t *testing.T) {
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			l := newLoop(t)
+			l := testkit.NewLoop(t)
 			rnd := rand.New(rand.NewPCG(seed, 1))
 			next, want := 0, 0
 			var post func()
@@ -87,7 +88,7 @@ func TestAnyMixOfPostsStaysInOrder(t *testing.T) {
 					post() // through the door
 				}
 				for want != next {
-					turns(t, l, 1)
+					testkit.Turns(t, l, 1)
 				}
 			}
 		})
@@ -95,12 +96,12 @@ func TestAnyMixOfPostsStaysInOrder(t *testing.T) {
 }
 
 func TestCallSoonOfNothingIsReported(t *testing.T) {
-	var x exceptions
-	l := newLoop(t, x.option())
+	var x testkit.Exceptions
+	l := testkit.NewLoop(t, x.Option())
 	l.CallSoon(nil)
-	turns(t, l, 1)
-	if !slices.Equal(x.ops(), []string{"callback"}) {
-		t.Errorf("reported: %v", x.ops())
+	testkit.Turns(t, l, 1)
+	if !slices.Equal(x.Ops(), []string{"callback"}) {
+		t.Errorf("reported: %v", x.Ops())
 	}
 }
 
@@ -109,7 +110,7 @@ type reversed struct{}
 func (reversed) Choose(n int) int { return n - 1 }
 
 func TestTheChooserPicksFromTheBatch(t *testing.T) {
-	l := newLoop(t, reactor.WithWorld(worldtest.WithChooser(reversed{})))
+	l := testkit.NewLoop(t, reactor.WithWorld(worldtest.WithChooser(reversed{})))
 	var got []int
 	for i := range 4 {
 		l.CallSoon(func() {
@@ -117,7 +118,7 @@ func TestTheChooserPicksFromTheBatch(t *testing.T) {
 			l.CallSoon(func() { got = append(got, 10+i) })
 		})
 	}
-	turns(t, l, 2)
+	testkit.Turns(t, l, 2)
 	slices.Sort(got[1:4])
 	if got[0] != 3 || !slices.Equal(got[1:4], []int{0, 1, 2}) || len(got) != 8 {
 		t.Errorf("got %v", got)
@@ -126,7 +127,7 @@ func TestTheChooserPicksFromTheBatch(t *testing.T) {
 
 func TestNothingIsLostAtTheDoor(t *testing.T) {
 	const posters, posts = 8, 5000
-	l := started(t)
+	l := testkit.StartLoop(t)
 	var got [posters][]int
 	var helpers sync.WaitGroup
 	for p := range posters {
@@ -142,7 +143,7 @@ func TestNothingIsLostAtTheDoor(t *testing.T) {
 		})
 	}
 	helpers.Wait()
-	inLoop(t, l, func() {})
+	testkit.OnLoop(t, l, func() {})
 	for p := range got {
 		if len(got[p]) != posts || !slices.IsSorted(got[p]) {
 			t.Errorf("poster %d: %d of %d came, in order: %v", p, len(got[p]), posts, slices.IsSorted(got[p]))
@@ -151,9 +152,9 @@ func TestNothingIsLostAtTheDoor(t *testing.T) {
 }
 
 func TestEachPostWakesASleepingLoop(t *testing.T) {
-	l := started(t)
+	l := testkit.StartLoop(t)
 	for range 20_000 {
-		inLoop(t, l, func() {})
+		testkit.OnLoop(t, l, func() {})
 	}
 }
 
@@ -161,35 +162,32 @@ func TestABurstFromOutsideWakesTheLoopOnce(t *testing.T) {
 	asleep, goOn := make(chan struct{}), make(chan struct{})
 	var count *polltest.Counter
 	var armed atomic.Bool
-	l := newLoop(t, reactor.WithWorld(worldtest.WithPoller(func(p poll.Poller) poll.Poller {
-		count = polltest.Count(&wrapped{p, func(into []poll.Event, d time.Duration) (int, error) {
-			if d != 0 && armed.CompareAndSwap(true, false) {
-				asleep <- struct{}{}
-				<-goOn
-			}
-			return p.Wait(into, d)
-		}})
-		return count
-	})))
+	l := testkit.NewLoop(t, testkit.WithWait(func(p poll.Poller, into []poll.Event, d time.Duration) (int, error) {
+		if d != 0 && armed.CompareAndSwap(true, false) {
+			asleep <- struct{}{}
+			<-goOn
+		}
+		return p.Wait(into, d)
+	}), counting(&count))
 	armed.Store(true)
-	must0(l.Start())
+	testkit.Check(l.Start())
 	<-asleep
 	var ran atomic.Int64
 	for range 1000 {
-		must0(l.CallSoon(func() { ran.Add(1) }))
+		testkit.Check(l.CallSoon(func() { ran.Add(1) }))
 	}
 	if n := count.Wakes.Load(); n != 1 {
 		t.Errorf("%d wake-ups for a burst", n)
 	}
 	goOn <- struct{}{}
-	inLoop(t, l, func() {})
+	testkit.OnLoop(t, l, func() {})
 	if ran.Load() != 1000 {
 		t.Errorf("%d of 1000 ran", ran.Load())
 	}
 }
 
 func TestCallSoonAllocatesNothing(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	fn := func() {}
 	per := func(calls int) float64 {
 		return testing.AllocsPerRun(100, func() {
@@ -209,24 +207,24 @@ func TestCallSoonAllocatesNothing(t *testing.T) {
 			t.Errorf("%v allocations for a call on the loop", n)
 		}
 	})
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
 }
 
 func TestPostTakesAnyRunnable(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	n := 0
 	r := run(func() { n++ })
 	for range 3 {
-		must0(core(l).Post(r))
+		testkit.Check(core(l).Post(r))
 	}
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
 	if n != 3 {
 		t.Errorf("ran %d times", n)
 	}
 }
 
 func TestInLoop(t *testing.T) {
-	l, other := newLoop(t), newLoop(t)
+	l, other := testkit.NewLoop(t), testkit.NewLoop(t)
 	check := func(where string, want bool) {
 		t.Helper()
 		if l.InLoop() != want || other.InLoop() {
@@ -242,12 +240,12 @@ func TestInLoop(t *testing.T) {
 	})
 	l.CallLater(0, func() { check("timer", true) })
 	start(l, func() { check("task", true) })
-	turns(t, l, 2)
+	testkit.Turns(t, l, 2)
 	check("after", false)
 }
 
 func TestContextCarriesTheLoop(t *testing.T) {
-	l, other := newLoop(t), newLoop(t)
+	l, other := testkit.NewLoop(t), testkit.NewLoop(t)
 	ctx, cancel := context.WithCancel(l.Context())
 	defer cancel()
 	if got, ok := reactor.FromContext(ctx); got != l || !ok {
@@ -269,14 +267,14 @@ func TestContextCarriesTheLoop(t *testing.T) {
 }
 
 func TestStats(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	if s := stats(l); s != (reactor.Stats{}) {
 		t.Errorf("before the first turn: %+v", s)
 	}
 	l.CallSoon(func() {})
 	l.CallLater(0, func() {})
 	start(l, func() {})
-	turns(t, l, 3)
+	testkit.Turns(t, l, 3)
 	s := stats(l)
 	s.Busy, s.Idle, s.Lag = 0, 0, reactor.Histogram{}                                                   // measured since it was asked for the first time
 	want := reactor.Stats{Turns: 3, Callbacks: 3, TaskSteps: 1, Timers: 1, Polls: 3, ForeignBatches: 1} // one callback took the timer in
@@ -291,7 +289,7 @@ func TestStatsAnswersWhateverTheLoopDoes(t *testing.T) {
 		"closed":  (*reactor.Loop).Close,
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := started(t)
+			l := testkit.StartLoop(t)
 			var askers sync.WaitGroup
 			for range 4 {
 				askers.Go(func() {

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world"
 	"github.com/corobridge/corobridge/reactor"
 )
@@ -31,7 +32,9 @@ var childScenes = map[string]func(){
 		io.Copy(io.Discard, os.Stdin)
 		os.Exit(4)
 	},
-	"child: kills": func() { must0(syscall.Kill(must(strconv.Atoi(os.Getenv(sceneArgument))), syscall.SIGTERM)) },
+	"child: kills": func() {
+		testkit.Check(syscall.Kill(testkit.Must(strconv.Atoi(os.Getenv(sceneArgument))), syscall.SIGTERM))
+	},
 }
 
 // exit is what AddChild's function is called with.
@@ -55,7 +58,7 @@ func mustBeReaped(t *testing.T, pid int) {
 
 // awaitZombie waits until a child has exited, and leaves it.
 func awaitZombie(p *os.Process) {
-	must0(unix.Waitid(unix.P_PID, p.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil))
+	testkit.Check(unix.Waitid(unix.P_PID, p.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil))
 }
 
 // withoutPidfds is a world in which no descriptor tells of a process.
@@ -72,12 +75,12 @@ type childAdder func(*os.Process, func(*os.ProcessState, error)) (remove func() 
 func eachChildWay(t *testing.T, test func(t *testing.T, l *reactor.Loop, add childAdder)) {
 	for _, kind := range []reactor.PollerKind{reactor.Epoll, reactor.Poll} {
 		t.Run(fmt.Sprint("pidfd, ", kind), func(t *testing.T) {
-			l := started(t, reactor.WithPoller(kind))
+			l := testkit.StartLoop(t, reactor.WithPoller(kind))
 			test(t, l, l.AddChild)
 		})
 	}
 	t.Run("goroutine", func(t *testing.T) {
-		l := started(t, withoutPidfds)
+		l := testkit.StartLoop(t, withoutPidfds)
 		test(t, l, l.AddChild)
 	})
 }
@@ -102,7 +105,7 @@ func TestExitOfAChildIsToldOnTheLoop(t *testing.T) {
 						awaitZombie(child.Process)
 					}
 					fn, calls := exits()
-					remove := must(add(child.Process, func(s *os.ProcessState, err error) {
+					remove := testkit.Must(add(child.Process, func(s *os.ProcessState, err error) {
 						if !l.InLoop() {
 							t.Error("called elsewhere")
 						}
@@ -118,7 +121,7 @@ func TestExitOfAChildIsToldOnTheLoop(t *testing.T) {
 					if remove() {
 						t.Error("the call was removed after it")
 					}
-					inLoop(t, l, func() {})
+					testkit.OnLoop(t, l, func() {})
 					if len(calls) > 0 {
 						t.Error("called twice")
 					}
@@ -133,7 +136,7 @@ func killElsewhere(t *testing.T, child *scene) {
 	child.begun()
 	killer := play(t, "child: kills", strconv.Itoa(child.Pid))
 	killer.end()
-	must(killer.Wait())
+	testkit.Must(killer.Wait())
 }
 
 // Any number of children takes no goroutine, and leaves no descriptor.
@@ -142,14 +145,14 @@ func TestManyChildrenTakeNoGoroutine(t *testing.T) {
 	if testing.Short() {
 		n = 5
 	}
-	l := started(t)
-	inLoop(t, l, func() {})
-	open, goroutines := len(descriptors()), runtime.NumGoroutine()
+	l := testkit.StartLoop(t)
+	testkit.OnLoop(t, l, func() {})
+	open, goroutines := len(testkit.Descriptors()), runtime.NumGoroutine()
 	fn, calls := exits()
 	var children []*scene
 	for range n {
 		child := play(t, "child: exits with 4 when its input ends", "")
-		must(l.AddChild(child.Process, fn))
+		testkit.Must(l.AddChild(child.Process, fn))
 		children = append(children, child)
 	}
 	if more := runtime.NumGoroutine() - goroutines; more > 0 {
@@ -170,8 +173,8 @@ func TestManyChildrenTakeNoGoroutine(t *testing.T) {
 		mustBeReaped(t, c.Pid)
 		c.out.Close()
 	}
-	if len(seen) != n || len(descriptors()) != open {
-		t.Errorf("%d of %d were told of; %d descriptors, there were %d", len(seen), n, len(descriptors()), open)
+	if len(seen) != n || len(testkit.Descriptors()) != open {
+		t.Errorf("%d of %d were told of; %d descriptors, there were %d", len(seen), n, len(testkit.Descriptors()), open)
 	}
 }
 
@@ -180,7 +183,7 @@ func TestChildThatIsRemovedCanBeWaitedFor(t *testing.T) {
 		"remove": func(_ *reactor.Loop, _ *scene, remove func() bool) bool { return remove() },
 		"Close":  func(l *reactor.Loop, _ *scene, _ func() bool) bool { return l.Close() == nil },
 		"remove, on the loop, when it has exited": func(l *reactor.Loop, c *scene, remove func() bool) (ok bool) {
-			inLoop(t, l, func() {
+			testkit.OnLoop(t, l, func() {
 				c.end()
 				awaitZombie(c.Process)
 				ok = remove()
@@ -190,9 +193,9 @@ func TestChildThatIsRemovedCanBeWaitedFor(t *testing.T) {
 	}
 	for name, take := range removals {
 		t.Run(name, func(t *testing.T) {
-			l := started(t)
+			l := testkit.StartLoop(t)
 			child := play(t, "child: exits with 4 when its input ends", "")
-			remove := must(l.AddChild(child.Process, func(*os.ProcessState, error) { t.Error("called") }))
+			remove := testkit.Must(l.AddChild(child.Process, func(*os.ProcessState, error) { t.Error("called") }))
 			if !take(l, child, remove) || remove() {
 				t.Error("remove reports the wrong thing")
 			}
@@ -207,20 +210,20 @@ func TestChildThatIsRemovedCanBeWaitedFor(t *testing.T) {
 // The registration is of the open file, which the process's own handle refers to as well: the close does not end it.
 func TestChildThatIsRemovedDoesNotWakeTheLoop(t *testing.T) {
 	var events atomic.Int64
-	l := newLoop(t, wrapping(func(p poll.Poller, into []poll.Event, d time.Duration) (int, error) {
+	l := testkit.NewLoop(t, testkit.WithWait(func(p poll.Poller, into []poll.Event, d time.Duration) (int, error) {
 		n, err := p.Wait(into, d)
 		events.Add(int64(n))
 		return n, err
 	}))
-	must0(l.Start())
+	testkit.Check(l.Start())
 	child := play(t, "child: exits with 4 when its input ends", "")
-	remove := must(l.AddChild(child.Process, func(*os.ProcessState, error) { t.Error("called") }))
-	inLoop(t, l, func() {})
+	remove := testkit.Must(l.AddChild(child.Process, func(*os.ProcessState, error) { t.Error("called") }))
+	testkit.OnLoop(t, l, func() {})
 	remove()
 	child.end()
 	awaitZombie(child.Process)
-	inLoop(t, l, func() {})
-	inLoop(t, l, func() {}) // the loop has looked for events in between
+	testkit.OnLoop(t, l, func() {})
+	testkit.OnLoop(t, l, func() {}) // the loop has looked for events in between
 	if n := events.Load(); n != 0 {
 		t.Errorf("%d events", n)
 	}
@@ -228,14 +231,14 @@ func TestChildThatIsRemovedDoesNotWakeTheLoop(t *testing.T) {
 
 // Without a pidfd there is nothing to take back but the call.
 func TestGoroutineThatWaitsForAChildKeepsNobodyWaiting(t *testing.T) {
-	l := started(t, withoutPidfds)
+	l := testkit.StartLoop(t, withoutPidfds)
 	removed, left := play(t, "child: exits with 4 when its input ends", ""), play(t, "child: exits with 4 when its input ends", "")
-	remove := must(l.AddChild(removed.Process, func(*os.ProcessState, error) { t.Error("called") }))
-	must(l.AddChild(left.Process, func(*os.ProcessState, error) { t.Error("called") }))
+	remove := testkit.Must(l.AddChild(removed.Process, func(*os.ProcessState, error) { t.Error("called") }))
+	testkit.Must(l.AddChild(left.Process, func(*os.ProcessState, error) { t.Error("called") }))
 	if !remove() || remove() {
 		t.Error("remove reports the wrong thing")
 	}
-	must0(l.Close())
+	testkit.Check(l.Close())
 	removed.end()
 	left.end()
 	for stacks := make([]byte, 1<<20); strings.Contains(string(stacks[:runtime.Stack(stacks, true)]), "reactor.(*Loop).awaitChild"); {
@@ -246,27 +249,27 @@ func TestGoroutineThatWaitsForAChildKeepsNobodyWaiting(t *testing.T) {
 }
 
 func TestClosingLoopStillTellsOfChildren(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	child := play(t, "child: exits with 4 when its input ends", "")
 	ctx, cancel := context.WithCancel(context.Background())
 	var got exit
-	must(l.AddChild(child.Process, func(s *os.ProcessState, err error) { got = exit{s, err}; cancel() }))
+	testkit.Must(l.AddChild(child.Process, func(s *os.ProcessState, err error) { got = exit{s, err}; cancel() }))
 	start(l, func() {
 		await(l.Context())
 		child.in.Close() // as one that is told to end, and waited for
 		await(ctx)
 	})
-	must0(l.Close())
+	testkit.Check(l.Close())
 	if got.err != nil || got.state == nil || got.state.ExitCode() != 4 {
 		t.Errorf("told %v", got)
 	}
 }
 
 func TestAddChildFails(t *testing.T) {
-	l := started(t)
+	l := testkit.StartLoop(t)
 	fn := func(*os.ProcessState, error) { t.Error("called") }
 	done := play(t, "child: exits with 3", "")
-	must(done.Wait())
+	testkit.Must(done.Wait())
 	if _, err := l.AddChild(done.Process, fn); !errors.Is(err, os.ErrProcessDone) {
 		t.Errorf("a child that was waited for: %v", err)
 	}
@@ -280,30 +283,28 @@ func TestAddChildFails(t *testing.T) {
 		"no process":  func() { l.AddChild(nil, fn) },
 		"no function": func() { l.AddChild(child.Process, nil) },
 	} {
-		if s, ok := panicOf(f).(string); !ok || !strings.HasPrefix(s, "reactor: ") {
-			t.Errorf("%s: panics with %q", name, s)
-		}
+		t.Run(name, func(t *testing.T) { testkit.Panics(t, "reactor: …", f) })
 	}
 }
 
 // withoutDescriptors calls f while the process can open nothing.
 func withoutDescriptors(f func()) {
 	var limit, none unix.Rlimit
-	must0(unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
+	testkit.Check(unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
 	none = limit
 	none.Cur = 1 // which is in use
-	must0(unix.Setrlimit(unix.RLIMIT_NOFILE, &none))
+	testkit.Check(unix.Setrlimit(unix.RLIMIT_NOFILE, &none))
 	defer unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)
 	f()
 }
 
 // Only one of those who wait for a child gets its state.
 func TestChildThatSomebodyElseWaitsForIsAnError(t *testing.T) {
-	l := started(t)
+	l := testkit.StartLoop(t)
 	child := play(t, "child: exits with 4 when its input ends", "")
 	fn, calls := exits()
-	must(l.AddChild(child.Process, fn))
-	must(l.AddChild(child.Process, fn))
+	testkit.Must(l.AddChild(child.Process, fn))
+	testkit.Must(l.AddChild(child.Process, fn))
 	child.end()
 	a, b := <-calls, <-calls
 	if a.err != nil {
@@ -317,7 +318,7 @@ func TestChildThatSomebodyElseWaitsForIsAnError(t *testing.T) {
 func TestChildrenComeAndGoWhileTheLoopCloses(t *testing.T) {
 	child := play(t, "child: exits with 4 when its input ends", "")
 	for range 50 {
-		l := started(t)
+		l := testkit.StartLoop(t)
 		var helpers, begun sync.WaitGroup
 		for range 3 {
 			begun.Add(1)

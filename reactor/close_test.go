@@ -12,22 +12,23 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/internal/loop"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 )
 
 func TestCloseEndsALoop(t *testing.T) {
 	tests := map[string]func(t *testing.T, l *reactor.Loop){
-		"that never ran": func(t *testing.T, l *reactor.Loop) { must0(l.Close()) },
-		"that ran":       func(t *testing.T, l *reactor.Loop) { turns(t, l, 1); must0(l.Close()) },
-		"that sleeps":    func(t *testing.T, l *reactor.Loop) { must0(l.Start()); must0(l.Close()) },
+		"that never ran": func(t *testing.T, l *reactor.Loop) { testkit.Check(l.Close()) },
+		"that ran":       func(t *testing.T, l *reactor.Loop) { testkit.Turns(t, l, 1); testkit.Check(l.Close()) },
+		"that sleeps":    func(t *testing.T, l *reactor.Loop) { testkit.Check(l.Start()); testkit.Check(l.Close()) },
 		"in a callback": func(t *testing.T, l *reactor.Loop) {
 			rest := 0
 			l.CallSoon(func() {
-				must0(l.Close())
+				testkit.Check(l.Close())
 				if isDone(l) {
 					t.Error("Close on the loop waited for the end")
 				}
-				must0(l.Close())
+				testkit.Check(l.Close())
 				core(l).Post(run(func() { rest++ })) // unwinding needs it
 			})
 			l.CallSoon(func() { rest++ })
@@ -39,7 +40,7 @@ func TestCloseEndsALoop(t *testing.T) {
 			}
 		},
 		"in a task": func(t *testing.T, l *reactor.Loop) {
-			start(l, func() { must0(l.Close()); core(l).Coroutines().Running().Yield() })
+			start(l, func() { testkit.Check(l.Close()); core(l).Coroutines().Running().Yield() })
 			if err := l.Run(context.Background()); err != reactor.ErrClosed {
 				t.Errorf("Run: %v", err)
 			}
@@ -51,21 +52,21 @@ func TestCloseEndsALoop(t *testing.T) {
 			}
 		},
 		"in another loop": func(t *testing.T, l *reactor.Loop) {
-			other := newLoop(t)
-			other.CallSoon(func() { must0(l.Close()) })
-			turns(t, other, 1)
+			other := testkit.NewLoop(t)
+			other.CallSoon(func() { testkit.Check(l.Close()) })
+			testkit.Turns(t, other, 1)
 		},
-		"twice": func(t *testing.T, l *reactor.Loop) { must0(l.Close()); must0(l.Close()) },
+		"twice": func(t *testing.T, l *reactor.Loop) { testkit.Check(l.Close()); testkit.Check(l.Close()) },
 		"from many goroutines": func(t *testing.T, l *reactor.Loop) {
-			must0(l.Start())
+			testkit.Check(l.Start())
 			closeFromMany(t, l)
 		},
 		"from many goroutines, with nobody running it": closeFromMany,
-		"after Stop": func(t *testing.T, l *reactor.Loop) { must0(l.Start()); l.Stop(); must0(l.Close()) },
+		"after Stop": func(t *testing.T, l *reactor.Loop) { testkit.Check(l.Start()); l.Stop(); testkit.Check(l.Close()) },
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			l := newLoop(t)
+			l := testkit.NewLoop(t)
 			test(t, l)
 			if !isDone(l) {
 				t.Error("Done is not closed")
@@ -90,7 +91,7 @@ func closeFromMany(t *testing.T, l *reactor.Loop) {
 	var helpers sync.WaitGroup
 	for range 8 {
 		helpers.Go(func() {
-			must0(l.Close())
+			testkit.Check(l.Close())
 			if !isDone(l) {
 				t.Error("a Close did not wait for the end")
 			}
@@ -100,12 +101,12 @@ func closeFromMany(t *testing.T, l *reactor.Loop) {
 }
 
 func TestEveryCallOnAClosedLoop(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	a, _ := pair(t)
 	l.AddReader(a.fd, func() {})
 	l.AddWriter(a.fd, func() {})
 	_, b := pair(t)
-	source := must(attach(l, b.fd, handler(func(loop.Events) {})))
+	source := testkit.Must(attach(l, b.fd, handler(func(loop.Events) {})))
 	l.Close()
 	fails := map[string]func() error{
 		"CallSoon":  func() error { return l.CallSoon(func() {}) },
@@ -140,11 +141,11 @@ func TestEveryCallOnAClosedLoop(t *testing.T) {
 	l.AtClose(func() { t.Error("called") })()
 	stats(l)
 	l.Now()
-	must0(l.Close())
+	testkit.Check(l.Close())
 }
 
 func TestCloseCancelsTheLatestFirst(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	var got []string
 	add := func(s string) func() { return l.AtClose(func() { got = append(got, s) }) }
 	add("a")
@@ -160,8 +161,8 @@ func TestCloseCancelsTheLatestFirst(t *testing.T) {
 }
 
 func TestAtCloseWhileClosing(t *testing.T) {
-	l := started(t)
-	release := must(core(l).Hold("test"))
+	l := testkit.StartLoop(t)
+	release := testkit.Must(core(l).Hold("test"))
 	go l.Close()
 	<-l.Context().Done()
 	called := make(chan struct{})
@@ -172,7 +173,7 @@ func TestAtCloseWhileClosing(t *testing.T) {
 }
 
 func TestCloseUnwindsTasks(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	const n = 200
 	ended := 0
 	for range n {
@@ -189,7 +190,7 @@ func TestCloseUnwindsTasks(t *testing.T) {
 			ended++
 		})
 	}
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
 	l.Close()
 	if ended != n {
 		t.Errorf("%d of %d tasks ended", ended, n)
@@ -197,10 +198,10 @@ func TestCloseUnwindsTasks(t *testing.T) {
 }
 
 func TestEventsAreDeliveredWhileClosing(t *testing.T) {
-	l := started(t)
+	l := testkit.StartLoop(t)
 	a, b := pair(t)
-	release := must(core(l).Hold("test"))
-	must0(l.AddReader(a.fd, func() {
+	release := testkit.Must(core(l).Hold("test"))
+	testkit.Check(l.AddReader(a.fd, func() {
 		if a.read(10) == "bye" {
 			l.RemoveReader(a.fd)
 			release()
@@ -217,10 +218,10 @@ func TestEventsAreDeliveredWhileClosing(t *testing.T) {
 
 func TestCloseRacesWithTheEndOfARun(t *testing.T) {
 	for i := range 500 {
-		l := newLoop(t)
+		l := testkit.NewLoop(t)
 		l.CallSoon(func() {})
 		closed := make(chan struct{})
-		go func() { must0(l.Close()); close(closed) }()
+		go func() { testkit.Check(l.Close()); close(closed) }()
 		l.Stop()
 		var err error
 		if i%2 == 0 {

@@ -12,11 +12,12 @@ import (
 
 	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 )
 
 func TestCloseWaitsForTheCallbackThatRuns(t *testing.T) {
-	l := started(t)
+	l := testkit.StartLoop(t)
 	running, goOn := make(chan struct{}), make(chan struct{})
 	ended := false
 	l.CallSoon(func() { close(running); <-goOn; ended = true })
@@ -31,19 +32,19 @@ func TestCloseWaitsForTheCallbackThatRuns(t *testing.T) {
 	default:
 	}
 	close(goOn)
-	must0(<-closed)
+	testkit.Check(<-closed)
 	if !ended {
 		t.Error("the callback did not end")
 	}
 }
 
 func TestCloseWaitsForWhatHoldsIt(t *testing.T) {
-	l := started(t)
-	first, second := must(core(l).Hold("first")), must(core(l).Hold("second"))
+	l := testkit.StartLoop(t)
+	first, second := testkit.Must(core(l).Hold("first")), testkit.Must(core(l).Hold("second"))
 	closed := make(chan error, 1)
 	go func() { closed <- l.Close() }()
 	<-l.Context().Done()
-	third := must(core(l).Hold("made while closing"))
+	third := testkit.Must(core(l).Hold("made while closing"))
 	for _, release := range []func(){second, first, first} {
 		release()
 		inClosing(l)
@@ -52,7 +53,7 @@ func TestCloseWaitsForWhatHoldsIt(t *testing.T) {
 		}
 	}
 	third()
-	must0(<-closed)
+	testkit.Check(<-closed)
 }
 
 // inClosing waits for a turn of a loop that is closing.
@@ -66,7 +67,7 @@ func inClosing(l *reactor.Loop) {
 // A Hold, or work, that comes while the loop closes is either refused or waited for.
 func TestHoldRacesWithClose(t *testing.T) {
 	for range 300 {
-		l := newLoop(t)
+		l := testkit.NewLoop(t)
 		var held, refused atomic.Int64
 		var helpers sync.WaitGroup
 		for range 4 {
@@ -85,14 +86,14 @@ func TestHoldRacesWithClose(t *testing.T) {
 				}
 			})
 		}
-		must0(l.Close())
+		testkit.Check(l.Close())
 		helpers.Wait()
 	}
 }
 
 func TestOffloadRacesWithClose(t *testing.T) {
 	for range 200 {
-		l := started(t)
+		l := testkit.StartLoop(t)
 		var taken, done atomic.Int64
 		var helpers sync.WaitGroup
 		for range 2 {
@@ -104,7 +105,7 @@ func TestOffloadRacesWithClose(t *testing.T) {
 				}
 			})
 		}
-		must0(l.Close())
+		testkit.Check(l.Close())
 		helpers.Wait()
 		if taken.Load() != done.Load() {
 			t.Fatalf("%d taken, %d done", taken.Load(), done.Load())
@@ -129,17 +130,17 @@ func (h logged) Handle(_ context.Context, r slog.Record) error {
 
 func TestCloseLogsWhomItWaitsFor(t *testing.T) {
 	texts := make(chan string)
-	clock := &fakeClock{step: 100 * time.Millisecond}
-	l := newLoop(t, clock.option(), wrapping(quick), reactor.WithLogger(slog.New(logged{slog.DiscardHandler, texts})))
-	must0(l.Start())
+	clock := &testkit.Clock{Step: 100 * time.Millisecond}
+	l := testkit.NewLoop(t, clock.Option(), testkit.WithWait(quick), reactor.WithLogger(slog.New(logged{slog.DiscardHandler, texts})))
+	testkit.Check(l.Start())
 	goOn := make(chan struct{})
 	for range 2 {
-		must(l.Offload(func() { <-goOn }, func() {}))
+		testkit.Must(l.Offload(func() { <-goOn }, func() {}))
 	}
-	release := must(core(l).Hold("a test"))
+	release := testkit.Must(core(l).Hold("a test"))
 	ctx, cancel := context.WithCancel(context.Background())
 	start(l, func() { await(ctx) })
-	inLoop(t, l, func() {})
+	testkit.OnLoop(t, l, func() {})
 	before := clock.Now()
 	go l.Close()
 	for range 3 {
@@ -204,11 +205,11 @@ func TestCloseLogsWhatNeverComesToRest(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			texts := make(chan string)
-			clock := &fakeClock{step: 10 * time.Millisecond}
-			l := newLoop(t, append(tt.opts, clock.option(), wrapping(quick), reactor.WithLogger(slog.New(logged{slog.DiscardHandler, texts})))...)
+			clock := &testkit.Clock{Step: 10 * time.Millisecond}
+			l := testkit.NewLoop(t, append(tt.opts, clock.Option(), testkit.WithWait(quick), reactor.WithLogger(slog.New(logged{slog.DiscardHandler, texts})))...)
 			var over atomic.Bool
 			tt.arm(l, &over)
-			must0(l.Start())
+			testkit.Check(l.Start())
 			go l.Close()
 			for range 2 {
 				if text := <-texts; text != "reactor: Close is waiting for="+tt.want {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 )
@@ -28,7 +29,7 @@ import (
 // 195: between two batches asyncio always polls; here it is done once in 64 callbacks at least.
 func TestAQueueThatNeverEndsIsInterruptedByThePoller(t *testing.T) {
 	const batches, every = 640, 64
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	n := 0
 	var again func()
 	again = func() {
@@ -39,7 +40,7 @@ func TestAQueueThatNeverEndsIsInterruptedByThePoller(t *testing.T) {
 		}
 	}
 	l.CallSoon(again)
-	must0(l.Run(context.Background()))
+	testkit.Check(l.Run(context.Background()))
 	if s := stats(l); s.Turns < batches || s.Polls < batches/every || s.Polls > batches/every+2 {
 		t.Errorf("%d turns and %d polls for %d batches", s.Turns, s.Polls, batches)
 	}
@@ -51,43 +52,43 @@ func TestHowLongALoopMayBlock(t *testing.T) {
 	nothing := func() {}
 	tests := []struct {
 		name string
-		arm  func(l *reactor.Loop, clock *fakeClock)
+		arm  func(l *reactor.Loop, clock *testkit.Clock)
 		want time.Duration
 	}{
-		{"nothing to do", func(*reactor.Loop, *fakeClock) {}, -1},
-		{"a callback is ready", func(l *reactor.Loop, _ *fakeClock) { l.CallSoon(nothing) }, 0},
-		{"a flush is asked for", func(l *reactor.Loop, _ *fakeClock) { core(l).At(loop.BatchEnd, run(nothing)) }, 0},
-		{"an end of the turn is asked for", func(l *reactor.Loop, _ *fakeClock) { core(l).At(loop.TurnEnd, run(nothing)) }, 0},
-		{"stopping", func(l *reactor.Loop, _ *fakeClock) { l.CallLater(time.Hour, nothing); l.Stop() }, 0},
-		{"a timer", func(l *reactor.Loop, _ *fakeClock) { l.CallLater(time.Hour, nothing) }, time.Hour},
-		{"two timers", func(l *reactor.Loop, _ *fakeClock) {
+		{"nothing to do", func(*reactor.Loop, *testkit.Clock) {}, -1},
+		{"a callback is ready", func(l *reactor.Loop, _ *testkit.Clock) { l.CallSoon(nothing) }, 0},
+		{"a flush is asked for", func(l *reactor.Loop, _ *testkit.Clock) { core(l).At(loop.BatchEnd, run(nothing)) }, 0},
+		{"an end of the turn is asked for", func(l *reactor.Loop, _ *testkit.Clock) { core(l).At(loop.TurnEnd, run(nothing)) }, 0},
+		{"stopping", func(l *reactor.Loop, _ *testkit.Clock) { l.CallLater(time.Hour, nothing); l.Stop() }, 0},
+		{"a timer", func(l *reactor.Loop, _ *testkit.Clock) { l.CallLater(time.Hour, nothing) }, time.Hour},
+		{"two timers", func(l *reactor.Loop, _ *testkit.Clock) {
 			l.CallLater(time.Hour, nothing)
 			l.CallLater(time.Minute, nothing)
 		}, time.Minute},
-		{"two timers, the first of which was stopped", func(l *reactor.Loop, _ *fakeClock) {
+		{"two timers, the first of which was stopped", func(l *reactor.Loop, _ *testkit.Clock) {
 			l.CallLater(time.Hour, nothing)
 			l.CallLater(time.Minute, nothing).Stop()
 		}, time.Hour},
-		{"a timer that is due", func(l *reactor.Loop, _ *fakeClock) { l.CallLater(-1, nothing) }, 0},
-		{"a timer that has become due", func(l *reactor.Loop, clock *fakeClock) {
+		{"a timer that is due", func(l *reactor.Loop, _ *testkit.Clock) { l.CallLater(-1, nothing) }, 0},
+		{"a timer that has become due", func(l *reactor.Loop, clock *testkit.Clock) {
 			l.CallLater(time.Minute, nothing)
-			clock.advance(time.Hour)
+			clock.Advance(time.Hour)
 		}, 0},
-		{"a timer in two days", func(l *reactor.Loop, _ *fakeClock) { l.CallLater(2*day, nothing) }, 2 * day},
+		{"a timer in two days", func(l *reactor.Loop, _ *testkit.Clock) { l.CallLater(2*day, nothing) }, 2 * day},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var l *reactor.Loop
 			var waited []time.Duration
-			clock := &fakeClock{}
-			l = newLoop(t, clock.option(), wrapping(func(p poll.Poller, into []poll.Event, d time.Duration) (int, error) {
+			clock := &testkit.Clock{}
+			l = testkit.NewLoop(t, clock.Option(), testkit.WithWait(func(p poll.Poller, into []poll.Event, d time.Duration) (int, error) {
 				waited = append(waited, d)
 				l.Stop()
 				return p.Wait(into, 0)
 			}))
 			var remove func()
 			remove = beforePoll(l, func() { remove(); tt.arm(l, clock) }) // the last thing before the loop decides
-			must0(l.Run(context.Background()))
+			testkit.Check(l.Run(context.Background()))
 			if !slices.Equal(waited, []time.Duration{tt.want}) {
 				t.Errorf("waited for %v, want %v", waited, tt.want)
 			}
@@ -97,37 +98,37 @@ func TestHowLongALoopMayBlock(t *testing.T) {
 
 // jumpingClock is one whose time of day somebody sets.
 type jumpingClock struct {
-	fakeClock
+	testkit.Clock
 	jump time.Duration
 }
 
-func (c *jumpingClock) Wall() time.Time        { return c.fakeClock.Wall().Add(c.jump) }
-func (c *jumpingClock) option() reactor.Option { return reactor.WithWorld(worldtest.WithTime(c)) }
+func (c *jumpingClock) Wall() time.Time        { return c.Clock.Wall().Add(c.jump) }
+func (c *jumpingClock) Option() reactor.Option { return reactor.WithWorld(worldtest.WithTime(c)) }
 
 // 201: the loop's time never goes back, and timers go by it.
 func TestAJumpOfTheTimeOfDayMovesNoTimer(t *testing.T) {
 	for name, jump := range map[string]time.Duration{"forward": 48 * time.Hour, "back": -48 * time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			clock := &jumpingClock{}
-			l := newLoop(t, clock.option())
+			l := testkit.NewLoop(t, clock.Option())
 			fired := 0
 			count := func() { fired++ }
 			timers := []reactor.Timer{l.CallLater(time.Hour, count), l.CallAt(clock.Wall().Add(time.Hour), count)}
-			turns(t, l, 2)
+			testkit.Turns(t, l, 2)
 			clock.jump = jump
-			turns(t, l, 2)
+			testkit.Turns(t, l, 2)
 			for _, timer := range timers {
 				if left := timer.When().Sub(l.Now()); left != time.Hour {
 					t.Errorf("%v are left", left)
 				}
 			}
-			clock.advance(time.Hour - 1)
-			turns(t, l, 2)
+			clock.Advance(time.Hour - 1)
+			testkit.Turns(t, l, 2)
 			if fired != 0 {
 				t.Errorf("%d timers fired too early", fired)
 			}
-			clock.advance(1)
-			turns(t, l, 2)
+			clock.Advance(1)
+			testkit.Turns(t, l, 2)
 			if fired != 2 {
 				t.Errorf("%d of 2 timers fired", fired)
 			}
@@ -137,14 +138,14 @@ func TestAJumpOfTheTimeOfDayMovesNoTimer(t *testing.T) {
 
 // 201
 func TestNowHasAMonotonicReading(t *testing.T) {
-	l := started(t)
+	l := testkit.StartLoop(t)
 	check := func() {
 		if now := l.Now(); !strings.Contains(now.String(), " m=") {
 			t.Errorf("%v has none", now)
 		}
 	}
 	check()
-	inLoop(t, l, check)
+	testkit.OnLoop(t, l, check)
 }
 
 // 202, 204: who keeps a timer that was stopped, or has fired, keeps nothing alive by it; and a heap of stopped timers has nothing to be
@@ -159,8 +160,8 @@ func TestATimerThatIsOverKeepsNothingAlive(t *testing.T) {
 	for name, end := range ends {
 		t.Run(name, func(t *testing.T) {
 			const n = 200
-			clock := &fakeClock{}
-			l := newLoop(t, clock.option())
+			clock := &testkit.Clock{}
+			l := testkit.NewLoop(t, clock.Option())
 			held := make([]weak.Pointer[[1 << 10]byte], n)
 			timers := make([]reactor.Timer, n)
 			for i := range n {
@@ -168,15 +169,15 @@ func TestATimerThatIsOverKeepsNothingAlive(t *testing.T) {
 				held[i] = weak.Make(big)
 				timers[i] = l.CallLater(time.Hour, func() { big[0]++ })
 			}
-			turns(t, l, 1)
+			testkit.Turns(t, l, 1)
 			for _, timer := range timers {
 				end(l, timer)
 			}
 			if name == "fired" {
-				clock.advance(time.Hour)
+				clock.Advance(time.Hour)
 			}
 			if !isDone(l) {
-				turns(t, l, 3)
+				testkit.Turns(t, l, 3)
 			}
 			for alive := n; alive > 0; runtime.GC() { // the watchdog ends a test that waits for ever
 				alive = 0
@@ -194,14 +195,14 @@ func TestATimerThatIsOverKeepsNothingAlive(t *testing.T) {
 // 207: calls of one goroutine keep their order; what another has called joins the queue when the loop next looks at its door, after what
 // callbacks have queued until then.
 func TestACallFromAGoroutineJoinsTheQueueAtTheDoor(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	var got []string
 	say := func(s string) func() { return func() { got = append(got, s) } }
 	l.CallSoon(func() {
 		elsewhere(func() { l.CallSoon(say("goroutine")); l.CallSoon(say("goroutine again")) })
 		l.CallSoon(say("callback"))
 	})
-	turns(t, l, 2)
+	testkit.Turns(t, l, 2)
 	if want := []string{"callback", "goroutine", "goroutine again"}; !slices.Equal(got, want) {
 		t.Errorf("got %v", got)
 	}
@@ -209,12 +210,12 @@ func TestACallFromAGoroutineJoinsTheQueueAtTheDoor(t *testing.T) {
 
 // 211
 func TestNoExceptionHandlerMeansTheDefault(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	var log bytes.Buffer
-	l := must(reactor.New(reactor.WithExceptionHandler(nil), reactor.WithLogger(slog.New(slog.NewTextHandler(&log, nil)))))
+	l := testkit.Must(reactor.New(reactor.WithExceptionHandler(nil), reactor.WithLogger(slog.New(slog.NewTextHandler(&log, nil)))))
 	defer l.Close()
 	l.CallSoon(whereItPanics)
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
 	if !strings.Contains(log.String(), "op=callback error=") {
 		t.Errorf("logged: %s", &log)
 	}
@@ -223,9 +224,9 @@ func TestNoExceptionHandlerMeansTheDefault(t *testing.T) {
 func TestAnExceptionHandlerIsGivenTheLoop(t *testing.T) {
 	var got *reactor.Loop
 	var e reactor.Exception
-	l := newLoop(t, reactor.WithExceptionHandler(func(l *reactor.Loop, x reactor.Exception) { got, e = l, x }))
+	l := testkit.NewLoop(t, reactor.WithExceptionHandler(func(l *reactor.Loop, x reactor.Exception) { got, e = l, x }))
 	l.CallSoon(whereItPanics)
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
 	if got != l || e.Op != "callback" || !errors.Is(e.Err, errMine) {
 		t.Errorf("got %p and %v", got, e)
 	}
@@ -238,7 +239,7 @@ func TestEventsOfTheTurnThatStopsAreDeliveredOnce(t *testing.T) {
 		for _, name := range []string{"one", "two"} {
 			a, b := pair(t)
 			b.write("x")
-			must(attach(l, a.fd, handler(func(e loop.Events) {
+			testkit.Must(attach(l, a.fd, handler(func(e loop.Events) {
 				if e&loop.Readable != 0 {
 					calls[name]++
 					l.Stop()
@@ -246,7 +247,7 @@ func TestEventsOfTheTurnThatStopsAreDeliveredOnce(t *testing.T) {
 			})))
 		}
 		for range 3 {
-			must0(l.Run(context.Background()))
+			testkit.Check(l.Run(context.Background()))
 			if calls["one"] != 1 || calls["two"] != 1 {
 				t.Errorf("calls: %v", calls)
 			}
@@ -257,12 +258,12 @@ func TestEventsOfTheTurnThatStopsAreDeliveredOnce(t *testing.T) {
 
 // 219
 func TestCloseRunsWhatIsReadyAndDropsWhatIsNotDue(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	ready, later := 0, 0
 	l.CallSoon(func() { ready++; l.CallSoon(func() { ready += 100 }) }) // Close has begun: refused
 	elsewhere(func() { l.CallSoon(func() { ready++ }) })
 	l.CallLater(time.Hour, func() { later++ })
-	must0(l.Close())
+	testkit.Check(l.Close())
 	if ready != 2 || later != 0 {
 		t.Errorf("%d ready and %d later", ready, later)
 	}
@@ -272,8 +273,8 @@ func TestCloseRunsWhatIsReadyAndDropsWhatIsNotDue(t *testing.T) {
 func TestADescriptorIsWatchedByOneOwner(t *testing.T) {
 	eachPoller(t, func(t *testing.T, l *reactor.Loop) {
 		a, b := pair(t)
-		source := must(attach(l, a.fd, handler(func(loop.Events) {})))
-		must0(l.AddReader(b.fd, func() {}))
+		source := testkit.Must(attach(l, a.fd, handler(func(loop.Events) {})))
+		testkit.Check(l.AddReader(b.fd, func() {}))
 		_, attach := attach(l, b.fd, handler(func(loop.Events) {}))
 		for name, err := range map[string]error{
 			"AddReader after Attach": l.AddReader(a.fd, func() { t.Error("called") }),
@@ -287,8 +288,8 @@ func TestADescriptorIsWatchedByOneOwner(t *testing.T) {
 		if l.RemoveReader(a.fd) || l.RemoveWriter(a.fd) {
 			t.Error("what was refused is there")
 		}
-		turns(t, l, 2)
-		must0(source.Detach())
-		must0(l.AddReader(a.fd, func() {}))
+		testkit.Turns(t, l, 2)
+		testkit.Check(source.Detach())
+		testkit.Check(l.AddReader(a.fd, func() {}))
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/internal/loop"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -23,12 +24,12 @@ func elsewhere(fn func()) {
 
 // 196: what is there when a turn begins runs in the order of the turn.
 func TestOneTurnHasAnOrder(t *testing.T) {
-	clock := &fakeClock{}
-	l := newLoop(t, clock.option())
+	clock := &testkit.Clock{}
+	l := testkit.NewLoop(t, clock.Option())
 	var got []string
 	say := func(s string) func() { return func() { got = append(got, s) } }
 	a, b := pair(t)
-	must0(l.AddReader(a.fd, func() { got = append(got, "reader"); l.RemoveReader(a.fd) }))
+	testkit.Check(l.AddReader(a.fd, func() { got = append(got, "reader"); l.RemoveReader(a.fd) }))
 	var unhook func()
 	l.CallSoon(func() {
 		core(l).At(loop.TurnEnd, run(func() { // so that all of this is for the next turn
@@ -38,7 +39,7 @@ func TestOneTurnHasAnOrder(t *testing.T) {
 				say("timer made after it")()
 				l.CallSoon(say("callback of a timer"))
 			})
-			clock.advance(time.Hour)
+			clock.Advance(time.Hour)
 			elsewhere(func() { l.CallSoon(say("from a goroutine")) })
 			l.CallSoon(func() {
 				say("callback")()
@@ -51,9 +52,9 @@ func TestOneTurnHasAnOrder(t *testing.T) {
 			unhook = beforePoll(l, func() { say("hook")(); b.write("x"); unhook() })
 		}))
 	})
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
 	got = nil
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
 	want := []string{"timer", "timer made after it", "later timer",
 		"callback", "second callback", "callback of a timer", "from a goroutine",
 		"flush", "hook", "reader", "end"}
@@ -61,7 +62,7 @@ func TestOneTurnHasAnOrder(t *testing.T) {
 		t.Errorf("the turn:\ngot  %s\nwant %s", strings.Join(got, ", "), strings.Join(want, ", "))
 	}
 	got = nil
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
 	if want := []string{"timer of a callback", "callback of a callback"}; !slices.Equal(got, want) {
 		t.Errorf("the next one: got %s", strings.Join(got, ", "))
 	}
@@ -85,7 +86,7 @@ func TestWhatATurnAddsRunsInItsPlace(t *testing.T) {
 		{"reader", func(t *testing.T, l *reactor.Loop, fn func()) {
 			a, b := pair(t)
 			b.write("x")
-			must0(l.AddReader(a.fd, func() { l.RemoveReader(a.fd); fn() }))
+			testkit.Check(l.AddReader(a.fd, func() { l.RemoveReader(a.fd); fn() }))
 		}},
 		{"end", func(_ *testing.T, l *reactor.Loop, fn func()) {
 			l.CallSoon(func() { core(l).At(loop.TurnEnd, run(fn)) })
@@ -110,8 +111,8 @@ func TestWhatATurnAddsRunsInItsPlace(t *testing.T) {
 	for _, place := range places {
 		for _, what := range adds {
 			t.Run(what.name+" added in a "+place.name, func(t *testing.T) {
-				clock := &fakeClock{} // which stands still: a timer is due as soon as it is made
-				l := newLoop(t, clock.option())
+				clock := &testkit.Clock{} // which stands still: a timer is due as soon as it is made
+				l := testkit.NewLoop(t, clock.Option())
 				var added, ran uint64
 				place.arm(t, l, func() {
 					added = stats(l).Turns
@@ -120,7 +121,7 @@ func TestWhatATurnAddsRunsInItsPlace(t *testing.T) {
 						t.Error("it ran at once")
 					}
 				})
-				must0(l.Run(context.Background()))
+				testkit.Check(l.Run(context.Background()))
 				if got := ran - added; got != what.want[place.name] {
 					t.Errorf("it ran %d turns later, not %d", got, what.want[place.name])
 				}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -25,9 +26,9 @@ func TestACallbackScheduledAfterCloseIsLoggedInDebugMode(t *testing.T) {
 			if debug {
 				opts = append(opts, reactor.WithDebug(0))
 			}
-			l := newLoop(t, opts...)
+			l := testkit.NewLoop(t, opts...)
 			timer := l.CallLater(time.Hour, func() {})
-			must0(l.Close())
+			testkit.Check(l.Close())
 			timer.Stop() // is no mistake
 			if log.String() != "" {
 				t.Errorf("%s: logged before the call: %s", name, &log)
@@ -46,7 +47,7 @@ func TestACallbackScheduledAfterCloseIsLoggedInDebugMode(t *testing.T) {
 
 func TestCallSoonOfADebuggedLoopReturnsErrClosed(t *testing.T) {
 	var log logBook
-	l := newLoop(t, reactor.WithDebug(0), log.option())
+	l := testkit.NewLoop(t, reactor.WithDebug(0), log.option())
 	l.CallSoon(func() {
 		l.Close()
 		if err := l.CallSoon(func() {}); !errors.Is(err, reactor.ErrClosed) {
@@ -60,23 +61,23 @@ func TestCallSoonOfADebuggedLoopReturnsErrClosed(t *testing.T) {
 }
 
 func TestASiteIsTheCallersOfTheLibrary(t *testing.T) {
-	l := newLoop(t, reactor.WithDebug(0))
+	l := testkit.NewLoop(t, reactor.WithDebug(0))
 	if at := core(l).Site(); !strings.Contains(at, "reactor/debug_test.go:") || !strings.Contains(at, "TestASiteIsTheCallers") {
 		t.Errorf("at %s", at)
 	}
 	var inCallback string
 	l.CallSoon(func() { inCallback = core(l).Site() })
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
 	if !strings.Contains(inCallback, "TestASiteIsTheCallersOfTheLibrary.func1") {
 		t.Errorf("in a callback: %s", inCallback)
 	}
-	if at := core(newLoop(t)).Site(); at != "" {
+	if at := core(testkit.NewLoop(t)).Site(); at != "" {
 		t.Errorf("without debug mode: %s", at)
 	}
 }
 
 func TestWithDebugRefusesANegativeTime(t *testing.T) {
-	v, _ := panicOf(func() { reactor.WithDebug(-1) }).(string)
+	v, _ := testkit.PanicOf(func() { reactor.WithDebug(-1) }).(string)
 	if !strings.HasPrefix(v, "reactor: WithDebug(-1ns): give a positive duration") {
 		t.Errorf("panic: %v", v)
 	}
@@ -84,8 +85,8 @@ func TestWithDebugRefusesANegativeTime(t *testing.T) {
 
 func TestAnExceptionIsLoggedWithItsSite(t *testing.T) {
 	var log logBook
-	guard(t)
-	l := must(reactor.New(log.option()))
+	testkit.Guard(t)
+	l := testkit.Must(reactor.New(log.option()))
 	defer l.Close()
 	core(l).Report(reactor.Exception{Op: "test", Err: errMine, Site: "here.go:1 (main)"})
 	if !strings.Contains(log.String(), `started="here.go:1 (main)"`) {
@@ -98,12 +99,12 @@ func (j *job) method() { j.do() }
 func TestWhatIsSlowIsNamed(t *testing.T) {
 	var alarm fakeAlarm
 	var s stalls
-	l := newLoop(t, alarm.option(), reactor.WithObserver(s.observer()))
-	slow := func() { alarm.advance(time.Second) }
+	l := testkit.NewLoop(t, alarm.option(), reactor.WithObserver(s.observer()))
+	slow := func() { alarm.Advance(time.Second) }
 	l.CallSoon(slow)
 	l.CallSoon((&job{do: slow}).method)
 	core(l).Post(run(slow))
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
 	for i, want := range []string{
 		"reactor/debug_test.go:", "callback github.com/corobridge/corobridge/reactor_test.(*job).method", "callback reactor_test.run",
 	} {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/corobridge/corobridge/internal/coro"
 	"github.com/corobridge/corobridge/internal/loop"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -36,8 +37,8 @@ func TestAPanicIsCaughtEverywhere(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.op, func(t *testing.T) {
-			var x exceptions
-			l := newLoop(t, x.option())
+			var x testkit.Exceptions
+			l := testkit.NewLoop(t, x.Option())
 			after := 0
 			l.CallSoon(func() {
 				for range 3 {
@@ -45,7 +46,7 @@ func TestAPanicIsCaughtEverywhere(t *testing.T) {
 					tt.arm(l, func() { after++ })
 				}
 			})
-			turns(t, l, 3)
+			testkit.Turns(t, l, 3)
 			check(t, &x, tt.op, 3)
 			if after != 3 {
 				t.Errorf("%d of 3 others ran", after)
@@ -53,16 +54,16 @@ func TestAPanicIsCaughtEverywhere(t *testing.T) {
 		})
 	}
 	t.Run("ready", func(t *testing.T) {
-		var x exceptions
-		l := newLoop(t, x.option())
+		var x testkit.Exceptions
+		l := testkit.NewLoop(t, x.Option())
 		n := 0
 		b.write("x")
-		must0(l.AddReader(a.fd, func() {
+		testkit.Check(l.AddReader(a.fd, func() {
 			n++
 			whereItPanics()
 		}))
-		must0(l.AddReader(b.fd, func() {}))
-		turns(t, l, 3)
+		testkit.Check(l.AddReader(b.fd, func() {}))
+		testkit.Turns(t, l, 3)
 		check(t, &x, "ready", n)
 		if n < 2 {
 			t.Errorf("the reader was called %d times", n)
@@ -71,8 +72,8 @@ func TestAPanicIsCaughtEverywhere(t *testing.T) {
 		l.RemoveReader(b.fd)
 	})
 	t.Run("at close", func(t *testing.T) {
-		var x exceptions
-		l := newLoop(t, x.option())
+		var x testkit.Exceptions
+		l := testkit.NewLoop(t, x.Option())
 		after := false
 		l.AtClose(func() { after = true })
 		l.AtClose(whereItPanics)
@@ -83,8 +84,8 @@ func TestAPanicIsCaughtEverywhere(t *testing.T) {
 		}
 	})
 	t.Run("close", func(t *testing.T) {
-		var x exceptions
-		l := newLoop(t, x.option())
+		var x testkit.Exceptions
+		l := testkit.NewLoop(t, x.Option())
 		after := false
 		core(l).Local(1, func() any { return closer(func() error { after = true; return nil }) })
 		core(l).Local(2, func() any { return closer(func() error { whereItPanics(); return nil }) })
@@ -96,12 +97,12 @@ func TestAPanicIsCaughtEverywhere(t *testing.T) {
 	})
 }
 
-func check(t *testing.T, x *exceptions, op string, n int) {
+func check(t *testing.T, x *testkit.Exceptions, op string, n int) {
 	t.Helper()
-	if ops := x.ops(); !slices.Equal(ops, slices.Repeat([]string{op}, n)) {
+	if ops := x.Ops(); !slices.Equal(ops, slices.Repeat([]string{op}, n)) {
 		t.Errorf("reported %v, want %d times %s", ops, n, op)
 	}
-	for _, e := range x.all {
+	for _, e := range x.All() {
 		var p *reactor.PanicError
 		if !errors.As(e.Err, &p) || !errors.Is(e.Err, errMine) || !strings.Contains(string(p.Stack), "whereItPanics") {
 			t.Errorf("the error is %v", e.Err)
@@ -115,12 +116,12 @@ func (c closer) Close() error { return c() }
 
 func TestAHandlerThatPanicsIsLogged(t *testing.T) {
 	var log bytes.Buffer
-	l := newLoop(t, reactor.WithLogger(slog.New(slog.NewTextHandler(&log, nil))),
+	l := testkit.NewLoop(t, reactor.WithLogger(slog.New(slog.NewTextHandler(&log, nil))),
 		reactor.WithExceptionHandler(func(*reactor.Loop, reactor.Exception) { panic("handler") }))
 	after := false
 	l.CallSoon(whereItPanics)
 	l.CallSoon(func() { after = true })
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
 	if !after || !strings.Contains(log.String(), `op="exception handler"`) {
 		t.Errorf("the rest ran: %v; logged: %s", after, &log)
 	}
@@ -128,8 +129,8 @@ func TestAHandlerThatPanicsIsLogged(t *testing.T) {
 
 func TestExceptionsAreLoggedByDefault(t *testing.T) {
 	var log bytes.Buffer
-	guard(t)
-	l := must(reactor.New(reactor.WithLogger(slog.New(slog.NewTextHandler(&log, nil)))))
+	testkit.Guard(t)
+	l := testkit.Must(reactor.New(reactor.WithLogger(slog.New(slog.NewTextHandler(&log, nil)))))
 	defer l.Close()
 	core(l).Report(reactor.Exception{Op: "test", Name: "somebody", Err: errMine})
 	for _, want := range []string{"level=ERROR", "op=test", "task=somebody", "error=mine"} {
@@ -140,9 +141,9 @@ func TestExceptionsAreLoggedByDefault(t *testing.T) {
 }
 
 func TestATaskThatPanicsIsToldSo(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	j := start(l, whereItPanics)
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
 	var p *coro.PanicError
 	if !errors.As(j.err, &p) || !errors.Is(j.err, errMine) {
 		t.Errorf("the job failed with %v", j.err)

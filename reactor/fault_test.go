@@ -18,6 +18,7 @@ import (
 
 	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world"
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
@@ -38,15 +39,15 @@ var everywhere = append(places[:len(places):len(places)], []struct {
 	{"ready handler", func(l *reactor.Loop, fn func()) {
 		a, b := pair2()
 		var s loop.Source
-		must0(s.Attach(core(l), a.fd, handler(func(loop.Events) {
-			must0(s.Detach())
+		testkit.Check(s.Attach(core(l), a.fd, handler(func(loop.Events) {
+			testkit.Check(s.Detach())
 			a.close()
 			b.close()
 			fn()
 		})))
 	}},
-	{"done of offloaded work", func(l *reactor.Loop, fn func()) { must(l.Offload(func() {}, fn)) }},
-	{"offloaded work", func(l *reactor.Loop, fn func()) { must(l.Offload(fn, func() {})) }},
+	{"done of offloaded work", func(l *reactor.Loop, fn func()) { testkit.Must(l.Offload(func() {}, fn)) }},
+	{"offloaded work", func(l *reactor.Loop, fn func()) { testkit.Must(l.Offload(fn, func() {})) }},
 	{"task", func(l *reactor.Loop, fn func()) { start(l, fn) }},
 }...)
 
@@ -54,7 +55,7 @@ var everywhere = append(places[:len(places):len(places)], []struct {
 func watched(l *reactor.Loop, add func(*reactor.Loop, int, func()) error, remove func(*reactor.Loop, int) bool, fn func()) {
 	a, b := pair2()
 	b.write("x")
-	must0(add(l, a.fd, func() {
+	testkit.Check(add(l, a.fd, func() {
 		remove(l, a.fd)
 		a.close()
 		b.close()
@@ -75,9 +76,9 @@ func TestALoopSurvivesWhatACallbackDoes(t *testing.T) {
 		{"panics, and so does the exception handler", func(*reactor.Loop) { panic(whereItPanics) }, false, false},
 		{"calls Goexit", func(*reactor.Loop) { runtime.Goexit() }, false, false},
 		{"stops the loop", func(l *reactor.Loop) { l.Stop() }, false, true},
-		{"closes the loop", func(l *reactor.Loop) { must0(l.Close()) }, true, false},
-		{"closes the loop, and panics", func(l *reactor.Loop) { must0(l.Close()); panic(func() {}) }, true, false},
-		{"closes the loop, and calls Goexit", func(l *reactor.Loop) { must0(l.Close()); runtime.Goexit() }, true, false},
+		{"closes the loop", func(l *reactor.Loop) { testkit.Check(l.Close()) }, true, false},
+		{"closes the loop, and panics", func(l *reactor.Loop) { testkit.Check(l.Close()); panic(func() {}) }, true, false},
+		{"closes the loop, and calls Goexit", func(l *reactor.Loop) { testkit.Check(l.Close()); runtime.Goexit() }, true, false},
 	}
 	quiet := reactor.WithExceptionHandler(func(_ *reactor.Loop, e reactor.Exception) {
 		var p *reactor.PanicError
@@ -93,7 +94,7 @@ func TestALoopSurvivesWhatACallbackDoes(t *testing.T) {
 				continue // Close waits for it: TestCloseWaitsForOffloadedWork
 			}
 			t.Run(fmt.Sprint(deed.name, " in a ", place.name), func(t *testing.T) {
-				l := newLoop(t, quiet, asEnvironment)
+				l := testkit.NewLoop(t, quiet, testkit.AsEnvironment)
 				var ran atomic.Int32
 				for range 3 {
 					l.CallSoon(func() {
@@ -101,14 +102,14 @@ func TestALoopSurvivesWhatACallbackDoes(t *testing.T) {
 						place.arm(l, func() { ran.Add(1) })
 					})
 				}
-				must0(l.Start())
+				testkit.Check(l.Start())
 				if deed.ends {
 					<-l.Done()
 					return
 				}
 				for ran.Load() < 6 {
 					if deed.stops {
-						panicOf(func() { l.Start() }) // unless it runs
+						testkit.PanicOf(func() { l.Start() }) // unless it runs
 					}
 					runtime.Gosched()
 				}
@@ -124,15 +125,15 @@ func TestALoopSurvivesWhatACallbackDoes(t *testing.T) {
 func TestADescriptorClosedBehindTheLoopsBack(t *testing.T) {
 	watches := map[string]func(l *reactor.Loop, fd int) (undo func()){
 		"AddReader": func(l *reactor.Loop, fd int) func() {
-			must0(l.AddReader(fd, func() {}))
+			testkit.Check(l.AddReader(fd, func() {}))
 			return func() { l.RemoveReader(fd) }
 		},
 		"AddWriter": func(l *reactor.Loop, fd int) func() {
-			must0(l.AddWriter(fd, func() {}))
+			testkit.Check(l.AddWriter(fd, func() {}))
 			return func() { l.RemoveWriter(fd) }
 		},
 		"Attach": func(l *reactor.Loop, fd int) func() {
-			s := must(attach(l, fd, handler(func(loop.Events) {})))
+			s := testkit.Must(attach(l, fd, handler(func(loop.Events) {})))
 			return func() {
 				if err := s.Detach(); err != nil && !errors.Is(err, unix.EBADF) && !errors.Is(err, unix.ENOENT) {
 					panic(err)
@@ -143,25 +144,25 @@ func TestADescriptorClosedBehindTheLoopsBack(t *testing.T) {
 	for _, kind := range poll.Kinds() {
 		for name, watch := range watches {
 			t.Run(fmt.Sprint(kind, " ", name), func(t *testing.T) {
-				l := newLoop(t, reactor.WithPoller(kind))
+				l := testkit.NewLoop(t, reactor.WithPoller(kind))
 				a, b := pair(t)
 				c, d := pair(t)
 				undo := watch(l, a.fd)
 				got := ""
-				must0(l.AddReader(c.fd, func() { got += c.read(1) }))
-				turns(t, l, 3)
+				testkit.Check(l.AddReader(c.fd, func() { got += c.read(1) }))
+				testkit.Turns(t, l, 3)
 				a.close()
-				turns(t, l, 3)
+				testkit.Turns(t, l, 3)
 				before := stats(l).Events
-				turns(t, l, 10)
+				testkit.Turns(t, l, 10)
 				if n := stats(l).Events - before; n != 0 {
 					t.Errorf("%d events in 10 turns", n)
 				}
 				d.write("xy")
-				turns(t, l, 2)
+				testkit.Turns(t, l, 2)
 				undo()
 				d.write("z")
-				turns(t, l, 1)
+				testkit.Turns(t, l, 1)
 				if got != "xyz" {
 					t.Errorf("the other got %q", got)
 				}
@@ -175,34 +176,34 @@ func TestADescriptorClosedBehindTheLoopsBack(t *testing.T) {
 
 // With a duplicate open, epoll goes on to report what nobody can remove any more. The loop reports it, and does not spin.
 func TestADuplicateOfAClosedDescriptorDoesNotMakeTheLoopSpin(t *testing.T) {
-	var x exceptions
+	var x testkit.Exceptions
 	var waits atomic.Int64
-	l := newLoop(t, x.option(), wrapping(func(p poll.Poller, into []poll.Event, d time.Duration) (int, error) {
+	l := testkit.NewLoop(t, x.Option(), testkit.WithWait(func(p poll.Poller, into []poll.Event, d time.Duration) (int, error) {
 		waits.Add(1)
 		return p.Wait(into, d)
 	}))
 	a, b := pair(t)
 	c, d := pair(t)
-	duplicate := &end{fd: must(unix.Dup(a.fd))}
+	duplicate := &end{fd: testkit.Must(unix.Dup(a.fd))}
 	t.Cleanup(duplicate.close)
-	must0(l.AddReader(a.fd, func() { t.Error("the reader was called") }))
+	testkit.Check(l.AddReader(a.fd, func() { t.Error("the reader was called") }))
 	a.close()
 	l.RemoveReader(a.fd)
 	b.write("x")
 	got := ""
-	must0(l.AddReader(c.fd, func() { got += c.read(1) }))
+	testkit.Check(l.AddReader(c.fd, func() { got += c.read(1) }))
 	const span = 300 * time.Millisecond
 	l.CallLater(span, l.Stop)
-	must0(l.Run(context.Background()))
+	testkit.Check(l.Run(context.Background()))
 	// A loop that spins makes a hundred thousand. A loop that naps makes fewer than one in a millisecond, however slow the machine.
 	if n := waits.Load(); n > 64+span.Milliseconds() {
 		t.Errorf("%d waits in %v", n, span)
 	}
-	if ops := x.ops(); !slices.Equal(ops, []string{"poll"}) {
-		t.Errorf("reported: %v", x.all)
+	if ops := x.Ops(); !slices.Equal(ops, []string{"poll"}) {
+		t.Errorf("reported: %v", x.All())
 	}
 	d.write("yz")
-	turns(t, l, 4)
+	testkit.Turns(t, l, 4)
 	if got != "yz" {
 		t.Errorf("the other got %q", got)
 	}
@@ -234,7 +235,7 @@ func (p *refusing) Modify(fd int, tag uint64, want poll.Events, mode poll.Mode) 
 func TestARegistrationThatIsRefusedChangesNothing(t *testing.T) {
 	for _, errno := range []syscall.Errno{unix.ENOSPC, unix.ENOMEM, unix.EPERM} {
 		p := &refusing{}
-		l := newLoop(t, reactor.WithWorld(worldtest.WithPoller(func(below poll.Poller) poll.Poller {
+		l := testkit.NewLoop(t, reactor.WithWorld(worldtest.WithPoller(func(below poll.Poller) poll.Poller {
 			p.Poller = below
 			return p
 		})))
@@ -242,7 +243,7 @@ func TestARegistrationThatIsRefusedChangesNothing(t *testing.T) {
 		c, _ := pair(t)
 		got := ""
 		note := func(s string) func() { return func() { got += s } }
-		must0(l.AddReader(a.fd, note("r")))
+		testkit.Check(l.AddReader(a.fd, note("r")))
 		b.write("x")
 		p.errno = errno
 		for name, err := range map[string]error{
@@ -258,11 +259,11 @@ func TestARegistrationThatIsRefusedChangesNothing(t *testing.T) {
 		if l.RemoveWriter(a.fd) || l.RemoveReader(c.fd) || l.RemoveWriter(c.fd) {
 			t.Error("what was refused is there")
 		}
-		turns(t, l, 2)
+		testkit.Turns(t, l, 2)
 		p.errno = 0
-		must0(l.AddWriter(a.fd, note("w")))
-		must0(l.AddWriter(c.fd, note("W")))
-		turns(t, l, 1)
+		testkit.Check(l.AddWriter(a.fd, note("w")))
+		testkit.Check(l.AddWriter(c.fd, note("W")))
+		testkit.Turns(t, l, 1)
 		if got != "rrrwW" && got != "rrWrw" {
 			t.Errorf("%v: got %s", errno, got)
 		}
@@ -273,9 +274,9 @@ func TestARegistrationThatIsRefusedChangesNothing(t *testing.T) {
 // A wait that is interrupted, or fails, loses nothing that does not need the poller, and is reported once.
 func TestALoopWhoseWaitsFailGoesOn(t *testing.T) {
 	for _, failure := range []error{nil, unix.ENOMEM} { // nil: interrupted
-		var x exceptions
+		var x testkit.Exceptions
 		n := 0
-		l := newLoop(t, x.option(), wrapping(func(p poll.Poller, into []poll.Event, d time.Duration) (int, error) {
+		l := testkit.NewLoop(t, x.Option(), testkit.WithWait(func(p poll.Poller, into []poll.Event, d time.Duration) (int, error) {
 			if n++; n%4 != 0 {
 				return 0, failure
 			}
@@ -283,15 +284,15 @@ func TestALoopWhoseWaitsFailGoesOn(t *testing.T) {
 		}))
 		a, b := pair(t)
 		got := ""
-		must0(l.AddReader(a.fd, func() { got += a.read(1) }))
+		testkit.Check(l.AddReader(a.fd, func() { got += a.read(1) }))
 		fired := 0
 		for i := range 5 {
 			l.CallLater(time.Duration(i)*time.Millisecond, func() { fired++; b.write("x") })
 		}
 		for fired < 5 || len(got) < 5 {
-			must0(l.Turn(time.Millisecond))
+			testkit.Check(l.Turn(time.Millisecond))
 		}
-		for i, e := range x.all {
+		for i, e := range x.All() {
 			if failure == nil || e.Op != "poll" || e.Err != failure || i >= n/4+1 {
 				t.Errorf("%v: after %d waits, reported %v", failure, n, e)
 			}
@@ -304,11 +305,11 @@ func TestALoopWhoseWaitsFailGoesOn(t *testing.T) {
 func TestALoopWithoutAPollerCloses(t *testing.T) {
 	for _, errno := range []syscall.Errno{unix.EBADF, unix.EINVAL} {
 		t.Run(errno.Error(), func(t *testing.T) {
-			guard(t)
-			var x exceptions
+			testkit.Guard(t)
+			var x testkit.Exceptions
 			var waits atomic.Int64
-			clock := &fakeClock{step: 50 * time.Millisecond}
-			l := must(reactor.New(x.option(), noFaults, clock.option(), wrapping(func(poll.Poller, []poll.Event, time.Duration) (int, error) {
+			clock := &testkit.Clock{Step: 50 * time.Millisecond}
+			l := testkit.Must(reactor.New(x.Option(), testkit.NoFaults, clock.Option(), testkit.WithWait(func(poll.Poller, []poll.Event, time.Duration) (int, error) {
 				waits.Add(1)
 				return 0, errno
 			})))
@@ -322,8 +323,8 @@ func TestALoopWithoutAPollerCloses(t *testing.T) {
 			if err := l.Close(); !errors.Is(err, errno) {
 				t.Errorf("Close: %v", err)
 			}
-			if ops := x.ops(); !slices.Equal(ops, []string{"poll", "poll"}) || !errors.Is(x.all[1].Err, errno) {
-				t.Errorf("reported: %v", x.all)
+			if ops := x.Ops(); !slices.Equal(ops, []string{"poll", "poll"}) || !errors.Is(x.All()[1].Err, errno) {
+				t.Errorf("reported: %v", x.All())
 			}
 			if n := waits.Load(); !unwound || n > 1000 {
 				t.Errorf("%d waits; the task has unwound: %v", n, unwound)
@@ -339,7 +340,7 @@ func TestCloseFromAGoroutineWhileACallbackRuns(t *testing.T) {
 			continue // runs outside the loop
 		}
 		t.Run(place.name, func(t *testing.T) {
-			l := newLoop(t, handling, asEnvironment)
+			l := testkit.NewLoop(t, handling, testkit.AsEnvironment)
 			closed, ran := make(chan struct{}), false
 			l.CallSoon(func() {
 				place.arm(l, func() {
@@ -350,7 +351,7 @@ func TestCloseFromAGoroutineWhileACallbackRuns(t *testing.T) {
 					ran = true
 				})
 			})
-			must0(l.Start())
+			testkit.Check(l.Start())
 			<-closed
 			if !ran || !isDone(l) {
 				t.Errorf("the callback has ended: %v; the loop: %v", ran, isDone(l))
@@ -360,7 +361,7 @@ func TestCloseFromAGoroutineWhileACallbackRuns(t *testing.T) {
 }
 
 func TestNewRefusesFaultsThatMakeNoSense(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	t.Setenv(world.FaultsVariable, "eagain=lots")
 	if l, err := reactor.New(); l != nil || err == nil || !strings.Contains(err.Error(), "COROBRIDGE_FAULTS") || !strings.Contains(err.Error(), "eagain") {
 		t.Errorf("%v, %v", l, err)

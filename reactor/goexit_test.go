@@ -14,6 +14,7 @@ import (
 
 	"github.com/corobridge/corobridge/internal/coro"
 	"github.com/corobridge/corobridge/internal/loop"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -44,7 +45,7 @@ var handling = reactor.WithExceptionHandler(func(_ *reactor.Loop, e reactor.Exce
 func TestGoexitInACallbackOfAStartedLoopLosesNothing(t *testing.T) {
 	for _, place := range places {
 		t.Run(place.name, func(t *testing.T) {
-			l := newLoop(t, handling)
+			l := testkit.NewLoop(t, handling)
 			var got []int
 			l.CallSoon(func() {
 				for i := range 10 {
@@ -59,9 +60,9 @@ func TestGoexitInACallbackOfAStartedLoopLosesNothing(t *testing.T) {
 					})
 				}
 			})
-			must0(l.Start())
+			testkit.Check(l.Start())
 			for n := 0; n < 40; {
-				inLoop(t, l, func() { n = len(got) })
+				testkit.OnLoop(t, l, func() { n = len(got) })
 			}
 			l.Close()
 			slices.Sort(got)
@@ -87,7 +88,7 @@ func count(s []int, v int) (n int) {
 }
 
 func TestGoexitKeepsTheOrderOfTheQueue(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	var got, want []int
 	for i := range 200 {
 		want = append(want, i)
@@ -102,9 +103,9 @@ func TestGoexitKeepsTheOrderOfTheQueue(t *testing.T) {
 	for i := range 200 {
 		want = append(want, 200+i)
 	}
-	must0(l.Start())
-	inLoop(t, l, func() { l.CallSoon(func() {}) })
-	inLoop(t, l, func() {
+	testkit.Check(l.Start())
+	testkit.OnLoop(t, l, func() { l.CallSoon(func() {}) })
+	testkit.OnLoop(t, l, func() {
 		if !slices.Equal(got, want) {
 			t.Errorf("got %v", got)
 		}
@@ -112,12 +113,12 @@ func TestGoexitKeepsTheOrderOfTheQueue(t *testing.T) {
 }
 
 func TestGoexitInAReaderLosesNoEvent(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	const n = 8
 	got := make(chan int, n)
 	for i := range n {
 		a, b := pair(t)
-		must(attach(l, a.fd, handler(func(e loop.Events) { // edge-triggered: an event that is lost does not come again
+		testkit.Must(attach(l, a.fd, handler(func(e loop.Events) { // edge-triggered: an event that is lost does not come again
 			if e&loop.Readable != 0 && a.read(1) != "" {
 				got <- i
 				runtime.Goexit()
@@ -125,7 +126,7 @@ func TestGoexitInAReaderLosesNoEvent(t *testing.T) {
 		})))
 		b.write("x")
 	}
-	must0(l.Start())
+	testkit.Check(l.Start())
 	seen := map[int]bool{}
 	for range n {
 		seen[<-got] = true
@@ -158,7 +159,7 @@ func TestGoexitUnderRunUnwindsClosesAndEndsTheCaller(t *testing.T) {
 				continue // which drops timers
 			}
 			t.Run(fmt.Sprint(place.name, " under ", name), func(t *testing.T) {
-				l := newLoop(t, handling)
+				l := testkit.NewLoop(t, handling)
 				rest, unwound, hook := false, false, false
 				l.AtClose(func() { hook = true })
 				l.CallSoon(func() {
@@ -193,15 +194,15 @@ func TestGoexitWhileClosing(t *testing.T) {
 		core(l).Local(2, func() any { return closer(func() error { closed++; return nil }) })
 		core(l).Local(3, func() any { return closer(func() error { runtime.Goexit(); return nil }) })
 		l.AtClose(func() { l.CallLater(0, runtime.Goexit) })
-		release := must(core(l).Hold("test"))
+		release := testkit.Must(core(l).Hold("test"))
 		l.AtClose(func() { go release() })
 	}
 	closers := map[string]func(t *testing.T, l *reactor.Loop){
 		"started": func(t *testing.T, l *reactor.Loop) {
-			must0(l.Start())
-			inLoop(t, l, func() {})
-			inLoop(t, l, func() {})
-			must0(l.Close())
+			testkit.Check(l.Start())
+			testkit.OnLoop(t, l, func() {})
+			testkit.OnLoop(t, l, func() {})
+			testkit.Check(l.Close())
 		},
 		"run": func(t *testing.T, l *reactor.Loop) {
 			l.CallLater(time.Millisecond, func() { l.Close() })
@@ -210,7 +211,7 @@ func TestGoexitWhileClosing(t *testing.T) {
 			}
 		},
 		"alone": func(t *testing.T, l *reactor.Loop) {
-			turns(t, l, 2)
+			testkit.Turns(t, l, 2)
 			if !goexited(func() { l.Close() }) {
 				t.Error("the caller goes on")
 			}
@@ -218,7 +219,7 @@ func TestGoexitWhileClosing(t *testing.T) {
 	}
 	for name, close := range closers {
 		t.Run(name, func(t *testing.T) {
-			l := newLoop(t)
+			l := testkit.NewLoop(t)
 			closed = 0
 			arm(l)
 			close(t, l)
@@ -230,7 +231,7 @@ func TestGoexitWhileClosing(t *testing.T) {
 }
 
 func TestGoexitInATaskOfAStartedLoopEndsTheTaskOnly(t *testing.T) {
-	l := started(t)
+	l := testkit.StartLoop(t)
 	var jobs []*job
 	for range 100 {
 		jobs = append(jobs, start(l, func() {
@@ -239,8 +240,8 @@ func TestGoexitInATaskOfAStartedLoopEndsTheTaskOnly(t *testing.T) {
 		}))
 	}
 	goexits := 0
-	inLoop(t, l, func() {})
-	inLoop(t, l, func() {
+	testkit.OnLoop(t, l, func() {})
+	testkit.OnLoop(t, l, func() {
 		for _, j := range jobs {
 			if j.err == coro.ErrGoexit {
 				goexits++
@@ -253,10 +254,10 @@ func TestGoexitInATaskOfAStartedLoopEndsTheTaskOnly(t *testing.T) {
 }
 
 func TestGoexitInACallbackKeepsTheLoopsTasks(t *testing.T) {
-	l := started(t)
+	l := testkit.StartLoop(t)
 	var c *coro.Coro
 	steps := make(chan bool, 10)
-	inLoop(t, l, func() {
+	testkit.OnLoop(t, l, func() {
 		start(l, func() {
 			c = core(l).Coroutines().Running()
 			for range 4 {
@@ -266,8 +267,8 @@ func TestGoexitInACallbackKeepsTheLoopsTasks(t *testing.T) {
 		})
 	})
 	for range 4 {
-		inLoop(t, l, func() { l.CallSoon(runtime.Goexit) })
-		inLoop(t, l, func() { core(l).Post(c) })
+		testkit.OnLoop(t, l, func() { l.CallSoon(runtime.Goexit) })
+		testkit.OnLoop(t, l, func() { core(l).Post(c) })
 		if !<-steps {
 			t.Error("the task is not in its loop")
 		}
@@ -278,7 +279,7 @@ func TestGoexitInACallbackKeepsTheLoopsTasks(t *testing.T) {
 func TestTestsMayFailInALoop(t *testing.T) {
 	for _, where := range []string{"callback", "task"} {
 		t.Run(where, func(t *testing.T) {
-			l := newLoop(t)
+			l := testkit.NewLoop(t)
 			fake := &testing.T{}
 			var over sync.WaitGroup
 			over.Go(func() {

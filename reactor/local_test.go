@@ -8,11 +8,12 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 )
 
 func TestLocal(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	made := 0
 	for range 3 {
 		if v := core(l).Local("key", func() any { made++; return made }); v != 1 {
@@ -25,8 +26,8 @@ func TestLocal(t *testing.T) {
 }
 
 func TestLocalsAreClosedTheLatestFirst(t *testing.T) {
-	guard(t)
-	l := must(reactor.New())
+	testkit.Guard(t)
+	l := testkit.Must(reactor.New())
 	var got []string
 	add := func(name string, err error) {
 		core(l).Local(name, func() any {
@@ -50,7 +51,7 @@ func TestLocalsAreClosedTheLatestFirst(t *testing.T) {
 	task := false
 	ctx := l.Context()
 	start(l, func() { await(ctx); task = true; got = append(got, "task") })
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
 	err := l.Close()
 	if !errors.Is(err, errMine) || !errors.Is(err, other) || err.Error() != l.Close().Error() {
 		t.Errorf("Close: %v", err)
@@ -62,7 +63,7 @@ func TestLocalsAreClosedTheLatestFirst(t *testing.T) {
 }
 
 func TestALocalMadeWhileClosingIsClosed(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	closed := 0
 	core(l).Local(1, func() any {
 		return closer(func() error {
@@ -79,7 +80,7 @@ func TestALocalMadeWhileClosingIsClosed(t *testing.T) {
 
 // What makes a value may call the loop, as by AtClose, while others ask for its statistics, which looks at the values.
 func TestALocalIsMadeWhileOthersAskForStats(t *testing.T) {
-	for name, newOne := range map[string]func(t testing.TB, opts ...reactor.Option) *reactor.Loop{"runs": started, "does not run": newLoop} {
+	for name, newOne := range map[string]func(t testing.TB, opts ...reactor.Option) *reactor.Loop{"runs": testkit.StartLoop, "does not run": testkit.NewLoop} {
 		t.Run(name, func(t *testing.T) {
 			l := newOne(t)
 			asked := make(chan struct{})

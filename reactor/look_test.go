@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/internal/loop"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -21,7 +22,7 @@ func beforeSleep(t *testing.T, l *reactor.Loop) (told *[]bool) {
 			l.CallSoon(func() {}) // so it does not block
 		}))
 	})
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
 	return told
 }
 
@@ -37,13 +38,13 @@ func TestALoopKnowsWhetherItSleepsForEver(t *testing.T) {
 		}, false},
 		"a descriptor": {func(t *testing.T, l *reactor.Loop) func() {
 			a, _ := pair(t)
-			must0(l.AddReader(a.fd, func() {}))
+			testkit.Check(l.AddReader(a.fd, func() {}))
 			return func() { l.RemoveReader(a.fd) }
 		}, false},
-		"a hold": {func(_ *testing.T, l *reactor.Loop) func() { return must(core(l).Hold("test")) }, false},
+		"a hold": {func(_ *testing.T, l *reactor.Loop) func() { return testkit.Must(core(l).Hold("test")) }, false},
 		"work elsewhere": {func(_ *testing.T, l *reactor.Loop) func() {
 			until, ended := make(chan bool), make(chan bool)
-			must(l.Offload(func() { <-until }, func() { close(ended) }))
+			testkit.Must(l.Offload(func() { <-until }, func() { close(ended) }))
 			return func() {
 				close(until)
 				for {
@@ -51,31 +52,31 @@ func TestALoopKnowsWhetherItSleepsForEver(t *testing.T) {
 					case <-ended:
 						return
 					default:
-						must0(l.Turn(time.Millisecond))
+						testkit.Check(l.Turn(time.Millisecond))
 					}
 				}
 			}
 		}, false},
 		"a signal handler": {func(_ *testing.T, l *reactor.Loop) func() {
-			remove := must(l.AddSignal(os.Interrupt, func(os.Signal) {}))
+			remove := testkit.Must(l.AddSignal(os.Interrupt, func(os.Signal) {}))
 			return func() { remove() }
 		}, false},
 		"a handler of the next signal": {func(_ *testing.T, l *reactor.Loop) func() {
-			remove := must(reactor.NextSignal(l, func(os.Signal) {}, os.Interrupt))
+			remove := testkit.Must(reactor.NextSignal(l, func(os.Signal) {}, os.Interrupt))
 			return func() { remove() }
 		}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newLoop(t)
+			l := testkit.NewLoop(t)
 			told := beforeSleep(t, l)
 			ask := func() (forever bool) {
 				*told = nil
 				l.CallSoon(func() {})
-				must0(l.Turn(-1)) // runs what is ready, and so does not block
+				testkit.Check(l.Turn(-1)) // runs what is ready, and so does not block
 				if len(*told) > 0 {
 					t.Error("asked in a turn that does not block")
 				}
-				must0(l.Turn(-1))
+				testkit.Check(l.Turn(-1))
 				if len(*told) != 1 {
 					t.Fatalf("asked %d times", len(*told))
 				}
@@ -94,16 +95,16 @@ func TestALoopKnowsWhetherItSleepsForEver(t *testing.T) {
 }
 
 func TestBeforeALimitedSleepItIsNotForEver(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	told := beforeSleep(t, l)
-	must0(l.Turn(time.Hour))
+	testkit.Check(l.Turn(time.Hour))
 	if len(*told) != 1 || (*told)[0] {
 		t.Errorf("told %v", *told)
 	}
 }
 
 func TestALoopThatIsToBeAskedAgainSleepsNoLonger(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	asked := 0
 	l.CallSoon(func() {
 		core(l).Each(loop.BeforeSleep, run(func() {
@@ -113,7 +114,7 @@ func TestALoopThatIsToBeAskedAgainSleepsNoLonger(t *testing.T) {
 			core(l).LookAgain(time.Nanosecond)
 		}))
 	})
-	must0(l.Run(t.Context()))
+	testkit.Check(l.Run(t.Context()))
 	if asked != 3 {
 		t.Errorf("asked %d times", asked)
 	}
@@ -121,7 +122,7 @@ func TestALoopThatIsToBeAskedAgainSleepsNoLonger(t *testing.T) {
 
 // What is looked at from outside is looked at by one goroutine at a time: the race detector agrees.
 func TestLookIsAnsweredInEachStateOfTheLoop(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	state := 0
 	look := func() {
 		var all sync.WaitGroup
@@ -135,9 +136,9 @@ func TestLookIsAnsweredInEachStateOfTheLoop(t *testing.T) {
 		all.Wait()
 	}
 	look() // not run yet
-	must0(l.Start())
+	testkit.Check(l.Start())
 	look()
-	inLoop(t, l, func() {
+	testkit.OnLoop(t, l, func() {
 		before := state
 		core(l).Look(func() { state++ })
 		if state != before+1 {
@@ -152,7 +153,7 @@ func TestLookIsAnsweredInEachStateOfTheLoop(t *testing.T) {
 	close(until)
 	asking.Wait() // in the last turn, or when the run ends
 	look()        // stopped, or about to
-	must0(l.Close())
+	testkit.Check(l.Close())
 	look()
 	if state != 41 {
 		t.Errorf("%d looks", state)

@@ -14,22 +14,10 @@ import (
 	"testing"
 
 	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world"
 	"github.com/corobridge/corobridge/reactor"
 )
-
-// newGroup makes a group that is closed at the end of the test.
-func newGroup(t testing.TB, n int, opts ...reactor.Option) *reactor.LoopGroup {
-	t.Helper()
-	guard(t)
-	fail := reactor.WithExceptionHandler(func(_ *reactor.Loop, e reactor.Exception) { t.Errorf("exception: %v", e) })
-	g, err := reactor.NewGroup(n, append([]reactor.Option{fail}, opts...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { closeGroup(t, g) })
-	return g
-}
 
 func closeGroup(t testing.TB, g *reactor.LoopGroup) {
 	t.Helper()
@@ -45,7 +33,7 @@ func meet(t testing.TB, loops ...*reactor.Loop) {
 	all.Add(len(loops))
 	left.Add(len(loops))
 	for _, l := range loops {
-		must0(l.CallSoon(func() {
+		testkit.Check(l.CallSoon(func() {
 			defer left.Done()
 			if !l.InLoop() {
 				t.Error("a callback of another loop")
@@ -66,7 +54,7 @@ func runGroup(ctx context.Context, g *reactor.LoopGroup) (result <-chan error) {
 
 func TestAGroupHasAsManyLoopsAsAskedFor(t *testing.T) {
 	for n, want := range map[int]int{1: 1, 3: 3, 0: runtime.GOMAXPROCS(0)} {
-		g := newGroup(t, n)
+		g := testkit.NewGroup(t, n)
 		loops := g.Loops()
 		if len(loops) != want {
 			t.Errorf("%d loops for %d", len(loops), n)
@@ -76,7 +64,7 @@ func TestAGroupHasAsManyLoopsAsAskedFor(t *testing.T) {
 			t.Error("Loops lends the group's own slice")
 		}
 	}
-	if v, _ := panicOf(func() { reactor.NewGroup(-1) }).(string); !strings.Contains(v, "NewGroup(-1)") {
+	if v, _ := testkit.PanicOf(func() { reactor.NewGroup(-1) }).(string); !strings.Contains(v, "NewGroup(-1)") {
 		t.Errorf("a negative number: %q", v)
 	}
 }
@@ -88,7 +76,7 @@ func (pollerless) OpenPoller(poll.Kind) (poll.Poller, error) { return nil, errMi
 
 func TestAGroupThatCannotBeMadeLeavesNothing(t *testing.T) {
 	for failing := range 3 {
-		guard(t)
+		testkit.Guard(t)
 		made := 0
 		g, err := reactor.NewGroup(3, reactor.WithWorld(func(w world.World) world.World {
 			if made++; made > failing {
@@ -109,12 +97,12 @@ func TestTheLoopsOfAGroupRunAtTheSameTime(t *testing.T) {
 	}{
 		{"Run", func(g *reactor.LoopGroup) func() {
 			over := runGroup(context.Background(), g)
-			return func() { must0(<-over) }
+			return func() { testkit.Check(<-over) }
 		}},
-		{"Start", func(g *reactor.LoopGroup) func() { must0(g.Start()); return func() {} }},
+		{"Start", func(g *reactor.LoopGroup) func() { testkit.Check(g.Start()); return func() {} }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			g := newGroup(t, 4)
+			g := testkit.NewGroup(t, 4)
 			wait := test.run(g)
 			meet(t, g.Loops()...)
 			g.Stop()
@@ -140,14 +128,14 @@ func TestHowARunOfAGroupEnds(t *testing.T) {
 			}
 		}, nil},
 		{"Close", nil, func(g *reactor.LoopGroup, _ func()) { g.Close() }, reactor.ErrClosed},
-		{"Close on a loop of it", nil, func(g *reactor.LoopGroup, _ func()) { g.Loops()[2].CallSoon(func() { must0(g.Close()) }) }, reactor.ErrClosed},
+		{"Close on a loop of it", nil, func(g *reactor.LoopGroup, _ func()) { g.Loops()[2].CallSoon(func() { testkit.Check(g.Close()) }) }, reactor.ErrClosed},
 		{"end of the context", nil, func(_ *reactor.LoopGroup, cancel func()) { cancel() }, errMine},
 		{"context that has ended", ended, func(*reactor.LoopGroup, func()) {}, errMine},
 		{"end of the context, one being closed", nil, func(g *reactor.LoopGroup, cancel func()) { g.Loops()[0].Close(); cancel() }, errMine},
 		{"Stop, one being closed", nil, func(g *reactor.LoopGroup, _ func()) { g.Loops()[0].Close(); g.Stop() }, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			g := newGroup(t, 3)
+			g := testkit.NewGroup(t, 3)
 			ctx, cancel := context.WithCancelCause(context.Background())
 			if test.ctx != nil {
 				ctx = test.ctx
@@ -174,7 +162,7 @@ func TestHowARunOfAGroupEnds(t *testing.T) {
 			meet(t, open...)
 			meet(t, open...)
 			g.Stop()
-			must0(<-over)
+			testkit.Check(<-over)
 		})
 	}
 }
@@ -182,12 +170,12 @@ func TestHowARunOfAGroupEnds(t *testing.T) {
 func TestALoopOfAGroupThatIsClosedOrStoppedAloneIsLeftOut(t *testing.T) {
 	for which := range 3 {
 		for name, leave := range map[string]func(l *reactor.Loop){
-			"closed": func(l *reactor.Loop) { must0(l.Close()) },
+			"closed": func(l *reactor.Loop) { testkit.Check(l.Close()) },
 			"stopped": func(l *reactor.Loop) {
 				l.Stop()
 			},
 		} {
-			g := newGroup(t, 3)
+			g := testkit.NewGroup(t, 3)
 			over := runGroup(context.Background(), g)
 			meet(t, g.Loops()...)
 			leave(g.Loops()[which])
@@ -210,19 +198,19 @@ func TestALoopOfAGroupThatIsClosedOrStoppedAloneIsLeftOut(t *testing.T) {
 func TestLoopsThatWaitForEachOtherAreClosedTogether(t *testing.T) {
 	for name, run := range map[string]func(g *reactor.LoopGroup){
 		"idle":    func(*reactor.LoopGroup) {},
-		"started": func(g *reactor.LoopGroup) { must0(g.Start()) },
+		"started": func(g *reactor.LoopGroup) { testkit.Check(g.Start()) },
 		"stopped": func(g *reactor.LoopGroup) {
 			over := runGroup(context.Background(), g)
 			g.Stop()
-			must0(<-over)
+			testkit.Check(<-over)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := newGroup(t, 3)
+			g := testkit.NewGroup(t, 3)
 			run(g)
 			loops := g.Loops()
 			for i, l := range loops { // in a circle
-				release := must(core(l).Hold("the next one"))
+				release := testkit.Must(core(l).Hold("the next one"))
 				loops[(i+1)%3].AtClose(release)
 			}
 			closeGroup(t, g)
@@ -236,12 +224,12 @@ func TestLoopsThatWaitForEachOtherAreClosedTogether(t *testing.T) {
 }
 
 func TestCloseOfAGroupOnOneOfItsLoopsOnlyBeginsIt(t *testing.T) {
-	g := newGroup(t, 3)
+	g := testkit.NewGroup(t, 3)
 	a, b := g.Loops()[0], g.Loops()[1] // the third runs nowhere
-	must0(a.Start())
-	must0(b.Start())
-	release := must(core(b).Hold("the test"))
-	inLoop(t, a, func() { must0(g.Close()) })
+	testkit.Check(a.Start())
+	testkit.Check(b.Start())
+	release := testkit.Must(core(b).Hold("the test"))
+	testkit.OnLoop(t, a, func() { testkit.Check(g.Close()) })
 	<-a.Done()
 	<-g.Loops()[2].Done()
 	select {
@@ -254,9 +242,9 @@ func TestCloseOfAGroupOnOneOfItsLoopsOnlyBeginsIt(t *testing.T) {
 }
 
 func TestCloseOfAGroupOnAnotherLoop(t *testing.T) {
-	g := newGroup(t, 3)
-	l := started(t)
-	inLoop(t, l, func() { closeGroup(t, g) })
+	g := testkit.NewGroup(t, 3)
+	l := testkit.StartLoop(t)
+	testkit.OnLoop(t, l, func() { closeGroup(t, g) })
 }
 
 type failingCloser struct{ err error }
@@ -264,9 +252,9 @@ type failingCloser struct{ err error }
 func (c failingCloser) Close() error { return c.err }
 
 func TestCloseOfAGroupJoinsTheErrors(t *testing.T) {
-	guard(t)
-	g := must(reactor.NewGroup(3))
-	must0(g.Start())
+	testkit.Guard(t)
+	g := testkit.Must(reactor.NewGroup(3))
+	testkit.Check(g.Start())
 	errOther := errors.New("other")
 	for i, err := range []error{errMine, nil, errOther} {
 		core(g.Loops()[i]).Local("key", func() any { return io.Closer(failingCloser{err}) })
@@ -288,12 +276,12 @@ func TestGoexitOnTheFirstLoopOfARunClosesTheGroup(t *testing.T) {
 		},
 	} {
 		for _, what := range []string{"callback", "task"} {
-			g := newGroup(t, 3)
+			g := testkit.NewGroup(t, 3)
 			first := g.Loops()[0]
 			if what == "task" {
 				start(first, runtime.Goexit)
 			} else {
-				must0(first.CallSoon(runtime.Goexit))
+				testkit.Check(first.CallSoon(runtime.Goexit))
 			}
 			if !goexited(func() { run(g) }) {
 				t.Errorf("%s: a %s's Goexit did not end the caller", name, what)
@@ -310,13 +298,13 @@ func TestGoexitOnTheFirstLoopOfARunClosesTheGroup(t *testing.T) {
 }
 
 func TestGoexitOnAnotherLoopOfARunEndsWhatCalledIt(t *testing.T) {
-	g := newGroup(t, 3)
+	g := testkit.NewGroup(t, 3)
 	over := runGroup(context.Background(), g)
 	last := g.Loops()[2]
 	var ran atomic.Int32
 	for range 10 {
-		must0(last.CallSoon(func() { ran.Add(1); runtime.Goexit() }))
-		inLoop(t, last, func() { start(last, func() { ran.Add(1); runtime.Goexit() }) })
+		testkit.Check(last.CallSoon(func() { ran.Add(1); runtime.Goexit() }))
+		testkit.OnLoop(t, last, func() { start(last, func() { ran.Add(1); runtime.Goexit() }) })
 	}
 	meet(t, g.Loops()...)
 	if n := ran.Load(); n != 20 {
@@ -329,28 +317,24 @@ func TestGoexitOnAnotherLoopOfARunEndsWhatCalledIt(t *testing.T) {
 }
 
 func TestAGroupIsRunOnceAtATime(t *testing.T) {
-	g := newGroup(t, 3)
+	g := testkit.NewGroup(t, 3)
 	over := runGroup(context.Background(), g)
 	meet(t, g.Loops()...)
-	if v := panicOf(func() { g.Start() }); v != runningAlready {
-		t.Errorf("Start: %v", v)
-	}
-	if v := panicOf(func() { g.Run(context.Background()) }); v != runningAlready {
-		t.Errorf("Run: %v", v)
-	}
-	inLoop(t, g.Loops()[1], func() {
-		if v, _ := panicOf(func() { newGroup(t, 1).Run(context.Background()) }).(string); !strings.Contains(v, "cannot run inside a loop") {
+	testkit.Panics(t, runningAlready, func() { g.Start() })
+	testkit.Panics(t, runningAlready, func() { g.Run(context.Background()) })
+	testkit.OnLoop(t, g.Loops()[1], func() {
+		if v, _ := testkit.PanicOf(func() { testkit.NewGroup(t, 1).Run(context.Background()) }).(string); !strings.Contains(v, "cannot run inside a loop") {
 			t.Errorf("Run in a loop: %v", v)
 		}
 	})
 	meet(t, g.Loops()...)
 	g.Stop()
-	must0(<-over)
+	testkit.Check(<-over)
 }
 
 // Stop, and the end of the context, may come at any moment of a run.
 func TestAGroupIsRunAndStoppedAgainAndAgain(t *testing.T) {
-	g := newGroup(t, 4)
+	g := testkit.NewGroup(t, 4)
 	for n := range 100 {
 		ctx, cancel := context.WithCancelCause(context.Background())
 		over := runGroup(ctx, g)

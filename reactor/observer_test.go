@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -20,20 +21,20 @@ func TestAnObserverIsToldOfTurnsAndLag(t *testing.T) {
 	}
 	var all []turn
 	var lags []time.Duration
-	var clock fakeClock
-	l := newLoop(t, clock.option(), reactor.WithObserver(&reactor.Observer{
+	var clock testkit.Clock
+	l := testkit.NewLoop(t, clock.Option(), reactor.WithObserver(&reactor.Observer{
 		Turn: func(ran, events int, busy time.Duration) { all = append(all, turn{ran, events, busy}) },
 		Lag:  func(d time.Duration) { lags = append(lags, d) },
 	}))
 	a, b := pair(t)
-	must0(l.AddReader(a.fd, func() { a.read(1); clock.advance(4 * time.Second) }))
+	testkit.Check(l.AddReader(a.fd, func() { a.read(1); clock.Advance(4 * time.Second) }))
 	l.CallSoon(func() {
 		l.CallLater(time.Second, func() {})
 		l.CallSoon(func() {})
-		l.CallSoon(func() { clock.advance(time.Second); b.write("x") })
-		clock.advance(3 * time.Second)
+		l.CallSoon(func() { clock.Advance(time.Second); b.write("x") })
+		clock.Advance(3 * time.Second)
 	})
-	turns(t, l, 3)
+	testkit.Turns(t, l, 3)
 	l.RemoveReader(a.fd)
 	if want := []turn{{1, 0, 3 * time.Second}, {3, 0, time.Second}, {0, 1, 4 * time.Second}}; !slices.Equal(all, want) {
 		t.Errorf("turns: %v, want %v", all, want)
@@ -48,7 +49,7 @@ func TestAnObserverIsToldOfTurnsAndLag(t *testing.T) {
 
 func TestAnObserverIsToldOfABackoff(t *testing.T) {
 	var told []string
-	l := newLoop(t, reactor.WithObserver(&reactor.Observer{Backoff: func(op string, err error, d time.Duration) {
+	l := testkit.NewLoop(t, reactor.WithObserver(&reactor.Observer{Backoff: func(op string, err error, d time.Duration) {
 		if !errors.Is(err, errMine) || d != time.Second {
 			t.Errorf("told of %v, %v", err, d)
 		}
@@ -58,7 +59,7 @@ func TestAnObserverIsToldOfABackoff(t *testing.T) {
 	if s := stats(l); s.AcceptBackoffs != 1 || !slices.Equal(told, []string{"accept"}) {
 		t.Errorf("told of %v, counted %d", told, s.AcceptBackoffs)
 	}
-	other := newLoop(t)
+	other := testkit.NewLoop(t)
 	core(other).Backoff("accept", errMine, time.Second)
 	if s := stats(other); s.AcceptBackoffs != 1 {
 		t.Errorf("without an observer %d were counted", s.AcceptBackoffs)
@@ -67,9 +68,9 @@ func TestAnObserverIsToldOfABackoff(t *testing.T) {
 
 // An observer is the program's, and must not end the loop.
 func TestAnObserverThatPanicsIsReported(t *testing.T) {
-	var x exceptions
+	var x testkit.Exceptions
 	var alarm fakeAlarm
-	l := started(t, alarm.option(), x.option(), reactor.WithObserver(&reactor.Observer{
+	l := testkit.StartLoop(t, alarm.option(), x.Option(), reactor.WithObserver(&reactor.Observer{
 		Turn:    func(int, int, time.Duration) { panic("turn") },
 		Lag:     func(time.Duration) { panic("lag") },
 		Slow:    func(string, time.Duration, []byte) { panic("slow") },
@@ -82,10 +83,10 @@ func TestAnObserverThatPanicsIsReported(t *testing.T) {
 	alarm.pass(time.Second)
 	close(release)
 	core(l).Backoff("test", nil, 0)
-	inLoop(t, l, func() {})
-	must0(l.Close())
+	testkit.OnLoop(t, l, func() {})
+	testkit.Check(l.Close())
 	told := map[any]bool{}
-	for _, e := range x.all {
+	for _, e := range x.All() {
 		var p *reactor.PanicError
 		if e.Op != "observer" || !errors.As(e.Err, &p) {
 			t.Errorf("reported %v", e)
@@ -102,9 +103,9 @@ func TestAnObserverThatPanicsIsReported(t *testing.T) {
 func TestAnObserverIsCopied(t *testing.T) {
 	told := 0
 	o := &reactor.Observer{Turn: func(int, int, time.Duration) { told++ }}
-	l := newLoop(t, reactor.WithObserver(o))
+	l := testkit.NewLoop(t, reactor.WithObserver(o))
 	o.Turn = nil
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
 	if told != 1 {
 		t.Errorf("told of %d turns, want 1", told)
 	}
@@ -121,7 +122,7 @@ func BenchmarkObserver(b *testing.B) {
 	for name, o := range observers {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
-			l := newLoop(b, reactor.WithObserver(o))
+			l := testkit.NewLoop(b, reactor.WithObserver(o))
 			left := b.N
 			var fn func()
 			fn = func() {
@@ -140,8 +141,8 @@ func BenchmarkObserver(b *testing.B) {
 
 func TestAnObserverThatPanicsOnAClosedLoopIsLogged(t *testing.T) {
 	var log logBook
-	l := newLoop(t, log.option(), reactor.WithObserver(&reactor.Observer{Backoff: func(string, error, time.Duration) { panic(errMine) }}))
-	must0(l.Close())
+	l := testkit.NewLoop(t, log.option(), reactor.WithObserver(&reactor.Observer{Backoff: func(string, error, time.Duration) { panic(errMine) }}))
+	testkit.Check(l.Close())
 	core(l).Backoff("accept", errMine, time.Second)
 	if !strings.Contains(log.String(), "op=observer") || !strings.Contains(log.String(), "mine") {
 		t.Errorf("logged: %s", &log)
@@ -149,8 +150,8 @@ func TestAnObserverThatPanicsOnAClosedLoopIsLogged(t *testing.T) {
 }
 
 func TestAnObserverThatCallsGoexitLosesNoTimer(t *testing.T) {
-	var clock fakeClock
-	l := newLoop(t, clock.option(), reactor.WithObserver(&reactor.Observer{Lag: func(d time.Duration) {
+	var clock testkit.Clock
+	l := testkit.NewLoop(t, clock.Option(), reactor.WithObserver(&reactor.Observer{Lag: func(d time.Duration) {
 		if d == time.Hour {
 			runtime.Goexit()
 		}
@@ -159,9 +160,9 @@ func TestAnObserverThatCallsGoexitLosesNoTimer(t *testing.T) {
 	for range 3 {
 		l.CallLater(time.Second, func() { fired++ })
 	}
-	clock.advance(time.Second + time.Hour)
-	must0(l.Start())
+	clock.Advance(time.Second + time.Hour)
+	testkit.Check(l.Start())
 	for n := 0; n < 3; {
-		inLoop(t, l, func() { n = fired })
+		testkit.OnLoop(t, l, func() { n = fired })
 	}
 }

@@ -12,13 +12,14 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 )
 
 func TestOffloadRunsWorkElsewhereAndDoneHere(t *testing.T) {
-	l := started(t)
+	l := testkit.StartLoop(t)
 	over := make(chan struct{})
-	must(l.Offload(func() {
+	testkit.Must(l.Offload(func() {
 		if l.InLoop() {
 			t.Error("work runs on the loop")
 		}
@@ -36,11 +37,11 @@ func TestOffloadIsBoundedAndFair(t *testing.T) {
 	for _, workers := range []int{1, 3} {
 		t.Run(fmt.Sprint(workers, " at once"), func(t *testing.T) {
 			const jobs = 50
-			l := started(t, reactor.WithWorkers(workers))
+			l := testkit.StartLoop(t, reactor.WithWorkers(workers))
 			entered, goOn := make(chan int), make(chan struct{})
 			var running, done atomic.Int64
 			for i := range jobs {
-				must(l.Offload(func() {
+				testkit.Must(l.Offload(func() {
 					if n := running.Add(1); n > int64(workers) {
 						t.Errorf("%d at once", n)
 					}
@@ -79,9 +80,9 @@ func TestOffloadIsBoundedAndFair(t *testing.T) {
 
 // occupied is a loop whose only worker is busy until free is called.
 func occupied(t *testing.T) (l *reactor.Loop, free func()) {
-	l = started(t, reactor.WithWorkers(1))
+	l = testkit.StartLoop(t, reactor.WithWorkers(1))
 	begun, goOn := make(chan struct{}), make(chan struct{})
-	must(l.Offload(func() { close(begun); <-goOn }, nil))
+	testkit.Must(l.Offload(func() { close(begun); <-goOn }, nil))
 	<-begun
 	return l, sync.OnceFunc(func() { close(goOn) })
 }
@@ -93,7 +94,7 @@ func TestOffloadedWorkThatWaitsCanBeWithdrawn(t *testing.T) {
 		var worked, done, want []int // on the worker, and on the loop
 		var withdraws []func() bool
 		for i := range jobs {
-			withdraws = append(withdraws, must(l.Offload(func() { worked = append(worked, i) }, func() { done = append(done, i) })))
+			withdraws = append(withdraws, testkit.Must(l.Offload(func() { worked = append(worked, i) }, func() { done = append(done, i) })))
 		}
 		left := jobs
 		for i, withdraw := range withdraws {
@@ -109,9 +110,9 @@ func TestOffloadedWorkThatWaitsCanBeWithdrawn(t *testing.T) {
 				t.Errorf("%d run, %d are queued", r, q)
 			}
 		}
-		must(l.Offload(func() { worked = append(worked, jobs) }, nil)) // the queue is whole
+		testkit.Must(l.Offload(func() { worked = append(worked, jobs) }, nil)) // the queue is whole
 		free()
-		must0(l.Close())
+		testkit.Check(l.Close())
 		if !slices.Equal(done, want) || !slices.Equal(worked, append(want, jobs)) {
 			t.Errorf("without %05b: worked %v, done %v, want %v", mask, worked, done, want)
 		}
@@ -124,9 +125,9 @@ func TestOffloadedWorkThatWaitsCanBeWithdrawn(t *testing.T) {
 }
 
 func TestOffloadedWorkThatRunsCannotBeWithdrawn(t *testing.T) {
-	l := started(t)
+	l := testkit.StartLoop(t)
 	begun, goOn, over := make(chan struct{}), make(chan struct{}), make(chan struct{})
-	withdraw := must(l.Offload(func() { close(begun); <-goOn }, func() { close(over) }))
+	withdraw := testkit.Must(l.Offload(func() { close(begun); <-goOn }, func() { close(over) }))
 	<-begun
 	if withdraw() {
 		t.Error("what runs was withdrawn")
@@ -138,32 +139,32 @@ func TestOffloadedWorkThatRunsCannotBeWithdrawn(t *testing.T) {
 // What is withdrawn keeps nobody waiting.
 func TestCloseDoesNotWaitForWhatIsWithdrawn(t *testing.T) {
 	l, free := occupied(t)
-	withdraw := must(l.Offload(func() { t.Error("it ran") }, func() { t.Error("done ran") }))
+	withdraw := testkit.Must(l.Offload(func() { t.Error("it ran") }, func() { t.Error("done ran") }))
 	l.AtClose(func() {
 		if !withdraw() {
 			t.Error("it was not withdrawn")
 		}
 		free()
 	})
-	must0(l.Close())
+	testkit.Check(l.Close())
 }
 
 func TestWithdrawalRacesWithTheWork(t *testing.T) {
-	l := started(t, reactor.WithWorkers(2))
+	l := testkit.StartLoop(t, reactor.WithWorkers(2))
 	var begun, done, withdrawn atomic.Int64
 	const goroutines, jobs = 4, 500
 	var helpers sync.WaitGroup
 	for range goroutines {
 		helpers.Go(func() {
 			for range jobs {
-				if must(l.Offload(func() { begun.Add(1) }, func() { done.Add(1) }))() {
+				if testkit.Must(l.Offload(func() { begun.Add(1) }, func() { done.Add(1) }))() {
 					withdrawn.Add(1)
 				}
 			}
 		})
 	}
 	helpers.Wait()
-	must0(l.Close())
+	testkit.Check(l.Close())
 	if begun.Load() != done.Load() || begun.Load()+withdrawn.Load() != goroutines*jobs {
 		t.Errorf("%d begun, %d done, %d withdrawn, of %d", begun.Load(), done.Load(), withdrawn.Load(), goroutines*jobs)
 	}
@@ -171,13 +172,13 @@ func TestWithdrawalRacesWithTheWork(t *testing.T) {
 
 // Goroutines end when there is no work, without waiting for Close.
 func TestIdleWorkersEnd(t *testing.T) {
-	l := started(t)
-	inLoop(t, l, func() {})
+	l := testkit.StartLoop(t)
+	testkit.OnLoop(t, l, func() {})
 	before := runtime.NumGoroutine()
 	const jobs = 200
 	over := make(chan struct{}, jobs)
 	for range jobs {
-		must(l.Offload(func() {}, func() { over <- struct{}{} }))
+		testkit.Must(l.Offload(func() {}, func() { over <- struct{}{} }))
 	}
 	for range jobs {
 		<-over
@@ -199,21 +200,21 @@ func TestOffloadedWorkMayEndInAnyWay(t *testing.T) {
 	}
 	for name, tt := range ends {
 		t.Run(name, func(t *testing.T) {
-			var x exceptions
-			l := started(t, x.option(), reactor.WithWorkers(1))
+			var x testkit.Exceptions
+			l := testkit.StartLoop(t, x.Option(), reactor.WithWorkers(1))
 			const n = 20
 			done := 0
 			for range n {
-				must(l.Offload(tt.work, func() { done++ }))
+				testkit.Must(l.Offload(tt.work, func() { done++ }))
 			}
-			must0(l.Close())
+			testkit.Check(l.Close())
 			if done != n {
 				t.Errorf("%d of %d done", done, n)
 			}
-			if want := slices.Repeat(tt.ops, n); !slices.Equal(x.ops(), want) {
-				t.Errorf("reported: %v", x.ops())
+			if want := slices.Repeat(tt.ops, n); !slices.Equal(x.Ops(), want) {
+				t.Errorf("reported: %v", x.Ops())
 			}
-			for _, e := range x.all {
+			for _, e := range x.All() {
 				var p *reactor.PanicError
 				if !errors.As(e.Err, &p) {
 					t.Errorf("the error is %v", e.Err)
@@ -224,12 +225,12 @@ func TestOffloadedWorkMayEndInAnyWay(t *testing.T) {
 }
 
 func TestCloseWaitsForOffloadedWork(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	goOn, again := make(chan struct{}), false
 	var done atomic.Int64
-	must(l.Offload(func() { <-goOn }, func() {
+	testkit.Must(l.Offload(func() { <-goOn }, func() {
 		done.Add(1)
-		must(l.Offload(func() {}, func() { done.Add(1) })) // what unwinds may need it
+		testkit.Must(l.Offload(func() {}, func() { done.Add(1) })) // what unwinds may need it
 		again = true
 	}))
 	l.AtClose(func() { close(goOn) })

@@ -11,22 +11,23 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/corobridge/corobridge/internal/loop"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 )
 
 func TestRegistrationsMoveToAnotherPoller(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	a, b := pair(t)
 	c, d := pair(t)
 	got := ""
 	note := func(s string) func() { return func() { got += s } }
-	must0(l.AddReader(a.fd, note("r")))
-	must0(l.AddWriter(a.fd, note("w")))
+	testkit.Check(l.AddReader(a.fd, note("r")))
+	testkit.Check(l.AddWriter(a.fd, note("w")))
 	l.RemoveWriter(a.fd)
-	must0(l.AddReader(b.fd, note("x")))
-	must0(l.AddWriter(b.fd, note("W")))
+	testkit.Check(l.AddReader(b.fd, note("x")))
+	testkit.Check(l.AddWriter(b.fd, note("W")))
 	l.RemoveReader(b.fd)
-	s := must(attach(l, c.fd, handler(func(e loop.Events) {
+	s := testkit.Must(attach(l, c.fd, handler(func(e loop.Events) {
 		if e&loop.Readable != 0 {
 			got += "e"
 			c.read(10)
@@ -34,10 +35,10 @@ func TestRegistrationsMoveToAnotherPoller(t *testing.T) {
 	})))
 	b.write("x")
 	for _, kind := range []reactor.PollerKind{reactor.Poll, reactor.Poll, reactor.Epoll, reactor.Select, reactor.Auto, reactor.Select, reactor.Poll} {
-		must0(core(l).SetPoller(kind))
+		testkit.Check(core(l).SetPoller(kind))
 		d.write("y")
 		got = ""
-		turns(t, l, 1)
+		testkit.Turns(t, l, 1)
 		if len(got) != 3 || count([]int{int(got[0]), int(got[1]), int(got[2])}, 'e') != 1 {
 			t.Errorf("%v: got %s, want r, W and e", kind, got)
 		}
@@ -49,16 +50,14 @@ func TestRegistrationsMoveToAnotherPoller(t *testing.T) {
 		}
 	}
 	got = ""
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
 	if len(got) != 2 {
 		t.Errorf("after a refusal: got %s, want r and W", got)
 	}
 	l.CallSoon(func() {
-		if v := panicOf(func() { core(l).SetPoller(reactor.Epoll) }); v != runningAlready {
-			t.Errorf("panic %q", v)
-		}
+		testkit.Panics(t, runningAlready, func() { core(l).SetPoller(reactor.Epoll) })
 	})
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
 	l.Close() // before the descriptors
 	if err := core(l).SetPoller(reactor.Epoll); err != reactor.ErrClosed {
 		t.Errorf("on a closed loop: %v", err)
@@ -66,23 +65,23 @@ func TestRegistrationsMoveToAnotherPoller(t *testing.T) {
 }
 
 func TestARefusedPollerLeavesNothing(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	a, b := pair(t)
-	must0(l.AddReader(a.fd, func() {}))
-	must0(l.AddReader(b.fd, func() {}))
+	testkit.Check(l.AddReader(a.fd, func() {}))
+	testkit.Check(l.AddReader(b.fd, func() {}))
 	a.close() // the new poller takes one of the numbers for itself, and cannot take the other in
 	b.close()
 	if err := core(l).SetPoller(reactor.Poll); err == nil {
 		t.Error("no error")
 	}
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
 }
 
 // Select's limit is told to who adds a descriptor, and to who changes to it with one that is too high.
 func TestSelectRefusesAHighDescriptor(t *testing.T) {
-	l := newLoop(t, reactor.WithPoller(reactor.Select))
+	l := testkit.NewLoop(t, reactor.WithPoller(reactor.Select))
 	a, b := pair(t)
-	high := must(unix.FcntlInt(uintptr(a.fd), unix.F_DUPFD_CLOEXEC, 1024))
+	high := testkit.Must(unix.FcntlInt(uintptr(a.fd), unix.F_DUPFD_CLOEXEC, 1024))
 	defer unix.Close(high)
 	says := func(err error) bool {
 		return errors.Is(err, syscall.EINVAL) && strings.Contains(err.Error(), "below 1024")
@@ -93,14 +92,14 @@ func TestSelectRefusesAHighDescriptor(t *testing.T) {
 	if l.RemoveReader(high) {
 		t.Error("what was refused is there")
 	}
-	must0(core(l).SetPoller(reactor.Epoll))
+	testkit.Check(core(l).SetPoller(reactor.Epoll))
 	n := 0
-	must0(l.AddReader(high, func() { n++ }))
+	testkit.Check(l.AddReader(high, func() { n++ }))
 	if err := core(l).SetPoller(reactor.Select); !says(err) {
 		t.Errorf("SetPoller: %v", err)
 	}
 	b.write("x")
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
 	if n != 1 {
 		t.Errorf("the loop that kept its poller called %d times", n)
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 )
@@ -35,7 +36,7 @@ func TestPrioritiesRunTheMostUrgentFirst(t *testing.T) {
 			[]string{"0a", "callback", "-1a", "0b", "1a", "2a", "2b", "9a"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newLoop(t, c.opts...)
+			l := testkit.NewLoop(t, c.opts...)
 			var got []string
 			post := func(class int, name string) {
 				core(l).Post(item{class, func() { got = append(got, fmt.Sprint(class, name)) }})
@@ -48,7 +49,7 @@ func TestPrioritiesRunTheMostUrgentFirst(t *testing.T) {
 			post(-1, "a")
 			post(0, "b")
 			post(2, "b")
-			turns(t, l, 1)
+			testkit.Turns(t, l, 1)
 			if !slices.Equal(got, c.want) {
 				t.Errorf("ran %v, want %v", got, c.want)
 			}
@@ -57,7 +58,7 @@ func TestPrioritiesRunTheMostUrgentFirst(t *testing.T) {
 }
 
 func TestAnUrgentItemWaitsForOneTurnOfOthers(t *testing.T) {
-	l := newLoop(t, reactor.WithPriorities(2, 1000))
+	l := testkit.NewLoop(t, reactor.WithPriorities(2, 1000))
 	ran, turn := 0, 0
 	l.CallSoon(func() {
 		for range 500 {
@@ -72,14 +73,14 @@ func TestAnUrgentItemWaitsForOneTurnOfOthers(t *testing.T) {
 			}})
 		}
 	})
-	turns(t, l, 3)
+	testkit.Turns(t, l, 3)
 	if turn == 0 {
 		t.Error("it did not run in the turn after it came")
 	}
 	if n := stats(l).Ready; n != 500-ran || n == 0 {
 		t.Errorf("%d of 500 have run, and Stats says that %d are ready", ran, n)
 	}
-	turns(t, l, 10)
+	testkit.Turns(t, l, 10)
 	if n := stats(l).Ready; ran != 500 || n != 0 {
 		t.Errorf("%d of 500 have run, %d are ready", ran, n)
 	}
@@ -107,14 +108,14 @@ func TestNoClassStarves(t *testing.T) {
 	for class := range 4 {
 		for _, age := range []int{1, 7, 50} {
 			t.Run(fmt.Sprintf("class %d, %d turns", class, age), func(t *testing.T) {
-				l := newLoop(t, reactor.WithPriorities(4, age))
+				l := testkit.NewLoop(t, reactor.WithPriorities(4, age))
 				stop := flood(l, flooders)
-				turns(t, l, 20)
+				testkit.Turns(t, l, 20)
 				var came, ran uint64
 				l.CallSoon(func() { came = stats(l).Turns })
 				core(l).Post(item{class, func() { ran = stats(l).Turns; stop() }})
 				for ran == 0 && stats(l).Turns < 1000 {
-					turns(t, l, 1)
+					testkit.Turns(t, l, 1)
 				}
 				ahead := (flooders + perTurn*class*age) / perTurn // turns
 				if waited := int(ran - came); ran == 0 || waited > ahead+1 {
@@ -122,7 +123,7 @@ func TestNoClassStarves(t *testing.T) {
 				} else if waited < class*age/2 {
 					t.Errorf("it waited for %d turns only", waited)
 				}
-				turns(t, l, 10)
+				testkit.Turns(t, l, 10)
 			})
 		}
 	}
@@ -133,7 +134,7 @@ func TestPrioritiesAgreeWithAModel(t *testing.T) {
 	for seed := range uint64(30) {
 		rnd := rand.New(rand.NewPCG(seed, 1))
 		classes, age := 2+rnd.IntN(5), 1+rnd.IntN(6)
-		l := newLoop(t, reactor.WithPriorities(classes, age))
+		l := testkit.NewLoop(t, reactor.WithPriorities(classes, age))
 		type entry struct{ id, class, due int }
 		var model []entry
 		var got, want []int
@@ -158,7 +159,7 @@ func TestPrioritiesAgreeWithAModel(t *testing.T) {
 				want = append(want, e.id)
 			}
 			model = slices.Delete(model, 0, n)
-			turns(t, l, 1)
+			testkit.Turns(t, l, 1)
 			if !slices.Equal(got, want) {
 				t.Fatalf("seed %d, turn %d: ran %v, want %v", seed, turn, got, want)
 			}
@@ -175,11 +176,11 @@ func (s seeded) Choose(n int) int { return s.IntN(n) }
 func TestASeededChooserChoosesWithinTheBatchOfPriorities(t *testing.T) {
 	const n = 200
 	run := func(seed uint64) (order []int) {
-		l := newLoop(t, reactor.WithPriorities(3, 2), reactor.WithWorld(worldtest.WithChooser(seeded{rand.New(rand.NewPCG(seed, 2))})))
+		l := testkit.NewLoop(t, reactor.WithPriorities(3, 2), reactor.WithWorld(worldtest.WithChooser(seeded{rand.New(rand.NewPCG(seed, 2))})))
 		for i := range n {
 			core(l).Post(item{i % 3, func() { order = append(order, i) }})
 		}
-		turns(t, l, 4)
+		testkit.Turns(t, l, 4)
 		if len(order) != n {
 			t.Fatalf("%d of %d have run", len(order), n)
 		}
@@ -197,8 +198,8 @@ func TestASeededChooserChoosesWithinTheBatchOfPriorities(t *testing.T) {
 }
 
 func TestWithPrioritiesAPanicKeepsNobodyFromRunning(t *testing.T) {
-	var x exceptions
-	l := newLoop(t, x.option(), reactor.WithPriorities(2, 3))
+	var x testkit.Exceptions
+	l := testkit.NewLoop(t, x.Option(), reactor.WithPriorities(2, 3))
 	ran := 0
 	for i := range 300 {
 		core(l).Post(item{i % 2, func() {
@@ -207,19 +208,19 @@ func TestWithPrioritiesAPanicKeepsNobodyFromRunning(t *testing.T) {
 			}
 		}})
 	}
-	turns(t, l, 6)
-	if ops := x.ops(); ran != 300 || len(ops) != 6 {
+	testkit.Turns(t, l, 6)
+	if ops := x.Ops(); ran != 300 || len(ops) != 6 {
 		t.Errorf("%d of 300 have run, %d panics were reported", ran, len(ops))
 	}
 }
 
 func TestCloseRunsWhatPrioritiesHoldBack(t *testing.T) {
-	l := newLoop(t, reactor.WithPriorities(5, 1000))
+	l := testkit.NewLoop(t, reactor.WithPriorities(5, 1000))
 	ran := 0
 	for i := range 1000 {
 		core(l).Post(item{i % 5, func() { ran++ }})
 	}
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
 	l.Close()
 	if ran != 1000 {
 		t.Errorf("%d of 1000 have run", ran)
@@ -227,7 +228,7 @@ func TestCloseRunsWhatPrioritiesHoldBack(t *testing.T) {
 }
 
 func TestALoopWithPrioritiesDoesNotSleepWhileItemsAreHeldBack(t *testing.T) {
-	l := newLoop(t, reactor.WithPriorities(2, 3))
+	l := testkit.NewLoop(t, reactor.WithPriorities(2, 3))
 	ran := 0
 	for range 1000 {
 		core(l).Post(item{1, func() {
@@ -244,8 +245,6 @@ func TestALoopWithPrioritiesDoesNotSleepWhileItemsAreHeldBack(t *testing.T) {
 func TestWithPrioritiesOfNothingPanics(t *testing.T) {
 	for _, c := range [][2]int{{0, 1}, {1, 0}, {-1, -1}} {
 		want := fmt.Sprintf("reactor: WithPriorities(%d, %d): give positive numbers of classes and turns", c[0], c[1])
-		if v := panicOf(func() { reactor.WithPriorities(c[0], c[1]) }); v != want {
-			t.Errorf("panic %v, want %v", v, want)
-		}
+		testkit.Panics(t, want, func() { reactor.WithPriorities(c[0], c[1]) })
 	}
 }

@@ -15,12 +15,13 @@ import (
 
 	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 )
 
 func TestStopBeforeRunMakesOneTurn(t *testing.T) {
 	var waited []time.Duration
-	l := newLoop(t, noWaiting(&waited))
+	l := testkit.NewLoop(t, testkit.NoWaiting(&waited))
 	first, second := 0, 0
 	l.CallSoon(func() {
 		first++
@@ -44,7 +45,7 @@ func TestStopBeforeRunMakesOneTurn(t *testing.T) {
 }
 
 func TestStopInACallbackLetsTheBatchEnd(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	ran := 0
 	l.CallSoon(l.Stop)
 	for range 3 {
@@ -56,7 +57,7 @@ func TestStopInACallbackLetsTheBatchEnd(t *testing.T) {
 }
 
 func TestStopFromAGoroutineWakesTheLoop(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	for range 200 {
 		go l.Stop()
 		if err := l.Run(context.Background()); err != nil {
@@ -87,7 +88,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	for _, tt := range tests {
 		for _, when := range []string{"before", "during", "beside"} {
 			t.Run(tt.name+" "+when, func(t *testing.T) {
-				l := newLoop(t)
+				l := testkit.NewLoop(t)
 				ctx, end := tt.ctx()
 				switch when {
 				case "before":
@@ -110,7 +111,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 
 // The end of a context that comes while Run returns for another reason must not stop the next Run.
 func TestALateContextDoesNotStopTheNextRun(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	for range 300 {
 		ctx, cancel := context.WithCancel(context.Background())
 		go cancel()
@@ -128,15 +129,11 @@ func TestALateContextDoesNotStopTheNextRun(t *testing.T) {
 
 func TestRunPanicsWhereItCannotRun(t *testing.T) {
 	inside := "reactor: a loop cannot run inside a loop; await what you need, or give the other loop a goroutine with Start"
-	l, other := newLoop(t), newLoop(t)
+	l, other := testkit.NewLoop(t), testkit.NewLoop(t)
 	try := func(want string, loops ...*reactor.Loop) {
 		for _, k := range loops {
-			if v := panicOf(func() { k.Run(context.Background()) }); v != want {
-				t.Errorf("Run: panic %q", v)
-			}
-			if v := panicOf(func() { k.Turn(0) }); v != want {
-				t.Errorf("Turn: panic %q", v)
-			}
+			testkit.Panics(t, want, func() { k.Run(context.Background()) })
+			testkit.Panics(t, want, func() { k.Turn(0) })
 		}
 	}
 	l.CallSoon(func() {
@@ -144,26 +141,24 @@ func TestRunPanicsWhereItCannotRun(t *testing.T) {
 		var over sync.WaitGroup
 		over.Go(func() { try(runningAlready, l) })
 		over.Wait()
-		if v := panicOf(func() { l.Start() }); v != runningAlready {
-			t.Errorf("Start: panic %q", v)
-		}
+		testkit.Panics(t, runningAlready, func() { l.Start() })
 	})
 	start(l, func() { try(inside, l, other) })
-	turns(t, l, 2)
-	turns(t, other, 1) // a refused Run has not left it running
+	testkit.Turns(t, l, 2)
+	testkit.Turns(t, other, 1) // a refused Run has not left it running
 }
 
 func TestALoopRunsAgainAndElsewhere(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	n := 0
 	count := func() { n++ }
 	l.CallSoon(count)
-	turns(t, l, 1)
-	must0(l.Start())
-	inLoop(t, l, count)
-	inLoop(t, l, func() { l.CallSoon(l.Stop) })
+	testkit.Turns(t, l, 1)
+	testkit.Check(l.Start())
+	testkit.OnLoop(t, l, count)
+	testkit.OnLoop(t, l, func() { l.CallSoon(l.Stop) })
 	for { // Start's goroutine gives the loop up a little later
-		if v := panicOf(func() { must0(l.Turn(0)) }); v == nil {
+		if v := testkit.PanicOf(func() { testkit.Check(l.Turn(0)) }); v == nil {
 			break
 		} else if v != runningAlready {
 			t.Fatal(v)
@@ -181,14 +176,14 @@ func TestALoopRunsAgainAndElsewhere(t *testing.T) {
 func TestTurnWaitsAtMostItsTimeout(t *testing.T) {
 	for _, limit := range []time.Duration{-1, 0, 5 * time.Millisecond, time.Hour} {
 		var waited []time.Duration
-		l := newLoop(t, noWaiting(&waited))
-		must0(l.Turn(limit))
+		l := testkit.NewLoop(t, testkit.NoWaiting(&waited))
+		testkit.Check(l.Turn(limit))
 		if got := waited[len(waited)-1]; got != limit {
 			t.Errorf("Turn(%v) waited for %v", limit, got)
 		}
 		l.CallLater(time.Minute, func() {})
-		must0(l.Turn(0))
-		must0(l.Turn(limit))
+		testkit.Check(l.Turn(0))
+		testkit.Check(l.Turn(limit))
 		got, want := waited[len(waited)-1], limit
 		if limit < 0 || limit > time.Minute {
 			want = time.Minute
@@ -197,7 +192,7 @@ func TestTurnWaitsAtMostItsTimeout(t *testing.T) {
 			t.Errorf("with a timer, Turn(%v) waited for %v", limit, got)
 		}
 		l.CallSoon(func() {})
-		must0(l.Turn(limit))
+		testkit.Check(l.Turn(limit))
 		if got := waited[len(waited)-1]; got != 0 {
 			t.Errorf("with work, Turn(%v) waited for %v", limit, got)
 		}
@@ -205,11 +200,11 @@ func TestTurnWaitsAtMostItsTimeout(t *testing.T) {
 }
 
 func TestWhatTheLastTurnWroteIsFlushed(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	flushed := 0
 	flush := run(func() { flushed++ })
 	a, b := pair(t)
-	must0(l.AddReader(a.fd, func() {
+	testkit.Check(l.AddReader(a.fd, func() {
 		a.read(10)
 		core(l).At(loop.BatchEnd, flush)
 		l.Stop()
@@ -220,7 +215,7 @@ func TestWhatTheLastTurnWroteIsFlushed(t *testing.T) {
 		t.Error("Run returned before the flush")
 	}
 	b.write("x")
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
 	if flushed != 2 {
 		t.Error("Turn returned before the flush")
 	}
@@ -228,14 +223,14 @@ func TestWhatTheLastTurnWroteIsFlushed(t *testing.T) {
 }
 
 func TestFlushesEndsAndHooksHaveTheirPlaceInTheTurn(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	var got []string
 	say := func(s string) func() { return func() { got = append(got, s) } }
 	a, b := pair(t)
 	b.write("x")
-	must0(l.AddReader(a.fd, func() { got = append(got, "reader"); a.read(1) }))
+	testkit.Check(l.AddReader(a.fd, func() { got = append(got, "reader"); a.read(1) }))
 	l.CallLater(0, say("timer"))
-	turns(t, l, 1) // the timer comes in
+	testkit.Turns(t, l, 1) // the timer comes in
 	got = nil
 	b.write("x")
 	l.CallSoon(func() {
@@ -246,7 +241,7 @@ func TestFlushesEndsAndHooksHaveTheirPlaceInTheTurn(t *testing.T) {
 		beforePoll(l, say("hook"))
 	})
 	l.CallSoon(say("callback"))
-	turns(t, l, 2)
+	testkit.Turns(t, l, 2)
 	want := "timer callback callback flush hook reader end next callback hook"
 	if s := strings.Join(got, " "); s != want {
 		t.Errorf("got  %s\nwant %s", s, want)
@@ -255,7 +250,7 @@ func TestFlushesEndsAndHooksHaveTheirPlaceInTheTurn(t *testing.T) {
 }
 
 func TestALongBatchFlushesEarly(t *testing.T) {
-	clock := &fakeClock{}
+	clock := &testkit.Clock{}
 	tests := []struct {
 		name  string
 		takes time.Duration // each callback
@@ -266,17 +261,17 @@ func TestALongBatchFlushesEarly(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			l := newLoop(t, clock.option())
+			l := testkit.NewLoop(t, clock.Option())
 			ran, flushedAt := 0, 0
 			for range 200 {
 				l.CallSoon(func() {
 					if ran++; ran == 1 {
 						core(l).At(loop.BatchEnd, run(func() { flushedAt = ran }))
 					}
-					clock.advance(tt.takes)
+					clock.Advance(tt.takes)
 				})
 			}
-			turns(t, l, 1)
+			testkit.Turns(t, l, 1)
 			if flushedAt == 0 || flushedAt > tt.after {
 				t.Errorf("flushed after %d callbacks, want at most %d", flushedAt, tt.after)
 			}
@@ -285,7 +280,7 @@ func TestALongBatchFlushesEarly(t *testing.T) {
 }
 
 func TestAFlushThatAsksAgainDoesNotHoldTheLoop(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	for name, m := range map[string]loop.Moment{"flush": loop.BatchEnd, "end": loop.TurnEnd} {
 		again := func(r loop.Runnable) { core(l).At(m, r) }
 		n := 0
@@ -297,17 +292,17 @@ func TestAFlushThatAsksAgainDoesNotHoldTheLoop(t *testing.T) {
 		}
 		l.CallSoon(func() { again(r) })
 		for range 12 {
-			must0(l.Turn(-1)) // must not block before the tenth
+			testkit.Check(l.Turn(-1)) // must not block before the tenth
 			l.CallSoon(func() {})
 		}
-		if turns(t, l, 1); n != 10 {
+		if testkit.Turns(t, l, 1); n != 10 {
 			t.Errorf("%s: ran %d times", name, n)
 		}
 	}
 }
 
 func TestHooks(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	var got []string
 	var removeB func()
 	beforePoll(l, func() {
@@ -317,38 +312,36 @@ func TestHooks(t *testing.T) {
 		}
 	})
 	removeB = beforePoll(l, func() { got = append(got, "b"); removeB() })
-	turns(t, l, 3)
+	testkit.Turns(t, l, 3)
 	if s := strings.Join(got, ""); s != "abcacac" {
 		t.Errorf("got %s", s)
 	}
 }
 
 func TestAPollThatFailsIsReported(t *testing.T) {
-	var x exceptions
+	var x testkit.Exceptions
 	broken := true
-	l := newLoop(t, x.option(), wrapping(func(p poll.Poller, into []poll.Event, d time.Duration) (int, error) {
+	l := testkit.NewLoop(t, x.Option(), testkit.WithWait(func(p poll.Poller, into []poll.Event, d time.Duration) (int, error) {
 		if broken {
 			return 0, errMine
 		}
 		return p.Wait(into, d)
 	}))
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
 	broken = false
-	if len(x.all) != 1 || x.all[0].Op != "poll" || x.all[0].Err != errMine {
-		t.Errorf("reported: %v", x.all)
+	if len(x.All()) != 1 || x.All()[0].Op != "poll" || x.All()[0].Err != errMine {
+		t.Errorf("reported: %v", x.All())
 	}
 }
 
 func TestNewFails(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	for _, kind := range []reactor.PollerKind{reactor.Kqueue, 77} {
 		if l, err := reactor.New(reactor.WithPoller(kind)); l != nil || !errors.Is(err, errors.ErrUnsupported) {
 			t.Errorf("%v: %v, %v", kind, l, err)
 		}
 	}
-	if v, _ := panicOf(func() { reactor.WithWorkers(0) }).(string); !strings.HasPrefix(v, "reactor: WithWorkers(0)") {
-		t.Errorf("panic %q", v)
-	}
+	testkit.Panics(t, "reactor: WithWorkers(0)…", func() { reactor.WithWorkers(0) })
 }
 
 // A callback that queues itself again never lets the ready queue become empty; the rest of the world still gets its turn.
@@ -390,18 +383,18 @@ func TestABusyLoopStarvesNobody(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := started(t)
+			l := testkit.StartLoop(t)
 			var stop atomic.Bool
 			busy(t, l, &stop)
 			a, b := pair(t)
 			for range 20 {
 				io, timer := make(chan struct{}), make(chan struct{})
-				must0(l.AddReader(a.fd, func() { a.read(1); l.RemoveReader(a.fd); close(io) }))
+				testkit.Check(l.AddReader(a.fd, func() { a.read(1); l.RemoveReader(a.fd); close(io) }))
 				l.CallLater(time.Microsecond, func() { close(timer) })
 				b.write("x")
 				<-io
 				<-timer
-				inLoop(t, l, func() {})
+				testkit.OnLoop(t, l, func() {})
 			}
 			stop.Store(true)
 			l.Close() // before the descriptors

@@ -7,6 +7,8 @@ import (
 	"os"
 	"syscall"
 	"testing"
+
+	"github.com/corobridge/corobridge/internal/testkit"
 )
 
 // A scene runs in a process of its own: this test binary again, with the scene named in the environment.
@@ -39,14 +41,14 @@ type scene struct {
 func play(t testing.TB, name, argument string) *scene {
 	t.Helper()
 	theirIn, in, err := os.Pipe()
-	must0(err)
+	testkit.Check(err)
 	out, theirOut, err := os.Pipe()
-	must0(err)
+	testkit.Check(err)
 	p, err := os.StartProcess(os.Args[0], []string{os.Args[0], "-test.run=^TestScene$", "-test.timeout=1m"}, &os.ProcAttr{
 		Env:   append(os.Environ(), sceneVariable+"="+name, sceneArgument+"="+argument, "GORACE=atexit_sleep_ms=0"),
 		Files: []*os.File{theirIn, theirOut, os.Stderr},
 	})
-	must0(err)
+	testkit.Check(err)
 	theirIn.Close()
 	theirOut.Close()
 	t.Cleanup(func() {
@@ -63,8 +65,8 @@ func play(t testing.TB, name, argument string) *scene {
 // end ends the scene's input, and returns the rest of its output when that has ended.
 func (s *scene) end() (out string) {
 	s.in.Close()
-	return string(must(io.ReadAll(s.out)))
+	return string(testkit.Must(io.ReadAll(s.out)))
 }
 
 // begun waits for the first byte of the scene's output.
-func (s *scene) begun() { must(io.ReadFull(s.out, make([]byte, 1))) }
+func (s *scene) begun() { testkit.Must(io.ReadFull(s.out, make([]byte, 1))) }

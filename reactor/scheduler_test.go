@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -16,7 +17,7 @@ func busyLoop(t *testing.T) *reactor.Loop { return busyWith(t, func() {}) }
 
 // busyWith is a busyLoop that calls fn in each turn.
 func busyWith(t *testing.T, fn func()) *reactor.Loop {
-	l := started(t)
+	l := testkit.StartLoop(t)
 	var stop atomic.Bool
 	t.Cleanup(func() { stop.Store(true) })
 	var again func()

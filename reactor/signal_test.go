@@ -17,11 +17,12 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 )
 
 // raise sends this process a signal.
-func raise(sig syscall.Signal) { must0(syscall.Kill(os.Getpid(), sig)) }
+func raise(sig syscall.Signal) { testkit.Check(syscall.Kill(os.Getpid(), sig)) }
 
 // told is a signal handler that hands on what it is called with.
 func told() (fn func(os.Signal), calls chan os.Signal) {
@@ -31,7 +32,7 @@ func told() (fn func(os.Signal), calls chan os.Signal) {
 
 func TestSignalWakesALoopThatIsBlocked(t *testing.T) {
 	asleep := make(chan struct{}, 1)
-	l := newLoop(t, wrapping(func(p poll.Poller, into []poll.Event, d time.Duration) (int, error) {
+	l := testkit.NewLoop(t, testkit.WithWait(func(p poll.Poller, into []poll.Event, d time.Duration) (int, error) {
 		if d < 0 {
 			select {
 			case asleep <- struct{}{}:
@@ -41,13 +42,13 @@ func TestSignalWakesALoopThatIsBlocked(t *testing.T) {
 		return p.Wait(into, d)
 	}))
 	fn, calls := told()
-	must(l.AddSignal(syscall.SIGUSR1, func(s os.Signal) {
+	testkit.Must(l.AddSignal(syscall.SIGUSR1, func(s os.Signal) {
 		if !l.InLoop() {
 			t.Error("called outside the loop")
 		}
 		fn(s)
 	}))
-	must0(l.Start())
+	testkit.Check(l.Start())
 	for range 3 { // it stays registered
 		<-asleep
 		raise(syscall.SIGUSR1)
@@ -58,26 +59,26 @@ func TestSignalWakesALoopThatIsBlocked(t *testing.T) {
 }
 
 func TestEachHandlerOfASignalIsCalledInOrder(t *testing.T) {
-	l := newLoop(t)
-	other := started(t)
+	l := testkit.NewLoop(t)
+	other := testkit.StartLoop(t)
 	fn, elsewhere := told()
-	must(other.AddSignal(syscall.SIGUSR1, fn))
+	testkit.Must(other.AddSignal(syscall.SIGUSR1, fn))
 	var got []string
 	over := make(chan struct{})
 	add := func(name string, then func()) (remove func() bool) {
-		return must(l.AddSignal(syscall.SIGUSR1, func(os.Signal) { got = append(got, name); then() }))
+		return testkit.Must(l.AddSignal(syscall.SIGUSR1, func(os.Signal) { got = append(got, name); then() }))
 	}
 	var removeC func() bool
 	add("a", func() { removeC() })
 	add("b", func() { add("new", func() {}) })
 	removeC = add("c", func() {})
 	add("d", func() { close(over) })
-	must(l.AddSignal(syscall.SIGUSR2, func(os.Signal) { t.Error("called for another signal") }))
-	must0(l.Start())
+	testkit.Must(l.AddSignal(syscall.SIGUSR2, func(os.Signal) { t.Error("called for another signal") }))
+	testkit.Check(l.Start())
 	raise(syscall.SIGUSR1)
 	<-over
 	<-elsewhere
-	inLoop(t, l, func() {
+	testkit.OnLoop(t, l, func() {
 		if s := strings.Join(got, " "); s != "a b d" {
 			t.Errorf("called: %s", s)
 		}
@@ -86,23 +87,23 @@ func TestEachHandlerOfASignalIsCalledInOrder(t *testing.T) {
 
 // A handler may end in any way, and the others are called all the same.
 func TestSignalHandlerMayPanicOrCallGoexit(t *testing.T) {
-	var x exceptions
-	l := started(t, x.option())
+	var x testkit.Exceptions
+	l := testkit.StartLoop(t, x.Option())
 	fn, calls := told()
-	must(l.AddSignal(syscall.SIGUSR1, func(os.Signal) { panic("here") }))
-	must(l.AddSignal(syscall.SIGUSR1, func(os.Signal) { runtime.Goexit() }))
-	must(l.AddSignal(syscall.SIGUSR1, fn))
+	testkit.Must(l.AddSignal(syscall.SIGUSR1, func(os.Signal) { panic("here") }))
+	testkit.Must(l.AddSignal(syscall.SIGUSR1, func(os.Signal) { runtime.Goexit() }))
+	testkit.Must(l.AddSignal(syscall.SIGUSR1, fn))
 	for range 3 {
 		raise(syscall.SIGUSR1)
 		<-calls
 	}
-	if got := x.ops(); !slices.Equal(got, []string{"signal", "signal", "signal"}) {
+	if got := x.Ops(); !slices.Equal(got, []string{"signal", "signal", "signal"}) {
 		t.Errorf("reported: %v", got)
 	}
 }
 
 func TestSignalsThatCannotBeCaughtAreRefused(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	for _, sig := range []os.Signal{syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGSEGV, syscall.Signal(34), syscall.Signal(0), syscall.Signal(-1), syscall.Signal(1000), notASignal{}} {
 		if _, err := l.AddSignal(sig, func(os.Signal) {}); !errors.Is(err, syscall.EINVAL) {
 			t.Errorf("AddSignal(%v): %v", sig, err)
@@ -117,9 +118,7 @@ func TestSignalsThatCannotBeCaughtAreRefused(t *testing.T) {
 		"AddSignal without a signal":    func() { l.AddSignal(nil, func(os.Signal) {}) },
 		"NextSignal without signals":    func() { reactor.NextSignal(l, func(os.Signal) {}) },
 	} {
-		if s, ok := panicOf(f).(string); !ok || !strings.HasPrefix(s, "reactor: ") {
-			t.Errorf("%s: panics with %q", name, s)
-		}
+		t.Run(name, func(t *testing.T) { testkit.Panics(t, "reactor: …", f) })
 	}
 }
 
@@ -132,14 +131,14 @@ func TestRemoveTellsWhetherASignalHadThatHandler(t *testing.T) {
 	keep := make(chan os.Signal, 1)
 	signal.Notify(keep, syscall.SIGUSR1, syscall.SIGUSR2)
 	defer signal.Stop(keep)
-	l := started(t)
+	l := testkit.StartLoop(t)
 	fn, calls := told()
-	next := must(reactor.NextSignal(l, fn, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGUSR1))
-	always := must(l.AddSignal(syscall.SIGUSR1, fn))
-	prevented := must(reactor.NextSignal(l, func(os.Signal) { t.Error("a removed handler is called") }, syscall.SIGUSR1))
-	left := must(l.AddSignal(syscall.SIGUSR2, fn))
+	next := testkit.Must(reactor.NextSignal(l, fn, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGUSR1))
+	always := testkit.Must(l.AddSignal(syscall.SIGUSR1, fn))
+	prevented := testkit.Must(reactor.NextSignal(l, func(os.Signal) { t.Error("a removed handler is called") }, syscall.SIGUSR1))
+	left := testkit.Must(l.AddSignal(syscall.SIGUSR2, fn))
 	last := make(chan bool)
-	must(l.AddSignal(syscall.SIGUSR1, func(os.Signal) { last <- true }))
+	testkit.Must(l.AddSignal(syscall.SIGUSR1, func(os.Signal) { last <- true }))
 	if !prevented() || prevented() {
 		t.Error("the next signal: removed before it comes")
 	}
@@ -166,12 +165,12 @@ func TestRemoveTellsWhetherASignalHadThatHandler(t *testing.T) {
 func TestASlowSignalHandlerIsNamed(t *testing.T) {
 	var alarm fakeAlarm
 	var s stalls
-	l := newLoop(t, alarm.option(), reactor.WithObserver(s.observer()))
+	l := testkit.NewLoop(t, alarm.option(), reactor.WithObserver(s.observer()))
 	over := false
-	must(l.AddSignal(syscall.SIGUSR1, func(os.Signal) { alarm.advance(time.Second); over = true }))
+	testkit.Must(l.AddSignal(syscall.SIGUSR1, func(os.Signal) { alarm.Advance(time.Second); over = true }))
 	raise(syscall.SIGUSR1)
 	for !over {
-		must0(l.Turn(-1))
+		testkit.Check(l.Turn(-1))
 	}
 	if len(s.slow) != 1 || !strings.HasPrefix(s.slow[0].what, "signal ") || !strings.Contains(s.slow[0].what, "signal_test.go:") {
 		t.Errorf("told of %v", s.slow)
@@ -184,13 +183,13 @@ func TestSignalThatHasComeCanBeRemoved(t *testing.T) {
 	signal.Notify(keep, syscall.SIGUSR1)
 	defer signal.Stop(keep)
 	for _, next := range []bool{false, true} {
-		l := newLoop(t)
+		l := testkit.NewLoop(t)
 		fn := func(os.Signal) { t.Errorf("called; the next signal only: %v", next) }
 		var remove func() bool
 		if next {
-			remove = must(reactor.NextSignal(l, fn, syscall.SIGUSR1))
+			remove = testkit.Must(reactor.NextSignal(l, fn, syscall.SIGUSR1))
 		} else {
-			remove = must(l.AddSignal(syscall.SIGUSR1, fn))
+			remove = testkit.Must(l.AddSignal(syscall.SIGUSR1, fn))
 		}
 		raise(syscall.SIGUSR1)
 		for stats(l).Door == 0 { // until it is queued
@@ -199,20 +198,20 @@ func TestSignalThatHasComeCanBeRemoved(t *testing.T) {
 		if !remove() || remove() {
 			t.Error("one remove of two succeeds")
 		}
-		turns(t, l, 2)
+		testkit.Turns(t, l, 2)
 	}
 }
 
 // One goroutine serves all handlers of a loop, and Close ends it.
 func TestSignalsTakeOneGoroutineForALoop(t *testing.T) {
-	l := started(t)
+	l := testkit.StartLoop(t)
 	own, _ := told()
 	for signalGoroutines() > 0 { // of the tests before: see below
 		runtime.Gosched()
 	}
 	for range 20 {
 		for _, sig := range []os.Signal{syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGHUP, syscall.SIGWINCH} {
-			must(l.AddSignal(sig, own))
+			testkit.Must(l.AddSignal(sig, own))
 		}
 	}
 	if n := signalGoroutines(); n != 1 {
@@ -239,12 +238,12 @@ func signalGoroutines() int {
 
 // The signal comes while handlers are added and removed, and while loops are closed.
 func TestSignalHandlersComeAndGoFromAnyGoroutine(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	keep := make(chan os.Signal, 1)
 	signal.Notify(keep, syscall.SIGUSR1)
 	defer signal.Stop(keep)
 	for range 20 {
-		l := started(t)
+		l := testkit.StartLoop(t)
 		var helpers sync.WaitGroup
 		for i := range 4 {
 			helpers.Go(func() {
@@ -272,7 +271,7 @@ func TestSignalHandlersComeAndGoFromAnyGoroutine(t *testing.T) {
 			})
 		}
 		fn, calls := told()
-		must(l.AddSignal(syscall.SIGUSR1, func(s os.Signal) {
+		testkit.Must(l.AddSignal(syscall.SIGUSR1, func(s os.Signal) {
 			if len(calls) == 0 {
 				fn(s)
 			}
@@ -298,9 +297,9 @@ func TestSignalEffectsInAProcessOfItsOwn(t *testing.T) {
 		"signals: each that is not refused comes":                         {"all came, refused: 13\n", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			guard(t)
+			testkit.Guard(t)
 			p := play(t, name, "")
-			out, state := p.end(), must(p.Wait())
+			out, state := p.end(), testkit.Must(p.Wait())
 			status := state.Sys().(syscall.WaitStatus)
 			if tt.ended == 0 && !state.Success() || tt.ended != 0 && (!status.Signaled() || status.Signal() != tt.ended) || out != tt.out {
 				t.Errorf("%v, printed:\n%s", state, out)
@@ -311,10 +310,10 @@ func TestSignalEffectsInAProcessOfItsOwn(t *testing.T) {
 
 var signalScenes = map[string]func(){
 	"signals: the usual effect is back when the last handler is gone": func() {
-		l := must(reactor.New())
-		must0(l.Start())
+		l := testkit.Must(reactor.New())
+		testkit.Check(l.Start())
 		fn, calls := told()
-		first, second := must(l.AddSignal(syscall.SIGTERM, fn)), must(l.AddSignal(syscall.SIGTERM, fn))
+		first, second := testkit.Must(l.AddSignal(syscall.SIGTERM, fn)), testkit.Must(l.AddSignal(syscall.SIGTERM, fn))
 		first()
 		first()
 		raise(syscall.SIGTERM)
@@ -324,9 +323,9 @@ var signalScenes = map[string]func(){
 		select {}
 	},
 	"signals: the usual effect is back when the loop is closed": func() {
-		l := must(reactor.New())
+		l := testkit.Must(reactor.New())
 		ctx, cancel := context.WithCancel(context.Background())
-		must(l.AddSignal(syscall.SIGTERM, func(s os.Signal) {
+		testkit.Must(l.AddSignal(syscall.SIGTERM, func(s os.Signal) {
 			fmt.Println("while it closes:", s)
 			cancel()
 		}))
@@ -335,23 +334,23 @@ var signalScenes = map[string]func(){
 			raise(syscall.SIGTERM)
 			await(ctx)
 		})
-		must0(l.Close())
+		testkit.Check(l.Close())
 		raise(syscall.SIGTERM)
 		select {}
 	},
 	"signals: the next one only": func() {
-		l := must(reactor.New())
-		must0(l.Start())
+		l := testkit.Must(reactor.New())
+		testkit.Check(l.Start())
 		fn, calls := told()
-		must(reactor.NextSignal(l, fn, syscall.SIGINT, syscall.SIGTERM))
+		testkit.Must(reactor.NextSignal(l, fn, syscall.SIGINT, syscall.SIGTERM))
 		raise(syscall.SIGINT)
 		fmt.Println("next:", <-calls)
 		raise(syscall.SIGTERM)
 		select {}
 	},
 	"signals: the next one only, and the loop stalls": func() {
-		l := must(reactor.New())
-		must(reactor.NextSignal(l, func(os.Signal) { fmt.Println("the loop is not stalled") }, syscall.SIGINT, syscall.SIGTERM))
+		l := testkit.Must(reactor.New())
+		testkit.Must(reactor.NextSignal(l, func(os.Signal) { fmt.Println("the loop is not stalled") }, syscall.SIGINT, syscall.SIGTERM))
 		l.CallSoon(func() {
 			for { // the first may be told of a little later than it comes
 				raise(syscall.SIGTERM)
@@ -361,8 +360,8 @@ var signalScenes = map[string]func(){
 		l.Run(context.Background())
 	},
 	"signals: each that is not refused comes": func() {
-		l := must(reactor.New())
-		must0(l.Start())
+		l := testkit.Must(reactor.New())
+		testkit.Check(l.Start())
 		refused := 0
 		for sig := syscall.Signal(1); sig <= 64; sig++ {
 			fn, calls := told()

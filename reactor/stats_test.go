@@ -9,14 +9,15 @@ import (
 
 	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 )
 
 func TestStatsTellWhatThereIs(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	a, b := pair(t)
-	must0(l.AddReader(a.fd, func() {}))
-	must0(l.AddReader(b.fd, func() {}))
+	testkit.Check(l.AddReader(a.fd, func() {}))
+	testkit.Check(l.AddReader(b.fd, func() {}))
 	l.CallLater(time.Hour, func() {})
 	l.CallLater(time.Hour, func() {}).Stop()
 	start(l, func() { await(l.Context()) })
@@ -34,12 +35,12 @@ func TestStatsTellWhatThereIs(t *testing.T) {
 		<-posted
 		inside = stats(l)
 	})
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
 	got := []int{inside.Ready, inside.Door, inside.PendingTimers, inside.Sources, inside.Tasks}
 	if want := []int{2, 3, 1, 2, 1}; !slices.Equal(got, want) {
 		t.Errorf("in a callback: ready, door, timers, sources, tasks are %v, want %v", got, want)
 	}
-	turns(t, l, 3)
+	testkit.Turns(t, l, 3)
 	l.RemoveReader(a.fd)
 	s := stats(l)
 	got = []int{s.Ready, s.Door, s.PendingTimers, s.Sources, s.Tasks, int(s.ForeignBatches)}
@@ -50,26 +51,26 @@ func TestStatsTellWhatThereIs(t *testing.T) {
 }
 
 // timedPolls makes each wait of the loop take d on the clock, and each poll that does not wait nothing.
-func timedPolls(clock *fakeClock, d time.Duration) reactor.Option {
-	return wrapping(func(p poll.Poller, into []poll.Event, wait time.Duration) (int, error) {
+func timedPolls(clock *testkit.Clock, d time.Duration) reactor.Option {
+	return testkit.WithWait(func(p poll.Poller, into []poll.Event, wait time.Duration) (int, error) {
 		if wait != 0 {
-			clock.advance(d)
+			clock.Advance(d)
 		}
 		return p.Wait(into, 0)
 	})
 }
 
 func TestStatsTellHowTheTimeIsSpent(t *testing.T) {
-	var clock fakeClock
-	l := newLoop(t, clock.option(), timedPolls(&clock, 3*time.Second))
-	work := func(d time.Duration) func() { return func() { clock.advance(d) } }
+	var clock testkit.Clock
+	l := testkit.NewLoop(t, clock.Option(), timedPolls(&clock, 3*time.Second))
+	work := func(d time.Duration) func() { return func() { clock.Advance(d) } }
 	round := func() {
 		l.CallSoon(work(time.Second))
-		turns(t, l, 1) // ran something, so it does not wait
+		testkit.Turns(t, l, 1) // ran something, so it does not wait
 		if err := l.Turn(-1); err != nil {
 			t.Fatal(err)
 		}
-		clock.advance(time.Hour) // while it does not run
+		clock.Advance(time.Hour) // while it does not run
 	}
 	round()
 	if s := stats(l); s.Busy != 0 || s.Idle != 0 || s.Lag.Count() != 0 || s.BusyRatio() != 0 {
@@ -85,9 +86,9 @@ func TestStatsTellHowTheTimeIsSpent(t *testing.T) {
 	}
 	for _, late := range []time.Duration{0, 5 * time.Microsecond, time.Hour} {
 		l.CallSoon(func() { l.CallLater(time.Second, func() {}) })
-		turns(t, l, 1)
-		clock.advance(time.Second + late)
-		turns(t, l, 1)
+		testkit.Turns(t, l, 1)
+		clock.Advance(time.Second + late)
+		testkit.Turns(t, l, 1)
 	}
 	after := stats(l)
 	for i := range after.Lag {
@@ -100,14 +101,14 @@ func TestStatsTellHowTheTimeIsSpent(t *testing.T) {
 
 // A callback's time belongs to the round, also of a loop that stops then.
 func TestTheLastRoundCounts(t *testing.T) {
-	var clock fakeClock
-	l := newLoop(t, clock.option(), reactor.WithDebug(time.Hour))
+	var clock testkit.Clock
+	l := testkit.NewLoop(t, clock.Option(), reactor.WithDebug(time.Hour))
 	l.CallSoon(func() {
-		core(l).At(loop.TurnEnd, run(func() { clock.advance(2 * time.Second) }))
-		clock.advance(time.Second)
+		core(l).At(loop.TurnEnd, run(func() { clock.Advance(2 * time.Second) }))
+		clock.Advance(time.Second)
 		l.Stop()
 	})
-	must0(l.Run(t.Context()))
+	testkit.Check(l.Run(t.Context()))
 	if s := stats(l); s.Busy != 3*time.Second {
 		t.Errorf("busy for %v", s.Busy)
 	}

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -94,7 +95,7 @@ func TestAStormLosesNothingAndKeepsEachGoroutinesOrder(t *testing.T) {
 			s.begin(t, n)
 			s.all.Wait()
 			last := make(chan struct{})
-			must0(s.post(s.loop, func() { close(last) }))
+			testkit.Check(s.post(s.loop, func() { close(last) }))
 			<-last
 			for p := range stormers {
 				if s.taken[p] != n || s.ran[p].Load() != n {
@@ -127,7 +128,7 @@ func TestAStormOnALoopThatClosesRunsWhatItHasTaken(t *testing.T) {
 				for s.total() < before {
 					runtime.Gosched()
 				}
-				must0(s.loop.Close())
+				testkit.Check(s.loop.Close())
 				ran := s.total()
 				s.all.Wait()
 				if s.total() != ran {
@@ -148,7 +149,7 @@ func TestAStormOnALoopThatClosesRunsWhatItHasTaken(t *testing.T) {
 
 // The last moment at which a goroutine's call is taken is that in which the loop refuses everything else.
 func TestACallThatComesLastIsNotLost(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	var err error
 	ran := false
 	core(l).Local("last", func() any {
@@ -157,7 +158,7 @@ func TestACallThatComesLastIsNotLost(t *testing.T) {
 			return nil
 		})
 	})
-	must0(l.Close())
+	testkit.Check(l.Close())
 	if err != nil || !ran {
 		t.Errorf("Post: %v; it ran: %v", err, ran)
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/internal/loop"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world"
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
@@ -21,7 +22,7 @@ import (
 
 // fakeAlarm rings when a test moves the clock, on the test's goroutine.
 type fakeAlarm struct {
-	fakeClock
+	testkit.Clock
 	mu      sync.Mutex
 	pending []*fakeRing
 	sets    int
@@ -56,7 +57,7 @@ func (a *fakeAlarm) take(which func(*fakeRing) bool) *fakeRing {
 
 // pass moves the clock, and rings what is due.
 func (a *fakeAlarm) pass(d time.Duration) {
-	a.advance(d)
+	a.Advance(d)
 	for {
 		r := a.take(func(r *fakeRing) bool { return r.at <= a.Now() })
 		if r == nil {
@@ -149,7 +150,7 @@ func TestAStallIsToldWhileItLasts(t *testing.T) {
 		"every": {"timer ", func(l *reactor.Loop, fn func()) {
 			var k reactor.Timer
 			k = l.Every(time.Nanosecond, func() { k.Stop(); fn() })
-			alarm.advance(1)
+			alarm.Advance(1)
 			l.CallSoon(func() {})
 		}},
 		"flush":       {"flush reactor_test.run", func(l *reactor.Loop, fn func()) { l.CallSoon(func() { core(l).At(loop.BatchEnd, run(fn)) }) }},
@@ -162,7 +163,7 @@ func TestAStallIsToldWhileItLasts(t *testing.T) {
 		}},
 		"reader": {"ready ", func(l *reactor.Loop, fn func()) {
 			b.write("x")
-			must0(l.AddReader(a.fd, func() { a.read(1); l.RemoveReader(a.fd); fn() }))
+			testkit.Check(l.AddReader(a.fd, func() { a.read(1); l.RemoveReader(a.fd); fn() }))
 		}},
 		"the first step of a task": {"callback *reactor_test.job", func(l *reactor.Loop, fn func()) { start(l, fn) }},
 		"a later step": {"task", func(l *reactor.Loop, fn func()) {
@@ -174,10 +175,10 @@ func TestAStallIsToldWhileItLasts(t *testing.T) {
 			alarm = &fakeAlarm{}
 			var s stalls
 			var log logBook
-			l := started(t, alarm.option(), reactor.WithDebug(time.Second), reactor.WithObserver(s.observer()), log.option())
+			l := testkit.StartLoop(t, alarm.option(), reactor.WithDebug(time.Second), reactor.WithObserver(s.observer()), log.option())
 			ctx, cancel := context.WithCancel(t.Context())
-			inLoop(t, l, func() { start(l, func() { await(ctx) }) })
-			inLoop(t, l, cancel) // the coroutine that was resumed last is none that stalls
+			testkit.OnLoop(t, l, func() { start(l, func() { await(ctx) }) })
+			testkit.OnLoop(t, l, cancel) // the coroutine that was resumed last is none that stalls
 			began, release := make(chan bool), make(chan bool)
 			tt.arm(l, func() { whereItBlocks(began, release) })
 			<-began
@@ -188,7 +189,7 @@ func TestAStallIsToldWhileItLasts(t *testing.T) {
 				alarm.pass(time.Second)
 			}
 			close(release)
-			inLoop(t, l, func() {})
+			testkit.OnLoop(t, l, func() {})
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			if len(s.slow) != 1 || s.slow[0].d < 5*time.Second {
@@ -211,12 +212,12 @@ func TestAStallIsToldWhileItLasts(t *testing.T) {
 func TestOnlyWhatTakesLongIsSlow(t *testing.T) {
 	for d, want := range map[time.Duration]int{99 * time.Millisecond: 0, 100 * time.Millisecond: 1} {
 		for name, end := range map[string]func(){"returns": func() {}, "panics": func() { panic("x") }} {
-			var x exceptions
+			var x testkit.Exceptions
 			var s stalls
 			var alarm fakeAlarm
-			l := newLoop(t, alarm.option(), reactor.WithObserver(s.observer()), x.option())
-			l.CallSoon(func() { alarm.advance(d); end() })
-			turns(t, l, 1)
+			l := testkit.NewLoop(t, alarm.option(), reactor.WithObserver(s.observer()), x.Option())
+			l.CallSoon(func() { alarm.Advance(d); end() })
+			testkit.Turns(t, l, 1)
 			if slow, stalled := s.count(); slow != want || stalled != 0 {
 				t.Errorf("%v, %s: told %d times that it was slow, and %d times of a stall", d, name, slow, stalled)
 			}
@@ -226,11 +227,11 @@ func TestOnlyWhatTakesLongIsSlow(t *testing.T) {
 
 func TestAnIdleLoopSetsNoAlarm(t *testing.T) {
 	var alarm fakeAlarm
-	l := newLoop(t, alarm.option(), reactor.WithDebug(0))
+	l := testkit.NewLoop(t, alarm.option(), reactor.WithDebug(0))
 	work := func() {
 		for range 3 {
 			l.CallSoon(func() {})
-			turns(t, l, 1)
+			testkit.Turns(t, l, 1)
 		}
 	}
 	for n := 1; n <= 2; n++ {
@@ -247,9 +248,9 @@ func TestAnIdleLoopSetsNoAlarm(t *testing.T) {
 func TestWithoutDebugModeThereIsNoAlarm(t *testing.T) {
 	for name, o := range map[string]*reactor.Observer{"no observer": nil, "one without hooks": {}, "other hooks": {Lag: func(time.Duration) {}}} {
 		var alarm fakeAlarm
-		l := newLoop(t, alarm.option(), reactor.WithObserver(o))
+		l := testkit.NewLoop(t, alarm.option(), reactor.WithObserver(o))
 		l.CallSoon(func() {})
-		turns(t, l, 1)
+		testkit.Turns(t, l, 1)
 		if alarm.sets != 0 {
 			t.Errorf("%s: the alarm was set", name)
 		}
@@ -260,21 +261,21 @@ func TestCloseEndsTheWatchdog(t *testing.T) {
 	var alarm fakeAlarm
 	told, began, release := make(chan bool), make(chan bool), make(chan bool)
 	over := false
-	l := newLoop(t, alarm.option(), reactor.WithObserver(&reactor.Observer{Stalled: func(string, time.Duration, []byte) {
+	l := testkit.NewLoop(t, alarm.option(), reactor.WithObserver(&reactor.Observer{Stalled: func(string, time.Duration, []byte) {
 		told <- true
 		for range 100 {
 			runtime.Gosched() // Close has its chance to come first
 		}
 		over = true
 	}}))
-	must0(l.Start())
+	testkit.Check(l.Start())
 	l.CallSoon(func() { whereItBlocks(began, release) })
 	<-began
 	var rings sync.WaitGroup
 	rings.Go(func() { alarm.pass(time.Second) })
 	<-told
 	close(release)
-	must0(l.Close())
+	testkit.Check(l.Close())
 	if !over {
 		t.Error("Close did not wait for the observer")
 	}
@@ -288,9 +289,9 @@ func TestCloseEndsTheWatchdog(t *testing.T) {
 func TestTheWatchdogRingsByItself(t *testing.T) {
 	release := make(chan bool)
 	told := sync.OnceFunc(func() { close(release) }) // a busy machine stalls more than that callback
-	l := started(t, reactor.WithObserver(&reactor.Observer{Stalled: func(string, time.Duration, []byte) { told() }}))
+	l := testkit.StartLoop(t, reactor.WithObserver(&reactor.Observer{Stalled: func(string, time.Duration, []byte) { told() }}))
 	l.CallSoon(func() { <-release })
-	inLoop(t, l, func() {})
+	testkit.OnLoop(t, l, func() {})
 }
 
 // Who gives up a loop that is stalled closes it where it is told: that must not wait for the loop, which waits for it.
@@ -300,7 +301,7 @@ func TestCloseInStalledOnlyBeginsIt(t *testing.T) {
 		"group": func(g *reactor.LoopGroup) error { return g.Close() },
 		"group, of which a loop does not run": func(g *reactor.LoopGroup) error {
 			g.Loops()[1].Stop()
-			for panicOf(func() { core(g.Loops()[1]).SetPoller(reactor.Poll) }) != nil { // until it runs no more
+			for testkit.PanicOf(func() { core(g.Loops()[1]).SetPoller(reactor.Poll) }) != nil { // until it runs no more
 				runtime.Gosched()
 			}
 			return g.Close()
@@ -308,25 +309,25 @@ func TestCloseInStalledOnlyBeginsIt(t *testing.T) {
 	}
 	for name, closeIt := range closers {
 		t.Run(name, func(t *testing.T) {
-			guard(t)
+			testkit.Guard(t)
 			var alarm fakeAlarm
 			var g *reactor.LoopGroup
 			told := 0
-			g = must(reactor.NewGroup(2, alarm.option(), reactor.WithObserver(&reactor.Observer{Stalled: func(string, time.Duration, []byte) {
+			g = testkit.Must(reactor.NewGroup(2, alarm.option(), reactor.WithObserver(&reactor.Observer{Stalled: func(string, time.Duration, []byte) {
 				told++
-				must0(closeIt(g))
+				testkit.Check(closeIt(g))
 				if isDone(g.Loops()[0]) {
 					t.Error("the loop was closed while it was stalled")
 				}
 			}})))
-			must0(g.Start())
+			testkit.Check(g.Start())
 			began, release := make(chan bool), make(chan bool)
 			g.Loops()[0].CallSoon(func() { whereItBlocks(began, release) })
 			<-began
 			alarm.pass(time.Second)
 			close(release)
 			<-g.Loops()[0].Done()
-			must0(g.Close())
+			testkit.Check(g.Close())
 			if told != 1 {
 				t.Errorf("told %d times", told)
 			}
@@ -348,8 +349,8 @@ func TestTheWatchdogLooksAtOneStallAtATime(t *testing.T) {
 			<-release
 		}
 	}
-	l := newLoop(t, alarm.option(), reactor.WithObserver(observer))
-	must0(l.Start())
+	l := testkit.NewLoop(t, alarm.option(), reactor.WithObserver(observer))
+	testkit.Check(l.Start())
 	block := func() (began, release chan bool) {
 		began, release = make(chan bool), make(chan bool)
 		l.CallSoon(func() { whereItBlocks(began, release) })
@@ -369,7 +370,7 @@ func TestTheWatchdogLooksAtOneStallAtATime(t *testing.T) {
 	rings.Wait()
 	alarm.pass(time.Second)
 	close(goOn)
-	inLoop(t, l, func() {})
+	testkit.OnLoop(t, l, func() {})
 	if _, n := s.count(); n != 2 {
 		t.Errorf("told of %d stalls of 2", n)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/internal/poll/polltest"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -22,10 +23,10 @@ func TestReadersAreLevelTriggered(t *testing.T) {
 	eachPoller(t, func(t *testing.T, l *reactor.Loop) {
 		a, b := pair(t)
 		got := ""
-		must0(l.AddReader(a.fd, func() { got += a.read(1) + "|" }))
-		turns(t, l, 2)
+		testkit.Check(l.AddReader(a.fd, func() { got += a.read(1) + "|" }))
+		testkit.Turns(t, l, 2)
 		b.write("abc")
-		turns(t, l, 5)
+		testkit.Turns(t, l, 5)
 		if got != "a|b|c|" {
 			t.Errorf("got %s", got)
 		}
@@ -43,9 +44,9 @@ func TestAReaderIsToldOfTheEnd(t *testing.T) {
 			eachPoller(t, func(t *testing.T, l *reactor.Loop) {
 				a, b := pair(t)
 				n := 0
-				must0(l.AddReader(a.fd, func() { n++ }))
+				testkit.Check(l.AddReader(a.fd, func() { n++ }))
 				finish(b)
-				turns(t, l, 3)
+				testkit.Turns(t, l, 3)
 				if n != 3 {
 					t.Errorf("%d calls in 3 turns", n)
 				}
@@ -62,26 +63,26 @@ func TestReaderAndWriterAreIndependent(t *testing.T) {
 		step := func(want string) {
 			t.Helper()
 			got = ""
-			turns(t, l, 1)
+			testkit.Turns(t, l, 1)
 			if got != want {
 				t.Errorf("got %q, want %q", got, want)
 			}
 		}
-		must0(l.AddWriter(a.fd, note("w")))
+		testkit.Check(l.AddWriter(a.fd, note("w")))
 		step("w")
-		must0(l.AddReader(a.fd, note("r")))
+		testkit.Check(l.AddReader(a.fd, note("r")))
 		step("w")
 		b.write("x")
 		step("rw")
-		must0(l.AddReader(a.fd, note("R"))) // replaces the reader, keeps the writer
+		testkit.Check(l.AddReader(a.fd, note("R"))) // replaces the reader, keeps the writer
 		step("Rw")
-		must0(l.AddWriter(a.fd, note("W")))
+		testkit.Check(l.AddWriter(a.fd, note("W")))
 		step("RW")
 		if !l.RemoveWriter(a.fd) || l.RemoveWriter(a.fd) {
 			t.Error("RemoveWriter tells whether there was one")
 		}
 		step("R")
-		must0(l.AddWriter(a.fd, note("w")))
+		testkit.Check(l.AddWriter(a.fd, note("w")))
 		if !l.RemoveReader(a.fd) || l.RemoveReader(a.fd) {
 			t.Error("RemoveReader tells whether there was one")
 		}
@@ -89,7 +90,7 @@ func TestReaderAndWriterAreIndependent(t *testing.T) {
 		a.fill()
 		step("")
 		l.RemoveWriter(a.fd)
-		must0(l.AddReader(a.fd, note("r")))
+		testkit.Check(l.AddReader(a.fd, note("r")))
 		step("r")
 		l.RemoveReader(a.fd)
 		step("")
@@ -123,12 +124,12 @@ func TestAWatchIsChangedByItsOwnCallback(t *testing.T) {
 				b.write("x")
 				got := ""
 				note := func(s string) func() { return func() { got += s } }
-				must0(l.AddReader(a.fd, func() { got += "r"; tt.change(l, a.fd, note) }))
-				must0(l.AddWriter(a.fd, note("w")))
+				testkit.Check(l.AddReader(a.fd, func() { got += "r"; tt.change(l, a.fd, note) }))
+				testkit.Check(l.AddWriter(a.fd, note("w")))
 				var all []string
 				for range 3 {
 					got = ""
-					turns(t, l, 1)
+					testkit.Turns(t, l, 1)
 					all = append(all, got)
 				}
 				if s := strings.Join(all, " "); s != tt.want {
@@ -147,17 +148,17 @@ func TestARemovedReaderIsNotCalledInTheSameTurn(t *testing.T) {
 		b.write("x")
 		n := 0
 		watch := func(mine, other *end) {
-			must0(l.AddReader(mine.fd, func() {
+			testkit.Check(l.AddReader(mine.fd, func() {
 				n++
 				if !l.RemoveReader(other.fd) {
 					t.Error("the other was called, too")
 				}
-				must0(l.AddReader(other.fd, func() { n += 100 })) // level-triggered: in the next turn
+				testkit.Check(l.AddReader(other.fd, func() { n += 100 })) // level-triggered: in the next turn
 			}))
 		}
 		watch(a, b)
 		watch(b, a)
-		turns(t, l, 1)
+		testkit.Turns(t, l, 1)
 		if n != 1 {
 			t.Errorf("after a turn: %d", n)
 		}
@@ -165,9 +166,9 @@ func TestARemovedReaderIsNotCalledInTheSameTurn(t *testing.T) {
 }
 
 func TestDescriptorsThatCannotBeWatched(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	a, b := pair(t)
-	file := must(os.Create(t.TempDir() + "/file"))
+	file := testkit.Must(os.Create(t.TempDir() + "/file"))
 	defer file.Close()
 	b.close()
 	closed := b.fd
@@ -193,18 +194,16 @@ func TestDescriptorsThatCannotBeWatched(t *testing.T) {
 			t.Errorf("%s is watched", tt.name)
 		}
 	}
-	if v := panicOf(func() { l.AddReader(a.fd, nil) }); v != "reactor: AddReader and AddWriter need a function" {
-		t.Errorf("panic %q", v)
-	}
+	testkit.Panics(t, "reactor: AddReader and AddWriter need a function", func() { l.AddReader(a.fd, nil) })
 }
 
 // Who closes a descriptor without removing its reader, and then watches another file with the same number, gets that one's
 // events.
 func TestAReusedNumberIsWatchedAfresh(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	a, b := pair(t)
-	must0(l.AddReader(a.fd, func() { t.Error("the closed descriptor's reader was called") }))
-	must0(l.AddWriter(a.fd, func() { t.Error("the closed descriptor's writer was called") }))
+	testkit.Check(l.AddReader(a.fd, func() { t.Error("the closed descriptor's reader was called") }))
+	testkit.Check(l.AddWriter(a.fd, func() { t.Error("the closed descriptor's writer was called") }))
 	number := a.fd
 	a.close()
 	if err := l.AddReader(number, func() {}); !errors.Is(err, unix.EBADF) {
@@ -215,9 +214,9 @@ func TestAReusedNumberIsWatchedAfresh(t *testing.T) {
 		t.Skip("the number was not reused")
 	}
 	n := 0
-	must0(l.AddReader(c.fd, func() { n++ }))
+	testkit.Check(l.AddReader(c.fd, func() { n++ }))
 	d.write("x")
-	turns(t, l, 2)
+	testkit.Turns(t, l, 2)
 	if n != 2 {
 		t.Errorf("%d calls in 2 turns", n)
 	}
@@ -226,14 +225,14 @@ func TestAReusedNumberIsWatchedAfresh(t *testing.T) {
 }
 
 func TestWatchesFromGoroutinesWhileTheLoopSleeps(t *testing.T) {
-	l := started(t)
+	l := testkit.StartLoop(t)
 	var helpers sync.WaitGroup
 	for range 4 {
 		a, b := pair(t)
 		helpers.Go(func() {
 			for range 200 {
 				got := make(chan string, 1)
-				must0(l.AddReader(a.fd, func() {
+				testkit.Check(l.AddReader(a.fd, func() {
 					if s := a.read(1); s != "" {
 						got <- s
 					}
@@ -255,11 +254,11 @@ func TestAttachIsEdgeTriggered(t *testing.T) {
 		a, b := pair(t)
 		var got loop.Events
 		calls := 0
-		s := must(attach(l, a.fd, handler(func(e loop.Events) { got |= e; calls++ })))
+		s := testkit.Must(attach(l, a.fd, handler(func(e loop.Events) { got |= e; calls++ })))
 		step := func(want loop.Events, most int) {
 			t.Helper()
 			got, calls = 0, 0
-			turns(t, l, 3)
+			testkit.Turns(t, l, 3)
 			if got != want || calls > most {
 				t.Errorf("%d calls with %b, want %b", calls, got, want)
 			}
@@ -267,7 +266,7 @@ func TestAttachIsEdgeTriggered(t *testing.T) {
 		step(loop.Writable, 1)
 		b.write("abc")
 		got, calls = 0, 0
-		turns(t, l, 3)
+		testkit.Turns(t, l, 3)
 		if got&loop.Readable == 0 || calls != 1 {
 			t.Errorf("data: %d calls with %b", calls, got)
 		}
@@ -278,12 +277,12 @@ func TestAttachIsEdgeTriggered(t *testing.T) {
 		s.Blocked(loop.Readable)
 		b.write("d")
 		got, calls = 0, 0
-		turns(t, l, 3)
+		testkit.Turns(t, l, 3)
 		if got&loop.Readable == 0 || calls != 1 {
 			t.Errorf("more data: %d calls with %b", calls, got)
 		}
-		must0(s.Detach())
-		must0(s.Detach())
+		testkit.Check(s.Detach())
+		testkit.Check(s.Detach())
 		b.write("e")
 		step(0, 0)
 	})
@@ -291,20 +290,20 @@ func TestAttachIsEdgeTriggered(t *testing.T) {
 
 func TestARegistrationCostsOneCall(t *testing.T) {
 	var count *polltest.Counter
-	l := newLoop(t, counting(&count))
+	l := testkit.NewLoop(t, counting(&count))
 	for range 10 {
 		a, b := pair(t)
 		n := 0
-		s := must(attach(l, a.fd, handler(func(loop.Events) { n++ })))
+		s := testkit.Must(attach(l, a.fd, handler(func(loop.Events) { n++ })))
 		for range 5 {
 			b.write("x")
-			turns(t, l, 1)
+			testkit.Turns(t, l, 1)
 			a.read(10)
 			s.Blocked(loop.Readable)
 		}
 		s.Closing()
 		s.Closing()
-		must0(s.Detach())
+		testkit.Check(s.Detach())
 		a.close()
 		b.close()
 		if n == 0 {
@@ -326,7 +325,7 @@ func TestAStaleEventDoesNotReachTheNewOwner(t *testing.T) {
 		for range n {
 			a, b := pair(t)
 			ends = append(ends, a)
-			s := must(attach(l, a.fd, handler(func(loop.Events) {
+			s := testkit.Must(attach(l, a.fd, handler(func(loop.Events) {
 				if called++; called > 1 {
 					return
 				}
@@ -336,7 +335,7 @@ func TestAStaleEventDoesNotReachTheNewOwner(t *testing.T) {
 				}
 				for range n {
 					c, d := pair(t)
-					must(attach(l, c.fd, handler(func(e loop.Events) {
+					testkit.Must(attach(l, c.fd, handler(func(e loop.Events) {
 						if fresh++; e&loop.Readable != 0 {
 							t.Error("an event of an earlier owner of the number")
 						}
@@ -347,11 +346,11 @@ func TestAStaleEventDoesNotReachTheNewOwner(t *testing.T) {
 			sources = append(sources, s)
 			b.write("x")
 		}
-		turns(t, l, 1)
+		testkit.Turns(t, l, 1)
 		if called != 1 || fresh != 0 {
 			t.Errorf("%d old handlers were called, and %d new ones in the same turn", called, fresh)
 		}
-		turns(t, l, 2)
+		testkit.Turns(t, l, 2)
 		if fresh != n {
 			t.Errorf("%d of %d new ones were called", fresh, n)
 		}
@@ -359,17 +358,17 @@ func TestAStaleEventDoesNotReachTheNewOwner(t *testing.T) {
 }
 
 func TestDetachFromGoroutines(t *testing.T) {
-	l := started(t)
+	l := testkit.StartLoop(t)
 	var helpers sync.WaitGroup
 	for range 4 {
 		helpers.Go(func() {
 			for range 200 {
 				a, b := pair2()
-				s := must(attach(l, a.fd, handler(func(loop.Events) {})))
+				s := testkit.Must(attach(l, a.fd, handler(func(loop.Events) {})))
 				b.write("x")
 				var both sync.WaitGroup
 				for range 2 {
-					both.Go(func() { must0(s.Detach()) })
+					both.Go(func() { testkit.Check(s.Detach()) })
 				}
 				both.Wait()
 				a.close()
@@ -385,16 +384,16 @@ func TestANumberThatWasFoundClosedIsWatchedAfresh(t *testing.T) {
 	eachPoller(t, func(t *testing.T, l *reactor.Loop) {
 		a, _ := pair(t)
 		number, calls := a.fd, 0
-		must0(l.AddReader(number, func() {}))
+		testkit.Check(l.AddReader(number, func() {}))
 		a.close()
-		turns(t, l, 3)
+		testkit.Turns(t, l, 3)
 		c, d := pair(t)
 		if c.fd != number {
 			t.Skip("the number was not reused")
 		}
-		must0(l.AddReader(number, func() { calls++ }))
+		testkit.Check(l.AddReader(number, func() { calls++ }))
 		d.write("x")
-		turns(t, l, 3)
+		testkit.Turns(t, l, 3)
 		if calls != 3 {
 			t.Errorf("%d calls in 3 turns", calls)
 		}
@@ -403,13 +402,13 @@ func TestANumberThatWasFoundClosedIsWatchedAfresh(t *testing.T) {
 
 // What was never attached, or refused, has nothing to detach: not the slot of another.
 func TestDetachWithoutAnAttachDoesNothing(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	a, b := pair(t)
-	other := newLoop(t)
-	must0(other.Close())
+	other := testkit.NewLoop(t)
+	testkit.Check(other.Close())
 	var never, refused, late loop.Source
 	calls := 0
-	must(attach(l, a.fd, handler(func(loop.Events) { calls++ })))
+	testkit.Must(attach(l, a.fd, handler(func(loop.Events) { calls++ })))
 	if err := refused.Attach(core(l), a.fd, handler(func(loop.Events) { t.Error("called") })); !errors.Is(err, unix.EEXIST) {
 		t.Errorf("a second Attach: %v", err)
 	}
@@ -418,21 +417,21 @@ func TestDetachWithoutAnAttachDoesNothing(t *testing.T) {
 	}
 	for range 2 {
 		for _, s := range []*loop.Source{&never, &refused, &late} {
-			must0(s.Detach())
+			testkit.Check(s.Detach())
 			s.Closing()
 		}
 	}
 	c, d := pair(t)
 	more := 0
 	for _, end := range []*end{c, d} {
-		must(attach(l, end.fd, handler(func(loop.Events) { more++ })))
+		testkit.Must(attach(l, end.fd, handler(func(loop.Events) { more++ })))
 	}
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
 	b.write("x")
 	c.write("x")
 	d.write("x")
 	before := []int{calls, more}
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
 	if n := []int{calls - before[0], more - before[1], stats(l).Sources}; !slices.Equal(n, []int{1, 2, 3}) {
 		t.Errorf("events, events of the others, sources: %v", n)
 	}

@@ -23,14 +23,15 @@ func WaitProcess(ctx context.Context, p *os.Process) (*os.ProcessState, error) {
 	}
 	c := w.Coro()
 	w.Release()
-	wait := func(context.Context) (*os.ProcessState, error) { return p.Wait() }
 	if c == nil {
+		wait := func(context.Context) (*os.ProcessState, error) { return p.Wait() }
 		return future.FromFunc(context.WithoutCancel(ctx), wait).Await(ctx)
 	}
 	exit, told := future.New[*os.ProcessState]()
 	remove, err := loopOf(c).Owner().(*reactor.Loop).AddChild(p, func(s *os.ProcessState, err error) { told.Complete(s, err) })
 	if errors.Is(err, reactor.ErrClosed) { // what unwinds may have killed p, and wait for it
-		return Blocking(ctx, wait)
+		outside := loopOf(c).World()
+		return Blocking(ctx, func(context.Context) (*os.ProcessState, error) { return outside.WaitProcess(p) })
 	}
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world"
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
@@ -42,7 +43,7 @@ func TestADeadlineComesOnceNothingHasPutItOff(t *testing.T) {
 			do(func() { d.Extend(10) })
 		}
 		j.want(t)
-		if at := d.When().Sub(fakeEpoch); at != 45 || !d.Pending() {
+		if at := d.When().Sub(testkit.Epoch); at != 45 || !d.Pending() {
 			t.Errorf("it comes at %d", at)
 		}
 		elapse(t, l, j.clock, 20)
@@ -80,7 +81,7 @@ func TestADeadlineIsMovedForwardStoppedAndSuspended(t *testing.T) {
 		elapse(t, l, j.clock, 50)
 		j.want(t)
 		do(func() { d.Extend(-1) })
-		turns(t, l, 1)
+		testkit.Turns(t, l, 1)
 		j.want(t, "idle@95")
 	})
 }
@@ -101,7 +102,7 @@ func TestToPutADeadlineOffCostsNoTimerOperation(t *testing.T) {
 		})
 		before := core(l).TimerHeap()
 		for range requests {
-			j.clock.advance(1)
+			j.clock.Advance(1)
 			do(func() {
 				for _, d := range all {
 					d.Extend(idle)
@@ -120,8 +121,8 @@ func TestToPutADeadlineOffCostsNoTimerOperation(t *testing.T) {
 		if !slices.Equal(before, core(l).TimerHeap()) {
 			t.Error("a request has cost a timer operation")
 		}
-		j.clock.advance(idle - requests)
-		turns(t, l, 1)
+		j.clock.Advance(idle - requests)
+		testkit.Turns(t, l, 1)
 		if n := counts(l).Timers; n != connections {
 			t.Errorf("%d timers have fired, want those of CallLater", n)
 		}
@@ -137,7 +138,7 @@ func TestToPutADeadlineOffCostsNoTimerOperation(t *testing.T) {
 }
 
 func TestExtendAllocatesNothing(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	d := newIdler(l, func() {})
 	l.CallSoon(func() {
 		for name, f := range map[string]func(){
@@ -152,14 +153,14 @@ func TestExtendAllocatesNothing(t *testing.T) {
 		}
 		d.Stop()
 	})
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
 }
 
 func TestADeadlineOfAClosedLoopDoesNotCome(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	set, unset := newIdler(l, func() { t.Error("it came") }), newIdler(l, func() { t.Error("it came") })
 	l.CallSoon(func() { set.Extend(time.Hour) })
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
 	l.Close()
 	unset.Extend(0)
 	set.Extend(0)
@@ -169,18 +170,14 @@ func TestADeadlineOfAClosedLoopDoesNotCome(t *testing.T) {
 }
 
 func TestMisuseOfADeadline(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	var d reactor.Deadline
 	if d.Pending() || d.Stop() || !d.When().IsZero() {
 		t.Error("the zero Deadline is pending")
 	}
-	if v := panicOf(func() { d.Extend(1) }); v != "reactor: the Deadline belongs to no loop; call Init before Extend" {
-		t.Errorf("Extend before Init: panic %v", v)
-	}
+	testkit.Panics(t, "reactor: the Deadline belongs to no loop; call Init before Extend", func() { d.Extend(1) })
 	d.Init(l, noted(func() {}))
-	if v := panicOf(func() { d.Init(l, noted(func() {})) }); v != "reactor: a Deadline has its Init once; use a new one" {
-		t.Errorf("a second Init: panic %v", v)
-	}
+	testkit.Panics(t, "reactor: a Deadline has its Init once; use a new one", func() { d.Init(l, noted(func() {})) })
 }
 
 // Put off and stopped from everywhere while the loop lets it pass: it never comes before its time, and in the end comes as often as it
@@ -188,7 +185,7 @@ func TestMisuseOfADeadline(t *testing.T) {
 func TestExtendRacesWithTheLoop(t *testing.T) {
 	for range 20 {
 		var clock = world.System()
-		l := started(t, reactor.WithWorld(worldtest.WithTime(clock)))
+		l := testkit.StartLoop(t, reactor.WithWorld(worldtest.WithTime(clock)))
 		var due atomic.Int64
 		passed := make(chan struct{}, 1)
 		d := newIdler(l, func() {
@@ -217,7 +214,7 @@ func TestExtendRacesWithTheLoop(t *testing.T) {
 			})
 		}
 		helpers.Wait()
-		inLoop(t, l, func() {
+		testkit.OnLoop(t, l, func() {
 			d.Stop()
 			select {
 			case <-passed:

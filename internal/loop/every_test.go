@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -20,7 +21,7 @@ func TestEveryCallsAtWholeMultiples(t *testing.T) {
 		do(func() { timer = l.Every(3, j.note("tick")) })
 		elapse(t, l, j.clock, 10)
 		j.want(t, "tick@3", "tick@6", "tick@9")
-		if at := timer.When().Sub(fakeEpoch); at != 12 || !timer.Pending() {
+		if at := timer.When().Sub(testkit.Epoch); at != 12 || !timer.Pending() {
 			t.Errorf("the next comes at %d", at)
 		}
 		do(func() {
@@ -35,19 +36,19 @@ func TestEveryCallsAtWholeMultiples(t *testing.T) {
 
 // However long the calls take, and however late they come, they stay at multiples of the interval; those that were missed are skipped.
 func TestEveryDoesNotDrift(t *testing.T) {
-	j := &journal{clock: &fakeClock{}}
-	l := newLoop(t, j.clock.option())
+	j := &journal{clock: &testkit.Clock{}}
+	l := testkit.NewLoop(t, j.clock.Option())
 	takes := []time.Duration{1, 0, 9, 10, 35, 0}
 	l.CallSoon(func() {
 		l.Every(10, func() {
 			j.note("tick")()
-			j.clock.advance(takes[0])
+			j.clock.Advance(takes[0])
 			takes = takes[1:]
 		})
 	})
-	turns(t, l, 1)
-	j.clock.advance(13) // the first comes late
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
+	j.clock.Advance(13) // the first comes late
+	testkit.Turns(t, l, 1)
 	for len(takes) > 0 {
 		elapse(t, l, j.clock, 1)
 	}
@@ -62,8 +63,8 @@ func TestStopInsideEvery(t *testing.T) {
 	}
 	for name, from := range map[string]func(func()){"loop": func(f func()) { f() }, "goroutine": foreign} {
 		t.Run(name, func(t *testing.T) {
-			clock := &fakeClock{}
-			l := newLoop(t, clock.option())
+			clock := &testkit.Clock{}
+			l := testkit.NewLoop(t, clock.Option())
 			calls := 0
 			var timer reactor.Timer
 			timer = l.Every(1, func() {
@@ -108,8 +109,8 @@ func TestResetOfEveryMovesAllThatFollow(t *testing.T) {
 }
 
 func TestEveryGoesOnAfterAPanicAndAGoexit(t *testing.T) {
-	var x exceptions
-	l := started(t, x.option())
+	var x testkit.Exceptions
+	l := testkit.StartLoop(t, x.Option())
 	calls := make(chan int)
 	n := 0
 	timer := l.Every(10*time.Microsecond, func() {
@@ -136,30 +137,28 @@ func TestEveryGoesOnAfterAPanicAndAGoexit(t *testing.T) {
 		for range calls { // one that was under way
 		}
 	}()
-	inLoop(t, l, func() {})
+	testkit.OnLoop(t, l, func() {})
 	close(calls)
-	if ops := x.ops(); len(ops) == 0 || ops[0] != "timer" {
+	if ops := x.Ops(); len(ops) == 0 || ops[0] != "timer" {
 		t.Errorf("reported: %v", ops)
 	}
 }
 
 func TestEveryOfNothingPanics(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	for d, want := range map[time.Duration]string{
 		0:  "reactor: Every(0s): give a positive time between two calls",
 		-1: "reactor: Every(-1ns): give a positive time between two calls",
 	} {
-		if v := panicOf(func() { l.Every(d, func() {}) }); v != want {
-			t.Errorf("panic %v, want %v", v, want)
-		}
+		testkit.Panics(t, want, func() { l.Every(d, func() {}) })
 	}
 }
 
 func TestEveryOnAClosedLoopAndTheLongestInterval(t *testing.T) {
-	clock := &fakeClock{now: time.Hour}
-	l := newLoop(t, clock.option())
+	clock := testkit.ClockAt(time.Hour)
+	l := testkit.NewLoop(t, clock.Option())
 	timer := l.Every(math.MaxInt64, func() { t.Error("it came") })
-	turns(t, l, 2)
+	testkit.Turns(t, l, 2)
 	l.Close()
 	if timer.Pending() || timer.Stop() {
 		t.Error("pending on a closed loop")
@@ -171,7 +170,7 @@ func TestEveryOnAClosedLoopAndTheLongestInterval(t *testing.T) {
 
 // After a Stop from outside, and the end of a call that was under way, none comes.
 func TestStopOfEveryRacesWithTheLoop(t *testing.T) {
-	l := started(t)
+	l := testkit.StartLoop(t)
 	for range 200 {
 		var stopped atomic.Bool
 		timer := l.Every(time.Duration(1+rand.IntN(3))*time.Microsecond, func() {
@@ -185,11 +184,11 @@ func TestStopOfEveryRacesWithTheLoop(t *testing.T) {
 		timer.Reset(time.Microsecond)
 		running := make(chan struct{})
 		timer.Stop()
-		must0(l.CallSoon(func() { close(running) })) // a call that was under way is over
+		testkit.Check(l.CallSoon(func() { close(running) })) // a call that was under way is over
 		<-running
 		stopped.Store(true)
 	}
-	inLoop(t, l, func() {
+	testkit.OnLoop(t, l, func() {
 		if n := len(core(l).TimerHeap()); n != 0 {
 			t.Errorf("%d timers are left", n)
 		}

@@ -1,6 +1,8 @@
 package loop
 
-import "time"
+import (
+	"time"
+)
 
 // TimerPlace is one place in a loop's heap of timers.
 type TimerPlace struct {

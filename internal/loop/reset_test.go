@@ -12,13 +12,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 )
 
 // journal notes what fires, and when on a fake clock.
 type journal struct {
-	clock *fakeClock
+	clock *testkit.Clock
 	lines []string
 }
 
@@ -35,11 +36,11 @@ func (j *journal) want(t *testing.T, want ...string) {
 }
 
 // elapse lets the time go on in steps of one, with a turn after each.
-func elapse(t *testing.T, l *reactor.Loop, c *fakeClock, d time.Duration) {
+func elapse(t *testing.T, l *reactor.Loop, c *testkit.Clock, d time.Duration) {
 	t.Helper()
 	for range d {
-		c.advance(1)
-		turns(t, l, 1)
+		c.Advance(1)
+		testkit.Turns(t, l, 1)
 	}
 }
 
@@ -47,17 +48,17 @@ func elapse(t *testing.T, l *reactor.Loop, c *fakeClock, d time.Duration) {
 func fromEverywhere(t *testing.T, f func(t *testing.T, l *reactor.Loop, j *journal, do func(func()))) {
 	for _, where := range []string{"loop", "goroutine"} {
 		t.Run(where, func(t *testing.T) {
-			j := &journal{clock: &fakeClock{}}
-			l := newLoop(t, j.clock.option())
+			j := &journal{clock: &testkit.Clock{}}
+			l := testkit.NewLoop(t, j.clock.Option())
 			f(t, l, j, func(fn func()) {
 				if where == "loop" {
-					must0(l.CallSoon(fn))
+					testkit.Check(l.CallSoon(fn))
 				} else {
 					var over sync.WaitGroup
 					over.Go(fn)
 					over.Wait()
 				}
-				turns(t, l, 1)
+				testkit.Turns(t, l, 1)
 			})
 		})
 	}
@@ -74,11 +75,11 @@ func TestReset(t *testing.T) {
 			if !later.Reset(20) || !sooner.Reset(-1) || !same.Reset(10) {
 				t.Error("Reset of a pending timer says that there is none")
 			}
-			if at := later.When(); !at.Equal(fakeEpoch.Add(20)) || !later.Pending() {
-				t.Errorf("reset to 20ns, the call comes at %v", at.Sub(fakeEpoch))
+			if at := later.When(); !at.Equal(testkit.Epoch.Add(20)) || !later.Pending() {
+				t.Errorf("reset to 20ns, the call comes at %v", at.Sub(testkit.Epoch))
 			}
 		})
-		turns(t, l, 2)
+		testkit.Turns(t, l, 2)
 		j.want(t, "sooner@0")
 		elapse(t, l, j.clock, 10)
 		j.want(t, "other@10", "same@10") // the one that was reset is behind those that were set before
@@ -98,8 +99,8 @@ func TestReset(t *testing.T) {
 }
 
 func TestResetOfATimerThatIsStillOnItsWay(t *testing.T) {
-	j := &journal{clock: &fakeClock{}}
-	l := newLoop(t, j.clock.option())
+	j := &journal{clock: &testkit.Clock{}}
+	l := testkit.NewLoop(t, j.clock.Option())
 	first := l.CallLater(5, j.note("from outside"))
 	second := l.CallLater(5, j.note("from the loop"))
 	var over sync.WaitGroup
@@ -111,18 +112,18 @@ func TestResetOfATimerThatIsStillOnItsWay(t *testing.T) {
 }
 
 func TestResetInTheTurnOfTheTimers(t *testing.T) {
-	j := &journal{clock: &fakeClock{}}
-	l := newLoop(t, j.clock.option())
+	j := &journal{clock: &testkit.Clock{}}
+	l := testkit.NewLoop(t, j.clock.Option())
 	var due, again reactor.Timer
 	l.CallSoon(func() {
 		l.CallLater(1, func() { due.Reset(3); again.Reset(0) })
 		due, again = l.CallLater(1, j.note("put off")), l.CallLater(1, j.note("at once, but not in this turn"))
 	})
-	turns(t, l, 1)
-	j.clock.advance(1)
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
+	j.clock.Advance(1)
+	testkit.Turns(t, l, 1)
 	j.want(t)
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
 	j.want(t, "at once, but not in this turn@1")
 	elapse(t, l, j.clock, 3)
 	j.want(t, "put off@4")
@@ -130,7 +131,7 @@ func TestResetInTheTurnOfTheTimers(t *testing.T) {
 
 // Reset, stopped and fired at the same time, each timer fires once or was stopped, and what was reset as well.
 func TestResetRacesWithTheLoop(t *testing.T) {
-	l := started(t)
+	l := testkit.StartLoop(t)
 	var stopped, fired atomic.Int64
 	var helpers sync.WaitGroup
 	const each = 1000
@@ -155,7 +156,7 @@ func TestResetRacesWithTheLoop(t *testing.T) {
 	if n := stopped.Load() + fired.Load(); n != 4*each {
 		t.Errorf("%d of %d were stopped or fired", n, 4*each)
 	}
-	inLoop(t, l, func() {
+	testkit.OnLoop(t, l, func() {
 		if n := len(core(l).TimerHeap()); n != 0 {
 			t.Errorf("%d are left in the heap", n)
 		}
@@ -168,7 +169,7 @@ func TestAMillionStoppedTimersHoldNoMemory(t *testing.T) {
 	if testing.Short() || raceEnabled {
 		n = 50_000
 	}
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	var timers []reactor.Timer
 	var collected atomic.Bool
 	l.CallSoon(func() {
@@ -188,7 +189,7 @@ func TestAMillionStoppedTimersHoldNoMemory(t *testing.T) {
 			}
 		}
 	})
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
 	if room := core(l).TimerRoom(); room > 4096 {
 		t.Errorf("room for %d timers is kept", room)
 	}
@@ -204,29 +205,29 @@ func TestAMillionStoppedTimersHoldNoMemory(t *testing.T) {
 
 // movingWall is a fake clock whose time of day is set anew.
 type movingWall struct {
-	fakeClock
+	testkit.Clock
 	wall atomic.Int64
 }
 
-func (c *movingWall) Wall() time.Time        { return c.fakeClock.Wall().Add(time.Duration(c.wall.Load())) }
-func (c *movingWall) option() reactor.Option { return reactor.WithWorld(worldtest.WithTime(c)) }
+func (c *movingWall) Wall() time.Time        { return c.Clock.Wall().Add(time.Duration(c.wall.Load())) }
+func (c *movingWall) Option() reactor.Option { return reactor.WithWorld(worldtest.WithTime(c)) }
 
 func TestSettingTheTimeOfDayMovesNoTimer(t *testing.T) {
 	for name, by := range map[string]time.Duration{"forward": 24 * time.Hour, "back": -24 * time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			c := &movingWall{}
-			j := &journal{clock: &c.fakeClock}
-			l := newLoop(t, c.option())
+			j := &journal{clock: &c.Clock}
+			l := testkit.NewLoop(t, c.Option())
 			later, at := l.CallLater(3, j.note("later")), l.CallAt(c.Wall().Add(4), j.note("at"))
-			turns(t, l, 2)
+			testkit.Turns(t, l, 2)
 			before := later.When()
 			c.wall.Store(int64(by))
-			elapse(t, l, &c.fakeClock, 2)
+			elapse(t, l, &c.Clock, 2)
 			j.want(t)
 			if moved := later.When().Sub(before); moved != by || !at.Pending() {
 				t.Errorf("the time of day has moved by %v, When by %v", by, moved)
 			}
-			elapse(t, l, &c.fakeClock, 5)
+			elapse(t, l, &c.Clock, 5)
 			j.want(t, "later@3", "at@4")
 		})
 	}
@@ -234,8 +235,8 @@ func TestSettingTheTimeOfDayMovesNoTimer(t *testing.T) {
 
 // What a suspended machine has slept through comes at once: in the order of the times, each once.
 func TestAfterAJumpOfTheClockWhatIsDueFiresOnceAndInOrder(t *testing.T) {
-	j := &journal{clock: &fakeClock{}}
-	l := newLoop(t, j.clock.option())
+	j := &journal{clock: &testkit.Clock{}}
+	l := testkit.NewLoop(t, j.clock.Option())
 	var idle reactor.Deadline
 	var every reactor.Timer
 	l.CallSoon(func() {
@@ -248,11 +249,11 @@ func TestAfterAJumpOfTheClockWhatIsDueFiresOnceAndInOrder(t *testing.T) {
 		idle.Extend(28) // its timer stands at 5 still
 		l.CallLater(2000, j.note("2000"))
 	})
-	turns(t, l, 1)
-	j.clock.advance(1010)
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
+	j.clock.Advance(1010)
+	testkit.Turns(t, l, 1)
 	j.want(t, "10@1010", "20@1010", "every 25@1010", "idle@1010", "30@1010")
-	turns(t, l, 3)
+	testkit.Turns(t, l, 3)
 	j.want(t)
 	elapse(t, l, j.clock, 20)
 	j.want(t, "every 25@1025") // what was missed is not made up for, and the times are what they were

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
@@ -18,10 +19,10 @@ func TestATaskThatIsSteppedAllocatesLittle(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	ended := 0
 	fn := func(ctx context.Context) (int, error) { defer func() { ended++ }(); return 7, task.Yield(ctx) }
-	must0(core(l).Steps(func(step func(time.Duration) bool) {
+	testkit.Check(core(l).Steps(func(step func(time.Duration) bool) {
 		allocs := testing.AllocsPerRun(100, func() {
 			before := ended
 			task.Go(l.Context(), fn)
@@ -36,14 +37,14 @@ func TestATaskThatIsSteppedAllocatesLittle(t *testing.T) {
 }
 
 func TestEachStepIsOneTurn(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	var order []int
 	l.CallSoon(func() {
 		order = append(order, 1)
 		l.CallSoon(func() { order = append(order, 3) })
 	})
 	l.CallSoon(func() { order = append(order, 2) })
-	must0(core(l).Steps(func(step func(time.Duration) bool) {
+	testkit.Check(core(l).Steps(func(step func(time.Duration) bool) {
 		for _, want := range []int{0, 2, 3} {
 			if len(order) != want {
 				t.Errorf("ran %v, want %d callbacks by now", order, want)
@@ -59,10 +60,10 @@ func TestEachStepIsOneTurn(t *testing.T) {
 }
 
 func TestStepsEndWithTheLoop(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	l.CallSoon(l.Stop)
 	steps := 0
-	must0(core(l).Steps(func(step func(time.Duration) bool) {
+	testkit.Check(core(l).Steps(func(step func(time.Duration) bool) {
 		for steps = 1; step(-1); steps++ {
 		}
 		if step(-1) { // and does not wait

@@ -13,22 +13,23 @@ import (
 	"testing"
 	"time"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 )
 
 func TestTimersFireInOrderOfTimeAndThenOfMaking(t *testing.T) {
-	clock := &fakeClock{}
-	l := newLoop(t, clock.option())
+	clock := &testkit.Clock{}
+	l := testkit.NewLoop(t, clock.Option())
 	var got []string
 	add := func(d time.Duration, name string) { l.CallLater(d, func() { got = append(got, name) }) }
 	for i, d := range []time.Duration{3, 1, 2, 1, 3, 0, -5, 2} {
 		add(d*time.Millisecond, fmt.Sprint(max(d, 0), "#", i))
 	}
-	turns(t, l, 1) // they come in, and are looked at in the next turn
+	testkit.Turns(t, l, 1) // they come in, and are looked at in the next turn
 	for range 4 {
-		turns(t, l, 1)
-		clock.advance(time.Millisecond)
+		testkit.Turns(t, l, 1)
+		clock.Advance(time.Millisecond)
 	}
 	want := []string{"0s#5", "0s#6", "1ns#1", "1ns#3", "2ns#2", "2ns#7", "3ns#0", "3ns#4"}
 	if !slices.Equal(got, want) {
@@ -37,7 +38,7 @@ func TestTimersFireInOrderOfTimeAndThenOfMaking(t *testing.T) {
 }
 
 func TestATimerMadeInATimerWaitsATurn(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	n := 0
 	var again func()
 	again = func() {
@@ -45,32 +46,32 @@ func TestATimerMadeInATimerWaitsATurn(t *testing.T) {
 		l.CallLater(-time.Second, again)
 	}
 	l.CallLater(0, again)
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
 	for i := range 50 {
 		if n != i {
 			t.Fatalf("%d calls after %d turns", n, i)
 		}
-		turns(t, l, 1)
+		testkit.Turns(t, l, 1)
 	}
 }
 
 func TestATimerNeverFiresInTheTurnThatMakesIt(t *testing.T) {
-	clock := &fakeClock{}
-	l := newLoop(t, clock.option())
+	clock := &testkit.Clock{}
+	l := testkit.NewLoop(t, clock.Option())
 	fired := false
 	l.CallSoon(func() { l.CallLater(0, func() { fired = true }) })
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
 	if fired {
 		t.Error("it did")
 	}
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
 	if !fired {
 		t.Error("it did not fire in the next turn")
 	}
 }
 
 func TestTimersDoNotFireEarly(t *testing.T) {
-	l := started(t)
+	l := testkit.StartLoop(t)
 	const d = 3 * time.Millisecond
 	done := make(chan time.Duration)
 	for range 5 {
@@ -83,8 +84,8 @@ func TestTimersDoNotFireEarly(t *testing.T) {
 }
 
 func TestCallAt(t *testing.T) {
-	clock := &fakeClock{now: time.Hour}
-	l := newLoop(t, clock.option())
+	clock := testkit.ClockAt(time.Hour)
+	l := testkit.NewLoop(t, clock.Option())
 	at := clock.Wall().Add(time.Second)
 	fired, past := 0, 0
 	timer := l.CallAt(at, func() { fired++ })
@@ -92,14 +93,14 @@ func TestCallAt(t *testing.T) {
 	if !timer.When().Equal(at) {
 		t.Errorf("When is %v, want %v", timer.When(), at)
 	}
-	turns(t, l, 2)
-	clock.advance(time.Second - 1)
-	turns(t, l, 1)
+	testkit.Turns(t, l, 2)
+	clock.Advance(time.Second - 1)
+	testkit.Turns(t, l, 1)
 	if fired != 0 || past != 1 {
 		t.Errorf("%d too early; %d of the one that has passed", fired, past)
 	}
-	clock.advance(1)
-	turns(t, l, 1)
+	clock.Advance(1)
+	testkit.Turns(t, l, 1)
 	if fired != 1 || timer.Pending() {
 		t.Errorf("fired %d times, pending: %v", fired, timer.Pending())
 	}
@@ -119,7 +120,7 @@ func TestCallAtKeepsTheOrderOfMakingForEqualTimes(t *testing.T) {
 	} {
 		for where, makeThere := range from {
 			t.Run(name+", "+where, func(t *testing.T) {
-				l := started(t)
+				l := testkit.StartLoop(t)
 				var got []int
 				done := make(chan struct{})
 				makeThere(l, func() {
@@ -141,7 +142,7 @@ func TestCallAtKeepsTheOrderOfMakingForEqualTimes(t *testing.T) {
 }
 
 func TestWhenOfCallAtIsTheTimeItWasGiven(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	for range 100 {
 		at := time.Now().Round(0).Add(time.Hour)
 		if when := l.CallAt(at, func() {}).When(); !when.Equal(at) {
@@ -151,13 +152,13 @@ func TestWhenOfCallAtIsTheTimeItWasGiven(t *testing.T) {
 }
 
 func TestAVeryLongTimerIsNotSoon(t *testing.T) {
-	clock := &fakeClock{now: time.Hour}
-	l := newLoop(t, clock.option())
+	clock := testkit.ClockAt(time.Hour)
+	l := testkit.NewLoop(t, clock.Option())
 	timers := []reactor.Timer{
 		l.CallLater(math.MaxInt64, func() { t.Error("fired") }),
 		l.CallAt(time.Unix(1<<40, 0), func() { t.Error("fired") }),
 	}
-	turns(t, l, 3)
+	testkit.Turns(t, l, 3)
 	for _, timer := range timers {
 		if !timer.Stop() {
 			t.Error("it was not pending")
@@ -173,8 +174,8 @@ func TestStop(t *testing.T) {
 	}
 	for name, from := range map[string]func(func()){"loop": func(f func()) { f() }, "goroutine": foreign} {
 		t.Run(name, func(t *testing.T) {
-			clock := &fakeClock{}
-			l := newLoop(t, clock.option())
+			clock := &testkit.Clock{}
+			l := testkit.NewLoop(t, clock.Option())
 			l.CallSoon(func() {
 				pending := l.CallLater(0, func() { t.Error("a stopped timer fired") })
 				from(func() {
@@ -197,7 +198,7 @@ func TestStop(t *testing.T) {
 					}
 				})
 			})
-			turns(t, l, 4)
+			testkit.Turns(t, l, 4)
 			if n := counts(l).Timers; n != 1 {
 				t.Errorf("%d timers fired", n)
 			}
@@ -206,16 +207,16 @@ func TestStop(t *testing.T) {
 }
 
 func TestATimerStopsALaterOneOfTheSameTurn(t *testing.T) {
-	clock := &fakeClock{}
-	l := newLoop(t, clock.option())
+	clock := &testkit.Clock{}
+	l := testkit.NewLoop(t, clock.Option())
 	var second reactor.Timer
 	l.CallLater(1, func() { second.Stop() })
 	second = l.CallLater(1, func() { t.Error("it fired") })
 	third := false
 	l.CallLater(1, func() { third = true })
-	turns(t, l, 1)
-	clock.advance(1)
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
+	clock.Advance(1)
+	testkit.Turns(t, l, 1)
 	if !third {
 		t.Error("the one after it did not fire")
 	}
@@ -230,13 +231,13 @@ func TestTheZeroTimer(t *testing.T) {
 
 func TestAStoppedTimerDoesNotWakeTheLoop(t *testing.T) {
 	var waited []time.Duration
-	l := newLoop(t, noWaiting(&waited))
+	l := testkit.NewLoop(t, testkit.NoWaiting(&waited))
 	l.CallSoon(func() {
 		l.CallLater(time.Hour, func() {})
 		l.CallLater(time.Minute, func() {}).Stop()
 	})
-	turns(t, l, 1)
-	must0(l.Turn(-1))
+	testkit.Turns(t, l, 1)
+	testkit.Check(l.Turn(-1))
 	if last := waited[len(waited)-1]; last < 59*time.Minute {
 		t.Errorf("waited for %v", last)
 	}
@@ -244,7 +245,7 @@ func TestAStoppedTimerDoesNotWakeTheLoop(t *testing.T) {
 
 // Started and stopped from everywhere while the loop fires them, each timer is either stopped or fires.
 func TestStopRacesWithTheLoop(t *testing.T) {
-	l := started(t)
+	l := testkit.StartLoop(t)
 	var stopped, fired atomic.Int64
 	var helpers sync.WaitGroup
 	const each = 2000
@@ -275,8 +276,8 @@ func TestTheHeapSorts(t *testing.T) {
 			continue
 		}
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			clock := &fakeClock{}
-			l := newLoop(t, clock.option())
+			clock := &testkit.Clock{}
+			l := testkit.NewLoop(t, clock.Option())
 			rnd := rand.New(rand.NewPCG(uint64(n), 3))
 			type entry struct {
 				when  time.Duration
@@ -297,12 +298,12 @@ func TestTheHeapSorts(t *testing.T) {
 					}
 				}
 			})
-			turns(t, l, 1)
+			testkit.Turns(t, l, 1)
 			left := entries[n/2:]
 			slices.SortFunc(left, func(a, b entry) int { return cmp.Or(cmp.Compare(a.when, b.when), a.seq-b.seq) })
 			for range 3 { // in a few steps, so that the heap is taken apart in between
-				clock.advance(time.Duration(n/4 + 1))
-				turns(t, l, 1)
+				clock.Advance(time.Duration(n/4 + 1))
+				testkit.Turns(t, l, 1)
 			}
 			if len(got) != len(left) {
 				t.Fatalf("%d fired, want %d", len(got), len(left))
@@ -317,10 +318,10 @@ func TestTheHeapSorts(t *testing.T) {
 }
 
 func TestCloseDropsTimers(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	timers := []reactor.Timer{l.CallLater(time.Hour, func() { t.Error("fired") })}
 	l.CallSoon(func() { timers = append(timers, l.CallLater(time.Hour, func() { t.Error("fired") })) })
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
 	l.Close()
 	for i, timer := range timers {
 		if timer.Pending() || timer.Stop() {
@@ -333,32 +334,30 @@ func TestCloseDropsTimers(t *testing.T) {
 }
 
 func TestNow(t *testing.T) {
-	clock := &fakeClock{now: time.Hour}
-	l := newLoop(t, clock.option())
-	if !l.Now().Equal(fakeEpoch.Add(time.Hour)) {
+	clock := testkit.ClockAt(time.Hour)
+	l := testkit.NewLoop(t, clock.Option())
+	if !l.Now().Equal(testkit.Epoch.Add(time.Hour)) {
 		t.Errorf("outside: %v", l.Now())
 	}
 	l.CallSoon(func() {
 		before := l.Now()
-		clock.advance(time.Second)
+		clock.Advance(time.Second)
 		if !l.Now().Equal(before) {
 			t.Errorf("it moved within a turn: %v, %v", before, l.Now())
 		}
 	})
-	turns(t, l, 1)
+	testkit.Turns(t, l, 1)
 }
 
-var _ worldtest.Time = (*fakeClock)(nil)
+var _ worldtest.Time = (*testkit.Clock)(nil)
 
 func TestTimersOfNothingPanicWhereTheyAreMade(t *testing.T) {
-	l := newLoop(t)
+	l := testkit.NewLoop(t)
 	for name, f := range map[string]func(){
 		"CallLater": func() { l.CallLater(0, nil) },
 		"CallAt":    func() { l.CallAt(time.Now(), nil) },
 		"Every":     func() { l.Every(time.Second, nil) },
 	} {
-		if v := panicOf(f); v != "reactor: CallLater, CallAt and Every need a function" {
-			t.Errorf("%s: panic %v", name, v)
-		}
+		t.Run(name, func(t *testing.T) { testkit.Panics(t, "reactor: CallLater, CallAt and Every need a function", f) })
 	}
 }

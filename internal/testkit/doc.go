@@ -8,6 +8,6 @@
 //     [InTask] and [Run] run a function there and wait for it.
 //   - What is wanted: [Panics], [ErrorIs], [Eventually].
 //
-// Failure texts say what was wanted. In a loop callback only [Panics], [PanicOf], [ErrorIs], [Must],
-// [Check] and [OK] may be called.
+// Failure texts say what was wanted. In a loop callback only [Panics], [PanicOf], [ErrorIs],
+// [Must], [Check] and [OK] may be called.
 package testkit

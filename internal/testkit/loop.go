@@ -9,9 +9,12 @@ import (
 	"github.com/corobridge/corobridge/task"
 )
 
-// NoFaults is for loops whose turns or system calls are counted: what the environment asks for is
-// left out.
-var NoFaults = reactor.WithWorld(worldtest.NoFaults)
+// NoFaults keeps what the environment asks for away from a loop whose turns or system calls are
+// counted. AsEnvironment takes that back.
+var (
+	NoFaults      = reactor.WithWorld(worldtest.NoFaults)
+	AsEnvironment = reactor.WithWorld(worldtest.WithFaults(nil))
+)
 
 // failOn makes each exception of a loop fail the test.
 func failOn(t testing.TB) reactor.Option {
@@ -20,12 +23,13 @@ func failOn(t testing.TB) reactor.Option {
 	})
 }
 
-// NewLoop calls Guard and makes a loop that nobody runs yet. It is closed at the end of the test,
-// which fails if Close does, or if there is an exception and opts have no other handler.
+// NewLoop calls Guard and makes a loop that nobody runs yet. It is closed at the end of the test.
+// The test fails if Close does, or if there is an exception and opts have no other handler. The
+// loop has NoFaults, since its turns are mostly counted, unless opts have AsEnvironment.
 func NewLoop(t testing.TB, opts ...reactor.Option) *reactor.Loop {
 	t.Helper()
 	Guard(t)
-	l, err := reactor.New(append([]reactor.Option{failOn(t)}, opts...)...)
+	l, err := reactor.New(append([]reactor.Option{failOn(t), NoFaults}, opts...)...)
 	if err != nil {
 		t.Fatalf("reactor.New: %v, want a loop", err)
 	}
@@ -33,10 +37,11 @@ func NewLoop(t testing.TB, opts ...reactor.Option) *reactor.Loop {
 	return l
 }
 
-// StartLoop is NewLoop, with the loop running on a goroutine of its own.
+// StartLoop is NewLoop, with the loop running on a goroutine of its own, and with the faults that
+// the environment asks for.
 func StartLoop(t testing.TB, opts ...reactor.Option) *reactor.Loop {
 	t.Helper()
-	l := NewLoop(t, opts...)
+	l := NewLoop(t, append([]reactor.Option{AsEnvironment}, opts...)...)
 	if err := l.Start(); err != nil {
 		t.Fatalf("Start: %v, want a loop that runs", err)
 	}
