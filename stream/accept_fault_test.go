@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world"
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
@@ -97,7 +98,7 @@ func backoffs(l *reactor.Loop) uint64 { return stream.StatsOf(l).Backoffs }
 func TestALackMakesOnePauseAtATime(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
 		t.Run(errno.Error(), func(t *testing.T) {
-			guard(t)
+			testkit.Guard(t)
 			f, clock := newFaulty(), &stopped{}
 			l := startLoop(t, f.option(), clock.option(), noFaults, quiet)
 			ln := listen(t, l, "tcp", "127.0.0.1:0")
@@ -111,24 +112,24 @@ func TestALackMakesOnePauseAtATime(t *testing.T) {
 					return err
 				})
 			}
-			until(func() bool { return stream.AcceptWaits(ln) == n })
+			testkit.Eventually(t, "all callers in Accept", func() bool { return stream.AcceptWaits(ln) == n })
 			f.lacking(errno)
 			for i := range n {
 				dial(t, ln.Addr().String())
-				until(func() bool { return stream.AcceptWaits(ln) == n && backoffs(l) >= 1 })
+				testkit.Eventually(t, "a backoff, and all callers in Accept again", func() bool { return stream.AcceptWaits(ln) == n && backoffs(l) >= 1 })
 				if i == 0 { // what comes during a pause changes nothing
-					onLoop(t, l, func() { ln.TryAccept() })
+					testkit.OnLoop(t, l, func() { ln.TryAccept() })
 				}
 			}
 			for i := range 5 {
-				until(func() bool { return backoffs(l) == uint64(i+1) && stream.AcceptWaits(ln) == n })
-				onLoop(t, l, func() {})
+				testkit.Eventually(t, "a backoff, and all callers in Accept again", func() bool { return backoffs(l) == uint64(i+1) && stream.AcceptWaits(ln) == n })
+				testkit.OnLoop(t, l, func() {})
 				if tries := f.accepted(); tries != i+1 || len(accepted) != 0 {
 					t.Errorf("%d tries for %d pauses, %d accepted", tries, i+1, len(accepted))
 				}
 				clock.move(l, 100*time.Millisecond)
 			}
-			until(func() bool { return backoffs(l) == 6 })
+			testkit.Eventually(t, "6 backoffs", func() bool { return backoffs(l) == 6 })
 			f.lacking(0)
 			clock.move(l, 100*time.Millisecond)
 			for range n {
@@ -145,7 +146,7 @@ func TestALackMakesOnePauseAtATime(t *testing.T) {
 func TestAClosedConnectionEndsThePause(t *testing.T) {
 	for _, how := range []string{"accepting task", "callback", "other loops"} {
 		t.Run(how, func(t *testing.T) {
-			guard(t)
+			testkit.Guard(t)
 			k, clock := &limited{limit: 4, open: map[int]bool{}}, &stopped{}
 			opts := []reactor.Option{reactor.WithWorld(worldtest.On(k, &k.World)), clock.option(), noFaults, quiet}
 			var l *reactor.Loop
@@ -155,7 +156,7 @@ func TestAClosedConnectionEndsThePause(t *testing.T) {
 				l = startLoop(t, opts...)
 				ln := listen(t, l, "tcp", "127.0.0.1:0")
 				address = ln.Addr().String()
-				onLoop(t, l, func() {
+				testkit.OnLoop(t, l, func() {
 					ln.OnReady(func() {
 						for c, err := ln.TryAccept(); err == nil; c, err = ln.TryAccept() {
 							task.Spawn(l.Context(), func(ctx context.Context) error { defer c.Close(); return echo(ctx, c) })
@@ -181,7 +182,7 @@ func TestAClosedConnectionEndsThePause(t *testing.T) {
 			}
 			for i := range 20 {
 				late := dial(t, address)
-				until(func() bool { return backoffs(l) >= uint64(i+1) })
+				testkit.Eventually(t, "one more backoff", func() bool { return backoffs(l) >= uint64(i+1) })
 				ask(t, served[1], "served meanwhile")
 				served[0].Close()
 				ask(t, late, "served then")
@@ -196,7 +197,7 @@ func TestAClosedConnectionEndsThePause(t *testing.T) {
 
 // Who can't be served for long sees an end, not nothing; who is served does not notice.
 func TestALackThatLastsTurnsAwayThoseWhoWait(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	var log bytes.Buffer
 	k, clock := &limited{limit: 3, open: map[int]bool{}}, &stopped{}
 	l := startLoop(t, reactor.WithWorld(worldtest.On(k, &k.World)), clock.option(), noFaults,
@@ -209,7 +210,7 @@ func TestALackThatLastsTurnsAwayThoseWhoWait(t *testing.T) {
 		late = append(late, dial(t, address))
 	}
 	for i := range 10 {
-		until(func() bool { return backoffs(l) == uint64(i+1) })
+		testkit.Eventually(t, "one more backoff", func() bool { return backoffs(l) == uint64(i+1) })
 		if n := stream.StatsOf(l).TurnedAway; n != 0 {
 			t.Errorf("%d turned away after %d pauses", n, i)
 		}
@@ -221,13 +222,13 @@ func TestALackThatLastsTurnsAwayThoseWhoWait(t *testing.T) {
 		}
 	}
 	ask(t, first, "still here")
-	until(func() bool { return backoffs(l) == 11 }) // which ends the turning away
-	again := dial(t, address)                       // as long as the lack lasts, at the next try
+	testkit.Eventually(t, "11 backoffs", func() bool { return backoffs(l) == 11 }) // which ends the turning away
+	again := dial(t, address)                                                      // as long as the lack lasts, at the next try
 	clock.move(l, 100*time.Millisecond)
 	if n, err := again.Read(make([]byte, 1)); n != 0 || err != io.EOF {
 		t.Errorf("who came then: %d, %v", n, err)
 	}
-	until(func() bool { return backoffs(l) == 12 })
+	testkit.Eventually(t, "12 backoffs", func() bool { return backoffs(l) == 12 })
 	k.allow(10)
 	last := dial(t, address)
 	clock.move(l, 100*time.Millisecond)
@@ -243,7 +244,7 @@ func TestALackThatLastsTurnsAwayThoseWhoWait(t *testing.T) {
 
 // A listener that is closed in a pause ends at once, and leaves nothing behind.
 func TestAListenerIsClosedInAPause(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	f, clock := newFaulty(), &stopped{}
 	l := startLoop(t, f.option(), clock.option(), noFaults, quiet)
 	ln := listen(t, l, "tcp", "127.0.0.1:0")
@@ -255,12 +256,12 @@ func TestAListenerIsClosedInAPause(t *testing.T) {
 		return nil
 	})
 	dial(t, ln.Addr().String())
-	until(func() bool { return backoffs(l) == 1 })
+	testkit.Eventually(t, "one backoff", func() bool { return backoffs(l) == 1 })
 	tries := f.accepted()
 	mustBe(t, "Close", ln.Close(), nil)
 	mustBe(t, "Accept", <-failed, stream.ErrClosed)
 	clock.move(l, time.Hour)
-	onLoop(t, l, func() {})
+	testkit.OnLoop(t, l, func() {})
 	if f.accepted() != tries {
 		t.Error("it has tried again")
 	}
@@ -282,7 +283,7 @@ func (p *full) Add(fd int, tag uint64, want poll.Events, mode poll.Mode) error {
 // What the poller has no room for is closed, and the server goes on.
 func TestAServerSurvivesAPollerWithoutRoom(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.ENOMEM} {
-		guard(t)
+		testkit.Guard(t)
 		clock, p := &stopped{}, &full{}
 		l := startLoop(t, clock.option(), noFaults, quiet, reactor.WithWorld(worldtest.WithPoller(func(below poll.Poller) poll.Poller {
 			p.Poller = below
@@ -308,7 +309,7 @@ func TestAServerSurvivesAPollerWithoutRoom(t *testing.T) {
 
 // What is wrong with the listener itself is Serve's error.
 func TestABrokenListenerEndsServe(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	f := newFaulty()
 	l := startLoop(t, f.option())
 	ln := listen(t, l, "tcp", "127.0.0.1:0")

@@ -9,11 +9,11 @@ import (
 	"io"
 	"net"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world"
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
@@ -44,7 +44,7 @@ func (d *diary) Read(fd int, p []byte) (int, syscall.Errno) {
 
 // What one poll finds is read in one go, before the first of the tasks that it is for goes on.
 func TestTheReadsOfOnePollComeBeforeTheTasks(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	d := &diary{}
 	l := startLoop(t, noFaults, reactor.WithWorld(worldtest.On(d, &d.World)))
 	address, stop := serving(t, l, &stream.Server{Handler: func(ctx context.Context, c *stream.Conn) error {
@@ -63,7 +63,7 @@ func TestTheReadsOfOnePollComeBeforeTheTasks(t *testing.T) {
 		peers[i] = dial(t, address)
 		ask(t, peers[i], "hello\n")
 	}
-	onLoop(t, l, func() { // it does not poll until all have asked
+	testkit.OnLoop(t, l, func() { // it does not poll until all have asked
 		d.mu.Lock()
 		d.entries = nil
 		d.mu.Unlock()
@@ -90,7 +90,6 @@ func TestTheReadsOfOnePollComeBeforeTheTasks(t *testing.T) {
 func TestAnEventThatBringsNothingWakesNobody(t *testing.T) {
 	for _, c := range carriers {
 		t.Run(c.name, func(t *testing.T) {
-			guard(t)
 			l := startLoop(t)
 			conn, p := c.open(t, l)
 			got := make(chan string, 1)
@@ -99,14 +98,14 @@ func TestAnEventThatBringsNothingWakesNobody(t *testing.T) {
 				got <- line
 				return err
 			})
-			until(func() bool { return stream.ReaderWaits(conn) })
+			testkit.Eventually(t, "a reader that waits", func() bool { return stream.ReaderWaits(conn) })
 			steps := func() (n uint64) {
-				onLoop(t, l, func() { n = statsOf(l).TaskSteps })
+				testkit.OnLoop(t, l, func() { n = statsOf(l).TaskSteps })
 				return n
 			}
 			before := steps()
 			for range 10 {
-				onLoop(t, l, func() { stream.BecomesReadable(conn) })
+				testkit.OnLoop(t, l, func() { stream.BecomesReadable(conn) })
 			}
 			if n := steps() - before; n != 0 {
 				t.Errorf("%d resumes", n)
@@ -133,7 +132,6 @@ func TestWhatWasReadAheadIsNotLost(t *testing.T) {
 			},
 		} {
 			t.Run(fmt.Sprintf("%s/%s", c.name, name), func(t *testing.T) {
-				guard(t)
 				l := startLoop(t)
 				conn, p := c.open(t, l)
 				read := make(chan []byte, 1)
@@ -146,15 +144,15 @@ func TestWhatWasReadAheadIsNotLost(t *testing.T) {
 					read <- b[:n]
 					return nil
 				})
-				until(func() bool { return stream.ReaderWaits(conn) })
-				onLoop(t, l, func() {
+				testkit.Eventually(t, "a reader that waits", func() bool { return stream.ReaderWaits(conn) })
+				testkit.OnLoop(t, l, func() {
 					p.Write([]byte("hello"))
-					until(func() bool { return stream.Waiting(conn) == 5 })
+					testkit.Eventually(t, "5 bytes in the kernel", func() bool { return stream.Waiting(conn) == 5 })
 					stream.BecomesReadable(conn) // reads, and queues the task
 					conn = take(cancel, conn)
 				})
 				got := <-read
-				inTask(t, l, func(ctx context.Context) {
+				testkit.InTask(t, l, func(ctx context.Context) {
 					for len(got) < 5 {
 						b := make([]byte, 5)
 						n, err := conn.Read(ctx, b)
@@ -177,19 +175,13 @@ func TestWhatWasReadAheadIsNotLost(t *testing.T) {
 
 // Copy in a callback is refused before anything is taken.
 func TestCopyInACallbackPanics(t *testing.T) {
-	guard(t)
 	l := startLoop(t)
 	a, p := overPipe.open(t, l)
 	p.Write([]byte("hello"))
-	onLoop(t, l, func() {
-		defer func() {
-			if s, _ := recover().(string); !strings.HasPrefix(s, "stream: Copy in a loop callback would stop the loop") {
-				t.Errorf("panic %q", s)
-			}
-		}()
-		stream.Copy(context.Background(), a, a)
+	testkit.OnLoop(t, l, func() {
+		testkit.Panics(t, "stream: Copy in a loop callback would stop the loop…", func() { stream.Copy(context.Background(), a, a) })
 	})
-	inTask(t, l, func(ctx context.Context) {
+	testkit.InTask(t, l, func(ctx context.Context) {
 		if got, err := a.Peek(ctx, 5); string(got) != "hello" || err != nil {
 			t.Errorf("%q, %v", got, err)
 		}

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/stream"
 )
 
@@ -38,10 +39,9 @@ func TestAsyncioMistake8_WaitClosedHangsOrLies(t *testing.T) {
 		}, syscall.EPIPE},
 	} {
 		t.Run(name, func(t *testing.T) {
-			guard(t)
 			l := startLoop(t)
 			conn, p := overTCP.open(t, l)
-			inTask(t, l, func(ctx context.Context) {
+			testkit.InTask(t, l, func(ctx context.Context) {
 				c.before(ctx, conn, p.(*net.TCPConn))
 				conn.Close()
 				for range 2 {
@@ -85,12 +85,11 @@ func TestAsyncioMistake11_BytesBeforeAResetCannotBeRead(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows forgets what came before a reset")
 	}
-	guard(t)
 	l := startLoop(t)
 	c, p := overTCP.open(t, l)
 	p.Write([]byte("before"))
 	reset(p.(*net.TCPConn))
-	inTask(t, l, func(ctx context.Context) {
+	testkit.InTask(t, l, func(ctx context.Context) {
 		all, err := readAll(ctx, c)
 		if string(all) != "before" {
 			t.Errorf("%q", all)
@@ -101,7 +100,6 @@ func TestAsyncioMistake11_BytesBeforeAResetCannotBeRead(t *testing.T) {
 
 // Server.close closed the listener and left the clients' connections, and their handlers, to themselves: gh-79033.
 func TestAsyncioMistake12_ServerCloseLeavesClientsOpen(t *testing.T) {
-	guard(t)
 	l := startLoop(t)
 	ended := 0
 	address, stop := serving(t, l, &stream.Server{Handler: func(ctx context.Context, c *stream.Conn) error {
@@ -115,7 +113,7 @@ func TestAsyncioMistake12_ServerCloseLeavesClientsOpen(t *testing.T) {
 		clients = append(clients, p)
 	}
 	mustBe(t, "Serve", stop(), nil)
-	onLoop(t, l, func() {
+	testkit.OnLoop(t, l, func() {
 		if s := stream.StatsOf(l); ended != len(clients) || s.Open != 0 {
 			t.Errorf("%d handlers have ended, and %d connections are open", ended, s.Open)
 		}

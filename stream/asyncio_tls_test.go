@@ -15,13 +15,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/stream"
 )
 
 // start_tls gave the transport to TLS, and left in the reader's buffer what had come with the command: python/cpython#142352. Connections have no
 // TLS of their own yet. Who puts package tls on one with what there is has every byte: what is buffered is the connection's, and read first.
 func TestAsyncioMistake10_StartTLSLosesBytesAlreadyBuffered(t *testing.T) {
-	guard(t)
 	l := startLoop(t, noFaults) // for the client's first segment to come in one piece
 	c, p := overTCP.open(t, l)
 	wait := in(t, func() {
@@ -33,7 +33,7 @@ func TestAsyncioMistake10_StartTLSLosesBytesAlreadyBuffered(t *testing.T) {
 		}
 		client.Close()
 	})
-	inTask(t, l, func(ctx context.Context) {
+	testkit.InTask(t, l, func(ctx context.Context) {
 		line, err := c.ReadLine(ctx)
 		mustBe(t, "ReadLine", err, nil)
 		if line != "STARTTLS" || c.Buffered() == 0 {

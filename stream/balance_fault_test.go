@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
@@ -33,9 +34,9 @@ func (p *closingPoller) Add(fd int, tag uint64, want poll.Events, mode poll.Mode
 }
 
 func TestALoopThatClosesWhileItGetsAConnectionEndsThatOneOnly(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	var pollers []*closingPoller
-	g := startGroup(t, 2, reactor.WithWorld(worldtest.WithPoller(func(p poll.Poller) poll.Poller {
+	g := testkit.StartGroup(t, 2, reactor.WithWorld(worldtest.WithPoller(func(p poll.Poller) poll.Poller {
 		pollers = append(pollers, &closingPoller{Poller: p})
 		return pollers[len(pollers)-1]
 	})))
@@ -44,10 +45,10 @@ func TestALoopThatClosesWhileItGetsAConnectionEndsThatOneOnly(t *testing.T) {
 	a := dial(t, address)
 	loopOf(t, a) // on the first
 	victim := g.Loops()[1]
-	onLoop(t, l, func() {
+	testkit.OnLoop(t, l, func() {
 		pollers[1].close = func() {
 			go victim.Close()
-			until(func() bool { return victim.Context().Err() != nil })
+			testkit.Eventually(t, "the end of the loop", func() bool { return victim.Context().Err() != nil })
 		}
 	})
 	mustEnd(t, dial(t, address))
@@ -66,7 +67,7 @@ func TestAHandlerThatFailsOnOneLoopEndsItsOwnConnection(t *testing.T) {
 		"Run":   func(g *reactor.LoopGroup) { go g.Run(context.Background()) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			guard(t)
+			testkit.Guard(t)
 			told := make(chan *reactor.Loop, 10)
 			g, err := reactor.NewGroup(3, reactor.WithExceptionHandler(func(l *reactor.Loop, e reactor.Exception) {
 				if !l.InLoop() || !errors.As(e.Err, new(*task.PanicError)) && !errors.Is(e.Err, task.ErrGoexit) {
@@ -124,8 +125,7 @@ func TestAHandlerThatFailsOnOneLoopEndsItsOwnConnection(t *testing.T) {
 }
 
 func TestOnErrorIsCalledOnTheConnectionsLoop(t *testing.T) {
-	guard(t)
-	g := startGroup(t, 3)
+	g := testkit.StartGroup(t, 3)
 	told := make(chan *reactor.Loop, 3)
 	address, _ := serving(t, startLoop(t), &stream.Server{
 		Group:   g,
@@ -146,9 +146,9 @@ func TestOnErrorIsCalledOnTheConnectionsLoop(t *testing.T) {
 }
 
 func TestAServerOfAGroupOutOfDescriptorsRecovers(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	f := newFaulty()
-	g := startGroup(t, 2)
+	g := testkit.StartGroup(t, 2)
 	address, stop := serving(t, startLoop(t, f.option()), &stream.Server{Group: g, Handler: echo})
 	first := onEach(t, g, address)[1]
 	f.accept(syscall.EMFILE)

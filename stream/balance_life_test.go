@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
 	"github.com/corobridge/corobridge/task"
@@ -32,8 +33,9 @@ func onEach(t testing.TB, g *reactor.LoopGroup, address string) (all []net.Conn)
 }
 
 // stopsAccepting waits until nobody listens at an address.
-func stopsAccepting(address string) {
-	until(func() bool {
+func stopsAccepting(t testing.TB, address string) {
+	t.Helper()
+	testkit.Eventually(t, "that nobody listens any more", func() bool {
 		p, err := net.Dial("tcp", address)
 		if err == nil {
 			p.Close()
@@ -47,8 +49,7 @@ type valueKey struct{}
 func TestTheEndOfAServerReachesHandlersOnEveryLoop(t *testing.T) {
 	for name, grace := range map[string]time.Duration{"at once": 0, "after Grace": time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
-			guard(t)
-			g := startGroup(t, 4)
+			g := testkit.StartGroup(t, 4)
 			l := startLoop(t)
 			ln := listen(t, l, "tcp", "127.0.0.1:0")
 			var ended atomic.Int32
@@ -85,13 +86,12 @@ func TestTheEndOfAServerReachesHandlersOnEveryLoop(t *testing.T) {
 }
 
 func TestGraceLetsHandlersOnEveryLoopFinish(t *testing.T) {
-	guard(t)
-	g := startGroup(t, 3)
+	g := testkit.StartGroup(t, 3)
 	address, stop := serving(t, g.Loops()[0], &stream.Server{Group: g, Grace: time.Hour, Handler: echo})
 	all := onEach(t, g, address)
 	done := make(chan error, 1)
 	go func() { done <- stop() }()
-	stopsAccepting(address)
+	stopsAccepting(t, address)
 	for _, p := range all {
 		ask(t, p, "after\n")
 		p.Close()
@@ -102,14 +102,13 @@ func TestGraceLetsHandlersOnEveryLoopFinish(t *testing.T) {
 // The server ends with the loop of its listener, whoever called Serve.
 func TestTheEndOfTheListenersLoopEndsGraceOnEveryLoop(t *testing.T) {
 	for name, first := range map[string]func(cancel func(), address string){
-		"in the middle of it": func(cancel func(), address string) { cancel(); stopsAccepting(address) },
+		"in the middle of it": func(cancel func(), address string) { cancel(); stopsAccepting(t, address) },
 		"before it":           func(func(), string) {},
 	} {
 		for _, who := range callers[:2] {
 			t.Run(name+"/"+who.name, func(t *testing.T) {
-				guard(t)
-				g := startGroup(t, 3)
-				l := newLoop(t)
+				g := testkit.StartGroup(t, 3)
+				l := startLoop(t)
 				ln := listen(t, l, "tcp", "127.0.0.1:0")
 				ctx, cancel := context.WithCancel(context.Background())
 				defer cancel()
@@ -131,7 +130,7 @@ func TestTheEndOfTheListenersLoopEndsGraceOnEveryLoop(t *testing.T) {
 }
 
 func TestCloseOfAGroupEndsItsServer(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	g, err := reactor.NewGroup(3)
 	if err != nil {
 		t.Fatal(err)
@@ -150,7 +149,7 @@ func TestCloseOfAGroupEndsItsServer(t *testing.T) {
 
 // A group whose run is over closes what it has left, though its loops wait for each other then.
 func TestAGroupThatIsStoppedWhileItServesCanBeClosed(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	g, err := reactor.NewGroup(3)
 	if err != nil {
 		t.Fatal(err)
@@ -171,7 +170,7 @@ func TestAGroupThatIsStoppedWhileItServesCanBeClosed(t *testing.T) {
 
 // A loop that was stopped may be run again, so its handlers are waited for, and the log says so.
 func TestAServerSaysThatItWaitsForALoopThatWasStopped(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	log := &lines{}
 	clock := &stopped{}
 	g, err := reactor.NewGroup(3)
@@ -199,9 +198,9 @@ func TestAServerSaysThatItWaitsForALoopThatWasStopped(t *testing.T) {
 	}
 	for log.count("loop=1 loops=3") < 2 {
 		before := log.count("Serve is waiting for handlers")
-		onLoop(t, l, func() {}) // and the timer is set again
+		testkit.OnLoop(t, l, func() {}) // and the timer is set again
 		clock.move(l, time.Second)
-		until(func() bool { return log.count("Serve is waiting for handlers") > before })
+		testkit.Eventually(t, "that Serve says whom it waits for", func() bool { return log.count("Serve is waiting for handlers") > before })
 	}
 	if len(done) != 0 {
 		t.Error("Serve has returned")
@@ -213,8 +212,7 @@ func TestAServerSaysThatItWaitsForALoopThatWasStopped(t *testing.T) {
 
 func TestLoopsThatAreClosedAloneArePassedOver(t *testing.T) {
 	for _, balance := range []stream.Balance{stream.RoundRobin, stream.LeastConns, stream.SourceHash} {
-		guard(t)
-		g := startGroup(t, 3)
+		g := testkit.StartGroup(t, 3)
 		l := startLoop(t)
 		ln := listen(t, l, "tcp", "127.0.0.1:0")
 		srv := task.Spawn(l.Context(), func(ctx context.Context) error {
@@ -245,8 +243,7 @@ func TestLoopsThatAreClosedAloneArePassedOver(t *testing.T) {
 }
 
 func TestListenAndServeWithAGroupNeedsNoLoopInItsContext(t *testing.T) {
-	guard(t)
-	g := startGroup(t, 2)
+	g := testkit.StartGroup(t, 2)
 	ctx, cancel := context.WithCancel(context.Background())
 	address := reservePort(t)
 	done := make(chan error, 1)
@@ -286,7 +283,7 @@ func reservePort(t testing.TB) string {
 // dialWhenServed dials again and again until somebody listens.
 func dialWhenServed(t testing.TB, address string) (p net.Conn) {
 	t.Helper()
-	until(func() (ok bool) {
+	testkit.Eventually(t, "somebody who listens", func() (ok bool) {
 		var err error
 		p, err = net.Dial("tcp", address)
 		return err == nil
@@ -297,8 +294,7 @@ func dialWhenServed(t testing.TB, address string) (p net.Conn) {
 
 // Instead of a Group, each loop can have a server of its own, with a listener of its own, and the kernel spreads the connections.
 func TestAListenerForEachLoopSharesThePort(t *testing.T) {
-	guard(t)
-	g := startGroup(t, 3)
+	g := testkit.StartGroup(t, 3)
 	address := reservePort(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -314,7 +310,7 @@ func TestAListenerForEachLoopSharesThePort(t *testing.T) {
 		})
 		done <- err
 	}()
-	until(func() bool { return listening.Load() == 3 || len(done) > 0 })
+	testkit.Eventually(t, "three listeners", func() bool { return listening.Load() == 3 || len(done) > 0 })
 	for range 60 {
 		loopOf(t, dial(t, address))
 	}
@@ -340,8 +336,7 @@ func TestAListenerForEachLoopSharesThePort(t *testing.T) {
 func TestClientsOfManyGoroutinesAreServedOnManyLoops(t *testing.T) {
 	const clients, each, rounds = 8, 20, 5
 	for _, balance := range []stream.Balance{stream.RoundRobin, stream.LeastConns, stream.SourceHash} {
-		guard(t)
-		g := startGroup(t, 4)
+		g := testkit.StartGroup(t, 4)
 		address, stop := serving(t, g.Loops()[0], &stream.Server{Group: g, Balance: balance, Handler: echo})
 		var all sync.WaitGroup
 		for i := range clients {

@@ -10,27 +10,10 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
 )
-
-// startGroup returns a group of loops that run in the background, and are closed at the end of the test.
-func startGroup(t testing.TB, n int, opts ...reactor.Option) *reactor.LoopGroup {
-	t.Helper()
-	g, err := reactor.NewGroup(n, opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := g.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := g.Close(); err != nil {
-			t.Errorf("group.Close: %v", err)
-		}
-	})
-	return g
-}
 
 // where is a handler that tells its peer, in a line each time it gets one, which loop of the group it runs on.
 func where(g *reactor.LoopGroup) stream.Handler {
@@ -83,8 +66,7 @@ func TestRoundRobinTakesTheLoopsInTurn(t *testing.T) {
 		{"accepted on another loop", func(t *testing.T, _ *reactor.LoopGroup) *reactor.Loop { return startLoop(t) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			guard(t)
-			g := startGroup(t, 4)
+			g := testkit.StartGroup(t, 4)
 			address, stop := serving(t, test.acceptor(t, g), &stream.Server{Handler: where(g), Group: g})
 			for i := range 12 {
 				if loop := loopOf(t, dial(t, address)); loop != i%4 {
@@ -100,8 +82,7 @@ func TestRoundRobinTakesTheLoopsInTurn(t *testing.T) {
 }
 
 func TestLeastConnsTakesTheEmptiestLoop(t *testing.T) {
-	guard(t)
-	g := startGroup(t, 3)
+	g := testkit.StartGroup(t, 3)
 	address, _ := serving(t, startLoop(t), &stream.Server{Handler: where(g), Group: g, Balance: stream.LeastConns})
 	held := make([][]net.Conn, 3) // by loop
 	hold := func() int {
@@ -116,7 +97,7 @@ func TestLeastConnsTakesTheEmptiestLoop(t *testing.T) {
 			p.Close()
 		}
 		held[loop] = held[loop][n:]
-		until(func() bool { return stream.StatsOf(g.Loops()[loop]).Open == want })
+		testkit.Eventually(t, "that many open connections", func() bool { return stream.StatsOf(g.Loops()[loop]).Open == want })
 	}
 	for i := range 9 { // while it makes no difference, they take turns
 		if loop := hold(); loop != i%3 {
@@ -158,8 +139,7 @@ func dialFrom(t testing.TB, source, address string) net.Conn {
 }
 
 func TestSourceHashServesASourceOnOneLoop(t *testing.T) {
-	guard(t)
-	g := startGroup(t, 4)
+	g := testkit.StartGroup(t, 4)
 	s := &stream.Server{Handler: where(g), Group: g, Balance: stream.SourceHash}
 	address, _ := serving(t, startLoop(t), s)
 	second, _ := serving(t, startLoop(t), s)
@@ -195,8 +175,7 @@ func TestSourceHashServesASourceOnOneLoop(t *testing.T) {
 }
 
 func TestSourceHashSpreadsTheClientsOfAUnixSocket(t *testing.T) {
-	guard(t)
-	g := startGroup(t, 3)
+	g := testkit.StartGroup(t, 3)
 	path := filepath.Join(t.TempDir(), "s")
 	l := startLoop(t)
 	servingOn(t, l, listen(t, l, "unix", path), &stream.Server{Handler: where(g), Group: g, Balance: stream.SourceHash})
@@ -213,17 +192,9 @@ func TestSourceHashSpreadsTheClientsOfAUnixSocket(t *testing.T) {
 }
 
 func TestAnUnknownBalancePanics(t *testing.T) {
-	guard(t)
 	l := startLoop(t)
 	ln := listen(t, l, "tcp", "127.0.0.1:0")
 	for _, b := range []stream.Balance{-1, 3} {
-		func() {
-			defer func() {
-				if recover() == nil {
-					t.Errorf("Balance %d", b)
-				}
-			}()
-			(&stream.Server{Handler: echo, Balance: b}).Serve(l.Context(), ln)
-		}()
+		testkit.Panics(t, "stream: …", func() { (&stream.Server{Handler: echo, Balance: b}).Serve(l.Context(), ln) })
 	}
 }

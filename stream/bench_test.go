@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
 	"github.com/corobridge/corobridge/task"
@@ -133,7 +134,7 @@ func TestAnIdleConnectionIsSmall(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
-	guard(t)
+	testkit.Guard(t)
 	if per := idleHeap(t, 2000); per > 300 {
 		t.Errorf("%.0f bytes of heap for each connection", per)
 	}
@@ -141,14 +142,14 @@ func TestAnIdleConnectionIsSmall(t *testing.T) {
 
 // idleHeap returns the heap for each of n connections: with the registration, the handle and the callback.
 func idleHeap(t testing.TB, n int) float64 {
-	l := newLoop(t, noFaults)
+	l := startLoop(t, noFaults)
 	defer l.Close()
 	ln := listen(t, l, "tcp", "127.0.0.1:0")
 	k, at := system(), ln.Addr().(*net.TCPAddr).AddrPort()
 	clients := make([]int, 0, n) // bare descriptors, which have no heap of their own
 	conns := make([]*stream.Conn, 0, n)
 	before := heap()
-	inTask(t, l, func(ctx context.Context) {
+	testkit.InTask(t, l, func(ctx context.Context) {
 		for range n {
 			fd, _ := k.Socket("tcp4", false)
 			k.Connect(fd, addr(at))
@@ -162,7 +163,7 @@ func idleHeap(t testing.TB, n int) float64 {
 			conns = append(conns, c)
 		}
 	})
-	onLoop(t, l, func() {}) // the first events have been told
+	testkit.OnLoop(t, l, func() {}) // the first events have been told
 	per := float64(heap()-before) / float64(n)
 	for _, c := range conns {
 		if stream.HoldsMemory(c) {

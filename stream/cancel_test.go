@@ -7,6 +7,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/stream"
 )
 
@@ -46,7 +47,7 @@ func TestCancellationNearTheData(t *testing.T) {
 			w.run(func(ctx context.Context) {
 				cctx, cancel := context.WithCancel(ctx)
 				wait := in(t, func() {
-					until(func() bool { return stream.ReaderWaits(c) })
+					testkit.Eventually(t, "a reader that waits", func() bool { return stream.ReaderWaits(c) })
 					switch i % 3 {
 					case 0:
 						cancel()

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world"
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
@@ -138,7 +139,7 @@ func waiting(t *testing.T, w way, f func(name string, c *stream.Conn, p peer), w
 			})
 		})
 		queued := in(t, func() {
-			until(func() bool { return stream.ReaderWaits(c) || stream.WriterWaits(c) || stream.FlushWaits(c) })
+			testkit.Eventually(t, "a caller that waits", func() bool { return stream.ReaderWaits(c) || stream.WriterWaits(c) || stream.FlushWaits(c) })
 			w.run(func(ctx context.Context) { mustBe(t, name+" after another", call(ctx, c), want[""]) })
 		})
 		ended := in(t, func() {
@@ -149,7 +150,7 @@ func waiting(t *testing.T, w way, f func(name string, c *stream.Conn, p peer), w
 				}
 			})
 		})
-		until(func() bool {
+		testkit.Eventually(t, "a call in the queue, and one that waits for the end", func() bool {
 			i, o := stream.Queued(c)
 			return i+o == 1 && stream.EndWaits(c)
 		})
@@ -214,9 +215,9 @@ func TestLoopCloseWhileOthersWait(t *testing.T) {
 			if k.name == overUnix.name {
 				needUnix(t)
 			}
-			guard(t)
+			testkit.Guard(t)
 			for name, call := range calls {
-				l := newLoop(t)
+				l := startLoop(t)
 				c, p := k.open(t, l)
 				fill(c)
 				want := net.ErrClosed
@@ -224,7 +225,7 @@ func TestLoopCloseWhileOthersWait(t *testing.T) {
 					want = reactor.ErrClosed // how the connection ended
 				}
 				wait := in(t, func() { mustBe(t, name, call(context.Background(), c), want) })
-				until(func() bool { return stream.ReaderWaits(c) || stream.WriterWaits(c) || stream.FlushWaits(c) })
+				testkit.Eventually(t, "a caller that waits", func() bool { return stream.ReaderWaits(c) || stream.WriterWaits(c) || stream.FlushWaits(c) })
 				mustBe(t, "loop.Close", l.Close(), nil)
 				wait()
 				inert(t, context.Background(), c, stream.ErrClosed)
@@ -264,15 +265,15 @@ func TestAnAbortDropsWhatIsUnsent(t *testing.T) {
 func TestCloseDoesNotWaitForEverForAPeer(t *testing.T) {
 	for _, k := range carriers {
 		t.Run(k.name, func(t *testing.T) {
-			guard(t)
+			testkit.Guard(t)
 			now := &skewed{Clock: world.System()}
 			l := startLoop(t, reactor.WithWorld(worldtest.WithTime(now)))
 			c, _ := k.open(t, l)
 			fill(c)
 			c.Close()
 			now.skew.Store(int64(9 * time.Second))
-			onLoop(t, l, func() {})
-			onLoop(t, l, func() {})
+			testkit.OnLoop(t, l, func() {})
+			testkit.OnLoop(t, l, func() {})
 			if n := stream.StatsOf(l).Open; n == 0 {
 				t.Error("closed too early")
 			}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"testing"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/stream"
 	"github.com/corobridge/corobridge/task"
 )
@@ -21,7 +22,10 @@ func TestCopyKeepsWhatIsNotWritten(t *testing.T) {
 		var n int64
 		w.run(func(ctx context.Context) {
 			cctx, cancel := context.WithCancel(ctx)
-			wait := in(t, func() { until(func() bool { return stream.WriterWaits(dst) }); cancel() })
+			wait := in(t, func() {
+				testkit.Eventually(t, "a writer that waits", func() bool { return stream.WriterWaits(dst) })
+				cancel()
+			})
 			var err error
 			n, err = stream.Copy(cctx, dst, src)
 			mustBe(t, "Copy", err, context.Canceled)
@@ -50,9 +54,8 @@ func TestCopyKeepsWhatIsNotWritten(t *testing.T) {
 
 // What Copy is writing is not given to another connection when the source is closed meanwhile.
 func TestCopyFromAConnectionThatIsClosed(t *testing.T) {
-	guard(t)
 	l := startLoop(t)
-	inTask(t, l, func(ctx context.Context) {
+	testkit.InTask(t, l, func(ctx context.Context) {
 		src, from := stream.Pipe(ctx)
 		dst, to := stream.Pipe(ctx)
 		sent := fill(dst)

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
 	"github.com/corobridge/corobridge/task"
@@ -19,7 +20,7 @@ import (
 
 // A connection is registered once in its life, and its end needs no call.
 func TestOneRegistrationForAConnectionsLife(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	n, options := count(reactor.Epoll)
 	l := startLoop(t, options...)
 	address, stop := serving(t, l, &stream.Server{Handler: echo})
@@ -106,14 +107,14 @@ func TestSystemCallsPerRequest(t *testing.T) {
 	for _, kind := range poll.Kinds() {
 		for name, handler := range handlers {
 			t.Run(fmt.Sprintf("%v/%s", kind, name), func(t *testing.T) {
-				guard(t)
+				testkit.Guard(t)
 				n, options := count(kind)
 				l := startLoop(t, options...)
 				address, stop := serving(t, l, &stream.Server{Handler: handler})
 				p := dial(t, address)
 				ask(t, p, "hello\n")
 				for _, requests := range []int{1, 16} {
-					onLoop(t, l, func() {}) // it is done with the one before
+					testkit.OnLoop(t, l, func() {}) // it is done with the one before
 					reads, writes := n.Reads.Load(), n.Writes.Load()
 					const rounds = 50
 					for range rounds {
@@ -143,7 +144,7 @@ func TestAnEchoAllocatesNothing(t *testing.T) {
 		}
 		for _, k := range carriers {
 			t.Run(name+"/"+k.name, func(t *testing.T) {
-				guard(t)
+				testkit.Guard(t)
 				err := runTask(func(ctx context.Context) error {
 					loop, _ := reactor.FromContext(ctx)
 					var c, client *stream.Conn
@@ -204,7 +205,6 @@ func connected(t testing.TB, l *reactor.Loop, network, address string) (server, 
 func TestLentMemoryComesBack(t *testing.T) {
 	for _, k := range carriers {
 		t.Run(k.name, func(t *testing.T) {
-			guard(t)
 			l := startLoop(t)
 			kept := 0
 			for i := range 20 {
@@ -212,7 +212,7 @@ func TestLentMemoryComesBack(t *testing.T) {
 				data := pattern(1 << 20)
 				sent := in(t, func() { p.Write(data); p.CloseWrite() })
 				received := in(t, func() { io.Copy(io.Discard, p) })
-				inTask(t, l, func(ctx context.Context) {
+				testkit.InTask(t, l, func(ctx context.Context) {
 					c.ReadUntil(ctx, []byte("not there"))
 					stream.Copy(ctx, c, c)
 					c.CloseWrite(ctx)
@@ -224,7 +224,7 @@ func TestLentMemoryComesBack(t *testing.T) {
 				sent()
 				p.Close()
 				received()
-				onLoop(t, l, func() {
+				testkit.OnLoop(t, l, func() {
 					free := stream.FreeBytes(l)
 					if i == 3 {
 						kept = free
@@ -239,7 +239,6 @@ func TestLentMemoryComesBack(t *testing.T) {
 
 // A reader that waits with a part of a line keeps little more than that part.
 func TestAPartialLineHoldsLittle(t *testing.T) {
-	guard(t)
 	l := startLoop(t)
 	const conns = 200
 	var all []*stream.Conn
@@ -258,7 +257,7 @@ func TestAPartialLineHoldsLittle(t *testing.T) {
 			return nil
 		})
 		waits = append(waits, func() { tk.Await(context.Background()) })
-		until(func() bool { return stream.ReaderWaits(a) })
+		testkit.Eventually(t, "a reader that waits", func() bool { return stream.ReaderWaits(a) })
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)
@@ -276,9 +275,8 @@ func TestASlowLongLineIsNotCopiedForEachByte(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
-	guard(t)
 	l := startLoop(t)
-	inTask(t, l, func(ctx context.Context) {
+	testkit.InTask(t, l, func(ctx context.Context) {
 		a, b := stream.Pipe(ctx)
 		b.Write(ctx, make([]byte, 60_000))
 		reader := task.Spawn(ctx, func(ctx context.Context) error {

@@ -7,32 +7,12 @@ import (
 	"net"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
 )
-
-// reports collects a loop's exceptions.
-type reports struct {
-	mu  sync.Mutex
-	all []reactor.Exception
-}
-
-func (r *reports) option() reactor.Option {
-	return reactor.WithExceptionHandler(func(_ *reactor.Loop, e reactor.Exception) {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.all = append(r.all, e)
-	})
-}
-
-func (r *reports) take() []reactor.Exception {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.all
-}
 
 //go:noinline
 func makeAndForget(t *testing.T, l *reactor.Loop, network string, use func(*stream.Conn)) {
@@ -69,20 +49,20 @@ func TestAConnectionCollectedWithoutCloseIsReportedInDebugMode(t *testing.T) {
 		"handed over and then closed":    {"tcp", func(c *stream.Conn) { d, _ := c.Detach(); d.Close() }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			guard(t)
-			var r reports
-			l := startLoop(t, reactor.WithDebug(0), r.option())
+			testkit.Guard(t)
+			var r testkit.Exceptions
+			l := startLoop(t, reactor.WithDebug(0), r.Option())
 			makeAndForget(t, l, c.network, c.use)
 			want := []string{"the connection to pipe"} // of the next one
 			if c.reported != "" {
-				until(func() bool { runtime.GC(); return len(r.take()) > 0 })
+				testkit.Eventually(t, "a report of what is collected", func() bool { runtime.GC(); return len(r.All()) > 0 })
 				want = append([]string{c.reported}, want...)
 			}
 			makeAndForget(t, l, "pipe", func(*stream.Conn) {})
-			until(func() bool { runtime.GC(); return len(r.take()) >= len(want) })
+			testkit.Eventually(t, "all reports of what is collected", func() bool { runtime.GC(); return len(r.All()) >= len(want) })
 			runtime.GC()
-			onLoop(t, l, func() {})
-			all := r.take()
+			testkit.OnLoop(t, l, func() {})
+			all := r.All()
 			if len(all) != len(want) {
 				t.Fatalf("%d reports: %v", len(all), all)
 			}
@@ -97,15 +77,15 @@ func TestAConnectionCollectedWithoutCloseIsReportedInDebugMode(t *testing.T) {
 }
 
 func TestWithoutDebugModeNothingIsReported(t *testing.T) {
-	guard(t)
-	var r reports
-	l := startLoop(t, r.option())
+	testkit.Guard(t)
+	var r testkit.Exceptions
+	l := startLoop(t, r.Option())
 	makeAndForget(t, l, "pipe", func(*stream.Conn) {})
-	other := startLoop(t, reactor.WithDebug(0), r.option())
+	other := startLoop(t, reactor.WithDebug(0), r.Option())
 	makeAndForget(t, other, "pipe", func(*stream.Conn) {})
-	until(func() bool { runtime.GC(); return len(r.take()) > 0 })
-	onLoop(t, l, func() {})
-	if all := r.take(); len(all) != 1 {
+	testkit.Eventually(t, "a report of what is collected", func() bool { runtime.GC(); return len(r.All()) > 0 })
+	testkit.OnLoop(t, l, func() {})
+	if all := r.All(); len(all) != 1 {
 		t.Errorf("reports: %v", all)
 	}
 }
@@ -144,11 +124,10 @@ func TestStatsCountTheBuffersLent(t *testing.T) {
 			}, true},
 		} {
 			for where, do := range map[string]func(t *testing.T, l *reactor.Loop, fn func(ctx context.Context)){
-				"in a task":      func(t *testing.T, l *reactor.Loop, fn func(ctx context.Context)) { inTask(t, l, fn) },
+				"in a task":      func(t *testing.T, l *reactor.Loop, fn func(ctx context.Context)) { testkit.InTask(t, l, fn) },
 				"in a goroutine": func(t *testing.T, l *reactor.Loop, fn func(ctx context.Context)) { fn(context.Background()) },
 			} {
 				t.Run(carrier.name+", "+name+", "+where, func(t *testing.T) {
-					guard(t)
 					l := startLoop(t, noFaults) // which would leave room in the kernel
 					a, b := carrier.open(t, l)
 					do(t, l, func(ctx context.Context) { c.use(ctx, a, b) })
@@ -157,7 +136,7 @@ func TestStatsCountTheBuffersLent(t *testing.T) {
 					}
 					a.Abort()
 					b.Close()
-					onLoop(t, l, func() {})
+					testkit.OnLoop(t, l, func() {})
 					if n := statsOf(l).BuffersLent; n != 0 {
 						t.Errorf("%d are lent when all is closed", n)
 					}

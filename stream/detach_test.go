@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/stream"
 )
 
@@ -40,7 +41,7 @@ func TestDetachMovesEverything(t *testing.T) {
 			}
 			defer d.Close()
 			if !w.loop.InLoop() {
-				onLoop(t, w.loop, func() {}) // a call may have been under way
+				testkit.OnLoop(t, w.loop, func() {}) // a call may have been under way
 			}
 			late.Store(true)
 			c.Close()
@@ -81,9 +82,8 @@ func TestDetachMovesEverything(t *testing.T) {
 
 // What Peek has lent is not given to another connection when the new handle reads on.
 func TestWhatADetachedHandleHasLentStays(t *testing.T) {
-	guard(t)
 	l := startLoop(t)
-	inTask(t, l, func(ctx context.Context) {
+	testkit.InTask(t, l, func(ctx context.Context) {
 		c, p := stream.Pipe(ctx)
 		p.WriteString(ctx, "lent")
 		lent, err := c.PeekSome(ctx)

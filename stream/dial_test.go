@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/stream"
 	"github.com/corobridge/corobridge/task"
 )
@@ -143,20 +144,19 @@ func TestADialThatIsNotAnswered(t *testing.T) {
 			mustBe(t, "Dial", err, context.DeadlineExceeded)
 			cctx, stop := context.WithCancel(w.loop.Context())
 			wait := in(t, func() {
-				until(func() bool { return stream.StatsOf(w.loop).Open == 1 })
+				testkit.Eventually(t, "one open connection", func() bool { return stream.StatsOf(w.loop).Open == 1 })
 				stop()
 			})
 			_, err = stream.Dial(cctx, "tcp", address)
 			mustBe(t, "Dial", err, context.Canceled)
 			wait()
 		})
-		until(func() bool { return stream.StatsOf(w.loop).Open == 0 })
+		testkit.Eventually(t, "no open connection", func() bool { return stream.StatsOf(w.loop).Open == 0 })
 	})
 }
 
 // A goroutine that gives up while its connection is being made leaves no connection.
 func TestACancelledDialLeavesNothing(t *testing.T) {
-	guard(t)
 	l := startLoop(t)
 	ln := listen(t, l, "tcp", "127.0.0.1:0")
 	srv := task.Spawn(l.Context(), func(ctx context.Context) error {
@@ -178,14 +178,13 @@ func TestACancelledDialLeavesNothing(t *testing.T) {
 	}
 	srv.Cancel(nil)
 	srv.Await(context.Background())
-	until(func() bool { return stream.StatsOf(l).Open == 0 })
+	testkit.Eventually(t, "no open connection", func() bool { return stream.StatsOf(l).Open == 0 })
 }
 
 // A refused dial of a goroutine is that goroutine's affair, not that of the group whose context it has.
 func TestARefusedDialDoesNotFailTheGroup(t *testing.T) {
-	guard(t)
 	l := startLoop(t)
-	inTask(t, l, func(ctx context.Context) {
+	testkit.InTask(t, l, func(ctx context.Context) {
 		g, gctx := task.NewGroup(ctx)
 		wait := in(t, func() {
 			if _, err := stream.Dial(gctx, "unix", "/nowhere/at/all"); err == nil {

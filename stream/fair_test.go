@@ -7,6 +7,7 @@ import (
 	"io"
 	"testing"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/task"
 )
 
@@ -14,11 +15,10 @@ import (
 func TestABusyWriterIsFair(t *testing.T) {
 	for _, k := range []carrier{overTCP, overUnix} {
 		t.Run(k.name, func(t *testing.T) {
-			guard(t)
 			l := startLoop(t)
 			c, p := k.open(t, l)
 			drained := in(t, func() { io.Copy(io.Discard, p) })
-			inTask(t, l, func(ctx context.Context) {
+			testkit.InTask(t, l, func(ctx context.Context) {
 				var steps int
 				stop := false
 				other := task.Spawn(ctx, func(ctx context.Context) error {
@@ -49,7 +49,6 @@ func TestABusyWriterIsFair(t *testing.T) {
 func TestABusyReaderIsFair(t *testing.T) {
 	for _, k := range []carrier{overTCP, overUnix} {
 		t.Run(k.name, func(t *testing.T) {
-			guard(t)
 			l := startLoop(t)
 			c, p := k.open(t, l)
 			const size = 64 << 20
@@ -59,7 +58,7 @@ func TestABusyReaderIsFair(t *testing.T) {
 					p.Write(b)
 				}
 			})
-			inTask(t, l, func(ctx context.Context) {
+			testkit.InTask(t, l, func(ctx context.Context) {
 				var steps int
 				stop := false
 				other := task.Spawn(ctx, func(ctx context.Context) error {

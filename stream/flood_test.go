@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world"
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
@@ -77,7 +78,7 @@ func TestUnderAFloodOnOneConnectionAReadyOneIsServed(t *testing.T) {
 		"Write":      func(ctx context.Context, c *stream.Conn) error { _, err := c.Write(ctx, buf); return err },
 	} {
 		t.Run(name, func(t *testing.T) {
-			guard(t)
+			testkit.Guard(t)
 			hose := &firehose{}
 			l := startLoop(t, hose.option())
 			flooded, source := overUnix.open(t, l)
@@ -93,7 +94,7 @@ func TestUnderAFloodOnOneConnectionAReadyOneIsServed(t *testing.T) {
 				close(served)
 				return err
 			})
-			until(func() bool { return stream.ReaderWaits(quiet) })
+			testkit.Eventually(t, "a reader that waits", func() bool { return stream.ReaderWaits(quiet) })
 
 			hose.fd.Store(int64(stream.FD(flooded)))
 			flood := task.Spawn(l.Context(), func(ctx context.Context) error {

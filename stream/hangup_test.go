@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
 	"github.com/corobridge/corobridge/task"
@@ -74,7 +75,6 @@ func TestBytesThatCameBeforeAResetCanBeRead(t *testing.T) {
 	for _, poller := range poll.Kinds() {
 		for _, who := range callers {
 			t.Run(poller.String()+"/"+who.name, func(t *testing.T) {
-				guard(t)
 				l := startLoop(t, reactor.WithPoller(poller))
 				c, p := overTCP.open(t, l)
 				p.Write([]byte("a line\nand a half"))
@@ -135,7 +135,7 @@ func TestAPeerThatGoesAwayEndsAWaitingWrite(t *testing.T) {
 	eachWay(t, func(t *testing.T, w way) {
 		c, p := w.open(t, w.loop)
 		wait := in(t, func() {
-			until(func() bool { return stream.WriterWaits(c) })
+			testkit.Eventually(t, "a writer that waits", func() bool { return stream.WriterWaits(c) })
 			p.Close()
 		})
 		w.run(func(ctx context.Context) {

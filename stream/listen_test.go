@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
@@ -26,7 +27,6 @@ func eachCaller(t *testing.T, f func(t *testing.T, w way)) {
 	for _, poller := range poll.Kinds() {
 		for _, who := range callers {
 			t.Run(poller.String()+"/"+who.name, func(t *testing.T) {
-				guard(t)
 				l := startLoop(t, reactor.WithPoller(poller))
 				f(t, way{loop: l, run: func(fn func(ctx context.Context)) { who.run(t, l, fn) }})
 			})
@@ -92,7 +92,6 @@ func TestAccept(t *testing.T) {
 }
 
 func TestListenAtEveryAddressTakesBothFamilies(t *testing.T) {
-	guard(t)
 	l := startLoop(t)
 	ln := listen(t, l, "tcp", ":0")
 	_, port, _ := net.SplitHostPort(ln.Addr().String())
@@ -125,7 +124,10 @@ func TestAcceptIsCancelled(t *testing.T) {
 		ln := listen(t, w.loop, "tcp", "127.0.0.1:0")
 		w.run(func(ctx context.Context) {
 			cctx, cancel := context.WithCancel(ctx)
-			wait := in(t, func() { until(func() bool { return stream.AcceptWaits(ln) == 1 }); cancel() })
+			wait := in(t, func() {
+				testkit.Eventually(t, "a caller in Accept", func() bool { return stream.AcceptWaits(ln) == 1 })
+				cancel()
+			})
 			_, err := ln.Accept(cctx)
 			mustBe(t, "Accept", err, context.Canceled)
 			wait()
@@ -160,7 +162,7 @@ func TestListenerCloseWhileOthersWait(t *testing.T) {
 			})
 		}
 		a, b := in(t, accept), in(t, accept)
-		until(func() bool { return stream.AcceptWaits(ln) == 2 })
+		testkit.Eventually(t, "two callers in Accept", func() bool { return stream.AcceptWaits(ln) == 2 })
 		ln.Close()
 		a()
 		b()
@@ -169,7 +171,7 @@ func TestListenerCloseWhileOthersWait(t *testing.T) {
 
 func TestLoopCloseClosesListeners(t *testing.T) {
 	needUnix(t)
-	guard(t)
+	testkit.Guard(t)
 	l, err := reactor.New()
 	if err != nil {
 		t.Fatal(err)
@@ -181,7 +183,7 @@ func TestLoopCloseClosesListeners(t *testing.T) {
 		_, err := ln.Accept(context.Background())
 		mustBe(t, "Accept", err, stream.ErrClosed)
 	})
-	until(func() bool { return stream.AcceptWaits(ln) == 1 })
+	testkit.Eventually(t, "a caller in Accept", func() bool { return stream.AcceptWaits(ln) == 1 })
 	mustBe(t, "loop.Close", l.Close(), nil)
 	wait()
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
@@ -191,7 +193,6 @@ func TestLoopCloseClosesListeners(t *testing.T) {
 
 func TestListenErrors(t *testing.T) {
 	needUnix(t)
-	guard(t)
 	l := startLoop(t)
 	ln := listen(t, l, "tcp", "127.0.0.1:0")
 	path := filepath.Join(t.TempDir(), "s")
@@ -225,11 +226,10 @@ func TestListenErrors(t *testing.T) {
 }
 
 func TestTryAcceptInACallback(t *testing.T) {
-	guard(t)
 	l := startLoop(t)
 	ln := listen(t, l, "tcp", "127.0.0.1:0")
 	accepted := make(chan *stream.Conn, 10)
-	onLoop(t, l, func() {
+	testkit.OnLoop(t, l, func() {
 		if _, err := ln.TryAccept(); !errors.Is(err, stream.ErrWouldBlock) {
 			t.Errorf("TryAccept of nobody: %v", err)
 		}
@@ -259,16 +259,16 @@ func TestTryAcceptInACallback(t *testing.T) {
 	if _, ok := <-accepted; ok {
 		t.Error("a connection after Close")
 	}
-	onLoop(t, l, func() {})
+	testkit.OnLoop(t, l, func() {})
 }
 
 // The error of a connection that has gone again is nobody's: the next is tried, however many there are.
 func TestAcceptPassesOverConnectionsThatHaveGone(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	f := newFaulty()
 	l := startLoop(t, f.option(), noFaults)
 	ln := listen(t, l, "tcp", "127.0.0.1:0")
-	inTask(t, l, func(ctx context.Context) {
+	testkit.InTask(t, l, func(ctx context.Context) {
 		for _, n := range []int{1, 100} {
 			for range n {
 				for _, errno := range []syscall.Errno{syscall.ECONNABORTED, syscall.EPROTO, syscall.ENETDOWN, syscall.EPERM} {
@@ -307,7 +307,6 @@ func (deaf) Listen(int, int) syscall.Errno { return syscall.EADDRINUSE }
 
 func TestAListenThatFailsLeavesNoFile(t *testing.T) {
 	needUnix(t)
-	guard(t)
 	l := startLoop(t, reactor.WithWorld(func(w world.World) world.World { return deaf{w} }))
 	path := filepath.Join(t.TempDir(), "s")
 	_, err := stream.Listen(l.Context(), "unix", path)

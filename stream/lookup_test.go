@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world"
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
@@ -43,7 +44,6 @@ func localhost(t *testing.T, l *reactor.Loop) string {
 
 // What waits in the pool of Offload holds up no Dial.
 func TestADialByNameDoesNotWaitForBlockingCalls(t *testing.T) {
-	guard(t)
 	l := startLoop(t, reactor.WithWorkers(2))
 	address := localhost(t, l)
 	goOn := make(chan struct{})
@@ -53,8 +53,8 @@ func TestADialByNameDoesNotWaitForBlockingCalls(t *testing.T) {
 			return task.Blocking(ctx, func(context.Context) (int, error) { <-goOn; return 0, nil })
 		}))
 	}
-	until(func() bool { s := statsOf(l); return s.Offloaded == 2 && s.OffloadQueue == 2 })
-	inTask(t, l, func(ctx context.Context) {
+	testkit.Eventually(t, "two functions that run, and two in the queue", func() bool { s := statsOf(l); return s.Offloaded == 2 && s.OffloadQueue == 2 })
+	testkit.InTask(t, l, func(ctx context.Context) {
 		c, err := stream.Dial(ctx, "tcp4", address)
 		mustBe(t, "Dial", err, nil)
 		mustBe(t, "Close", c.Close(), nil)
@@ -66,7 +66,7 @@ func TestADialByNameDoesNotWaitForBlockingCalls(t *testing.T) {
 }
 
 func TestASilentNameServerHoldsUpNoOtherName(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	s := &silence{}
 	l := startLoop(t, reactor.WithWorld(worldtest.On(s, &s.World)))
 	address := localhost(t, l)
@@ -78,8 +78,8 @@ func TestASilentNameServerHoldsUpNoOtherName(t *testing.T) {
 			return stream.Dial(ctx, "tcp", "silent.test:1")
 		}))
 	}
-	until(func() bool { return s.begun.Load() == dials })
-	inTask(t, l, func(ctx context.Context) {
+	testkit.Eventually(t, "the begin of all lookups", func() bool { return s.begun.Load() == dials })
+	testkit.InTask(t, l, func(ctx context.Context) {
 		c, err := stream.Dial(ctx, "tcp4", address)
 		mustBe(t, "Dial", err, nil)
 		mustBe(t, "Close", c.Close(), nil)
@@ -89,17 +89,17 @@ func TestASilentNameServerHoldsUpNoOtherName(t *testing.T) {
 		_, err := d.Await(context.Background())
 		mustBe(t, "a dial that was cancelled", err, errGivenUp)
 	}
-	until(func() bool { return s.ended.Load() == dials }) // the lookups leave nothing behind
+	testkit.Eventually(t, "the end of all lookups", func() bool { return s.ended.Load() == dials }) // the lookups leave nothing behind
 }
 
 func TestCloseOfTheLoopEndsItsLookups(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	s := &silence{}
-	l := newLoop(t, reactor.WithWorld(worldtest.On(s, &s.World)))
+	l := startLoop(t, reactor.WithWorld(worldtest.On(s, &s.World)))
 	d := task.Go(l.Context(), func(ctx context.Context) (*stream.Conn, error) {
 		return stream.Dial(ctx, "tcp", "silent.test:1")
 	})
-	until(func() bool { return s.begun.Load() == 1 })
+	testkit.Eventually(t, "the begin of the lookup", func() bool { return s.begun.Load() == 1 })
 	mustBe(t, "Close", l.Close(), nil)
 	if n := s.ended.Load(); n != 1 {
 		t.Errorf("%d lookups had ended when Close returned, want 1", n)

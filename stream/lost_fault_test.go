@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world"
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
@@ -33,14 +34,14 @@ func (k *poor) Write(fd int, p []byte) (int, syscall.Errno) {
 func TestBytesLostForWantOfMemoryEndTheWaitForAnAnswer(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.ENOBUFS, syscall.ENOMEM} {
 		t.Run(errno.Error(), func(t *testing.T) {
-			guard(t)
+			testkit.Guard(t)
 			k := &poor{}
 			l := startLoop(t, reactor.WithWorld(worldtest.On(k, &k.World)), noFaults)
 			c, p := overTCP.open(t, l)
 			io.WriteString(p, "before")
-			until(func() bool { return stream.Waiting(c) == 6 })
+			testkit.Eventually(t, "6 bytes in the kernel", func() bool { return stream.Waiting(c) == 6 })
 			k.errno.Store(uint32(errno))
-			inTask(t, l, func(ctx context.Context) {
+			testkit.InTask(t, l, func(ctx context.Context) {
 				_, err := c.WriteString(ctx, "question")
 				mustBe(t, "Write", err, nil)
 				got := make([]byte, 6)
@@ -59,7 +60,7 @@ func TestBytesLostForWantOfMemoryEndTheWaitForAnAnswer(t *testing.T) {
 }
 
 func TestBytesLostForWantOfMemoryEndAServersEcho(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	k := &poor{}
 	l := startLoop(t, reactor.WithWorld(worldtest.On(k, &k.World)), noFaults)
 	failed := make(chan error, 1)
@@ -74,13 +75,13 @@ func TestBytesLostForWantOfMemoryEndAServersEcho(t *testing.T) {
 
 // A callback that has nothing to write is told too.
 func TestBytesLostForWantOfMemoryAreToldToACallback(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	k := &poor{}
 	l := startLoop(t, reactor.WithWorld(worldtest.On(k, &k.World)), noFaults)
 	c, _ := overTCP.open(t, l)
 	k.errno.Store(uint32(syscall.ENOBUFS))
 	failed := make(chan error, 1)
-	onLoop(t, l, func() {
+	testkit.OnLoop(t, l, func() {
 		c.OnReady(func() {
 			if _, err := c.TryRead(make([]byte, 1)); err != stream.ErrWouldBlock {
 				c.OnReady(nil)

@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/corobridge/corobridge/internal/poll"
 	"github.com/corobridge/corobridge/internal/testkit"
@@ -23,63 +22,10 @@ import (
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-// guard is called before anything is opened.
-func guard(t testing.TB) { t.Helper(); testkit.Guard(t) }
-
-func descriptors(testing.TB) int { return len(testkit.Descriptors()) }
-
-// until waits for a condition that another goroutine brings about. It asks again and again, and in between leaves the processor
-// to others.
-func until(cond func() bool) {
-	for n := 0; !cond(); n++ {
-		if runtime.Gosched(); n > 20 {
-			time.Sleep(20 * time.Microsecond)
-		}
-	}
-}
-
-// newLoop returns a loop that runs in the background, with a faulty kernel if opts give it no other.
-func newLoop(t testing.TB, opts ...reactor.Option) *reactor.Loop {
-	t.Helper()
-	l, err := reactor.New(append([]reactor.Option{newFaulty().option()}, opts...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Start(); err != nil {
-		t.Fatal(err)
-	}
-	return l
-}
-
-// startLoop is newLoop for one that is closed at the end of the test.
+// startLoop is testkit.StartLoop, with a faulty kernel if opts give the loop no other.
 func startLoop(t testing.TB, opts ...reactor.Option) *reactor.Loop {
 	t.Helper()
-	l := newLoop(t, opts...)
-	t.Cleanup(func() {
-		if err := l.Close(); err != nil {
-			t.Errorf("loop.Close: %v", err)
-		}
-	})
-	return l
-}
-
-// inTask runs fn as a task of the loop and waits for its end.
-func inTask(t testing.TB, l *reactor.Loop, fn func(ctx context.Context)) {
-	t.Helper()
-	_, err := task.Go(l.Context(), func(ctx context.Context) (int, error) { fn(ctx); return 0, nil }).Await(context.Background())
-	if err != nil {
-		t.Error(err)
-	}
-}
-
-// onLoop runs fn in a callback of the loop and waits for its end.
-func onLoop(t testing.TB, l *reactor.Loop, fn func()) {
-	t.Helper()
-	done := make(chan struct{})
-	if err := l.CallSoon(func() { defer close(done); fn() }); err != nil {
-		t.Fatal(err)
-	}
-	<-done
+	return testkit.StartLoop(t, append([]reactor.Option{newFaulty().option()}, opts...)...)
 }
 
 // peer is the other end of a connection under test: used from goroutines, and blocking.
@@ -157,7 +103,7 @@ type caller struct {
 }
 
 var callers = []caller{
-	{"task", inTask},
+	{"task", testkit.InTask},
 	{"goroutine", func(t testing.TB, l *reactor.Loop, fn func(ctx context.Context)) { fn(context.Background()) }},
 	{"other loop's task", func(t testing.TB, l *reactor.Loop, fn func(ctx context.Context)) {
 		other, err := reactor.New()
@@ -166,7 +112,7 @@ var callers = []caller{
 		}
 		other.Start()
 		defer other.Close()
-		inTask(t, other, fn)
+		testkit.InTask(t, other, fn)
 	}},
 }
 
@@ -186,7 +132,6 @@ func eachWay(t *testing.T, f func(t *testing.T, w way)) {
 			}
 			for _, who := range callers {
 				t.Run(fmt.Sprintf("%v/%s/%s", poller, k.name, who.name), func(t *testing.T) {
-					guard(t)
 					l := startLoop(t, reactor.WithPoller(poller))
 					f(t, way{l, k.open, func(fn func(ctx context.Context)) { who.run(t, l, fn) }})
 				})
@@ -211,7 +156,7 @@ func in(t testing.TB, fn func()) (wait func()) {
 func mustBe(t testing.TB, what string, err, want error) {
 	t.Helper()
 	if !errors.Is(err, want) {
-		t.Errorf("%s: %v, not %v", what, err, want)
+		t.Errorf("%s: %v, want %v", what, err, want)
 	}
 }
 

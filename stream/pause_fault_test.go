@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
@@ -59,7 +60,7 @@ func TestTheObserverOfAPauseMayCloseTheListener(t *testing.T) {
 		},
 		"callback": func(t *testing.T, ln *stream.Listener) func() error {
 			ended := make(chan error, 1)
-			onLoop(t, stream.LoopOf(ln), func() {
+			testkit.OnLoop(t, stream.LoopOf(ln), func() {
 				ln.OnReady(func() {
 					if _, err := ln.TryAccept(); err != stream.ErrWouldBlock {
 						ln.OnReady(nil)
@@ -71,7 +72,7 @@ func TestTheObserverOfAPauseMayCloseTheListener(t *testing.T) {
 		},
 	} {
 		t.Run(how, func(t *testing.T) {
-			guard(t)
+			testkit.Guard(t)
 			f := newFaulty()
 			var ln *stream.Listener
 			l := startLoop(t, f.option(), noFaults, quiet, reactor.WithObserver(&reactor.Observer{
@@ -96,7 +97,7 @@ func TestTheObserverOfAPauseMayCloseTheListener(t *testing.T) {
 
 // Connections that are closed in the same moment bring one resume forward: a second one would end the next pause at once.
 func TestConnectionsThatAreClosedTogetherMakeOneTry(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	f, clock := newFaulty(), &stopped{}
 	g, err := reactor.NewGroup(3, f.option(), clock.option(), noFaults, quiet)
 	if err != nil {
@@ -107,7 +108,7 @@ func TestConnectionsThatAreClosedTogetherMakeOneTry(t *testing.T) {
 	l := g.Loops()[0]
 	ln := listen(t, l, "tcp", "127.0.0.1:0")
 	var all []*stream.Conn
-	onLoop(t, l, func() {
+	testkit.OnLoop(t, l, func() {
 		ln.OnReady(func() {
 			for {
 				c, err := stream.TryAcceptFor(ln, g.Loops()[len(all)%3])
@@ -119,38 +120,38 @@ func TestConnectionsThatAreClosedTogetherMakeOneTry(t *testing.T) {
 		})
 	})
 	accepted := func() (n int) {
-		onLoop(t, l, func() { n = len(all) })
+		testkit.OnLoop(t, l, func() { n = len(all) })
 		return n
 	}
 	for i := range 6 {
 		dial(t, ln.Addr().String())
-		until(func() bool { return accepted() == i+1 })
+		testkit.Eventually(t, "one more accepted connection", func() bool { return accepted() == i+1 })
 	}
 	f.lacking(syscall.EMFILE)
 	dial(t, ln.Addr().String())
-	until(func() bool { return backoffs(l) == 1 })
+	testkit.Eventually(t, "one backoff", func() bool { return backoffs(l) == 1 })
 	tries := f.accepted()
-	onLoop(t, l, func() {
+	testkit.OnLoop(t, l, func() {
 		var closing sync.WaitGroup
 		for _, c := range all {
 			closing.Go(func() { c.Abort() })
 		}
 		closing.Wait()
 	})
-	onLoop(t, l, func() {})
-	onLoop(t, l, func() {})
+	testkit.OnLoop(t, l, func() {})
+	testkit.OnLoop(t, l, func() {})
 	if n := f.accepted() - tries; n != 1 || backoffs(l) != 2 {
 		t.Errorf("%d tries, %d back-offs", n, backoffs(l))
 	}
 	f.lacking(0)
 	clock.move(l, 100*time.Millisecond)
-	until(func() bool { return accepted() == 7 })
-	onLoop(t, l, func() { all[6].Close() })
+	testkit.Eventually(t, "seven accepted connections", func() bool { return accepted() == 7 })
+	testkit.OnLoop(t, l, func() { all[6].Close() })
 }
 
 // A server that is at its limit now and then, and each time for a moment, turns nobody away.
 func TestALackThatComesAndGoesTurnsNobodyAway(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	f, clock := newFaulty(), &stopped{}
 	l := startLoop(t, f.option(), clock.option(), noFaults, quiet)
 	ln := listen(t, l, "tcp", "127.0.0.1:0")
@@ -166,7 +167,7 @@ func TestALackThatComesAndGoesTurnsNobodyAway(t *testing.T) {
 	}
 	goOn := func() {
 		clock.move(l, 100*time.Millisecond)
-		until(func() bool { return !stream.Pauses(ln) })
+		testkit.Eventually(t, "the end of the pause", func() bool { return !stream.Pauses(ln) })
 	}
 	for range 5 {
 		lack()
@@ -187,7 +188,7 @@ func TestALackThatComesAndGoesTurnsNobodyAway(t *testing.T) {
 
 // Somebody else may get the descriptor that was given up. When there are some again, the listener keeps one again.
 func TestTheReserveIsKeptAgain(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	k, clock := &limited{limit: 3, open: map[int]bool{}}, &stopped{}
 	l := startLoop(t, reactor.WithWorld(worldtest.On(k, &k.World)), clock.option(), noFaults, quiet)
 	address, _ := serving(t, l, &stream.Server{Handler: echo})
@@ -197,11 +198,11 @@ func TestTheReserveIsKeptAgain(t *testing.T) {
 	lastsASecond := func() {
 		for range 11 {
 			pauses++
-			until(func() bool { return backoffs(l) == pauses })
+			testkit.Eventually(t, "one more backoff", func() bool { return backoffs(l) == pauses })
 			clock.move(l, 100*time.Millisecond)
 		}
 		pauses++
-		until(func() bool { return backoffs(l) == pauses })
+		testkit.Eventually(t, "one more backoff", func() bool { return backoffs(l) == pauses })
 	}
 	late := dial(t, address)
 	k.allow(2)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/stream"
 	"github.com/corobridge/corobridge/task"
 )
@@ -199,7 +200,7 @@ func feed(t testing.TB, c *stream.Conn, p peer, parts ...string) (wait func()) {
 			if part == "" {
 				continue
 			}
-			until(func() bool { return stream.ReaderWaits(c) })
+			testkit.Eventually(t, "a reader that waits", func() bool { return stream.ReaderWaits(c) })
 			if _, err := p.Write([]byte(part)); err != nil {
 				t.Errorf("peer: %v", err)
 			}
@@ -266,10 +267,9 @@ func TestALongLine(t *testing.T) {
 }
 
 func TestTheDefaultLineLimit(t *testing.T) {
-	guard(t)
 	l := startLoop(t)
 	a, b := stream.Pipe(l.Context())
-	inTask(t, l, func(ctx context.Context) {
+	testkit.InTask(t, l, func(ctx context.Context) {
 		line := strings.Repeat("x", 64<<10)
 		sent := in(t, func() { b.Write(context.Background(), []byte(line+"\n"+line+"x\n")) })
 		got, err := a.ReadLine(ctx)
@@ -294,7 +294,7 @@ func TestReadersTakeTurns(t *testing.T) {
 			waits = append(waits, in(t, func() {
 				w.run(func(ctx context.Context) { got[i], _ = c.ReadLine(ctx) })
 			}))
-			until(func() bool { q, _ := stream.Queued(c); return q == i && stream.ReaderWaits(c) })
+			testkit.Eventually(t, "one more reader in the queue, behind one that waits", func() bool { q, _ := stream.Queued(c); return q == i && stream.ReaderWaits(c) })
 		}
 		var all string
 		for i := range n {
@@ -313,7 +313,6 @@ func TestReadersTakeTurns(t *testing.T) {
 }
 
 func TestMisuseOfReadingPanics(t *testing.T) {
-	guard(t)
 	l := startLoop(t)
 	a, _ := stream.Pipe(l.Context())
 	ctx := context.Background()
@@ -325,14 +324,7 @@ func TestMisuseOfReadingPanics(t *testing.T) {
 		"Peek":         func() { a.Peek(ctx, -1) },
 		"no loop":      func() { stream.Pipe(ctx) },
 	} {
-		func() {
-			defer func() {
-				if s, ok := recover().(string); !ok || !strings.HasPrefix(s, "stream: ") {
-					t.Errorf("%s: panic %q", name, s)
-				}
-			}()
-			f()
-		}()
+		t.Run(name, func(t *testing.T) { testkit.Panics(t, "stream: …", f) })
 	}
 }
 

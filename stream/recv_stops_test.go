@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
 )
@@ -78,7 +79,7 @@ const patience = 10 * time.Second
 // lineReaders are ways to read a line, which give up in the end.
 var lineReaders = map[string]func(t testing.TB, l *reactor.Loop, c *stream.Conn) (line string, err error){
 	"task": func(t testing.TB, l *reactor.Loop, c *stream.Conn) (line string, err error) {
-		inTask(t, l, func(ctx context.Context) {
+		testkit.InTask(t, l, func(ctx context.Context) {
 			ctx, cancel := context.WithTimeout(ctx, patience)
 			defer cancel()
 			line, err = c.ReadLine(ctx)
@@ -111,12 +112,12 @@ func tryLine(t testing.TB, l *reactor.Loop, c *stream.Conn, n int) (string, erro
 			}
 		}
 	}
-	onLoop(t, l, func() { c.OnReady(try); try() })
+	testkit.OnLoop(t, l, func() { c.OnReady(try); try() })
 	select {
 	case err := <-result:
 		return strings.TrimSuffix(string(got), "\n"), err
 	case <-time.After(patience):
-		onLoop(t, l, func() { c.OnReady(nil) })
+		testkit.OnLoop(t, l, func() { c.OnReady(nil) })
 		return string(got), context.DeadlineExceeded
 	}
 }
@@ -127,7 +128,6 @@ func TestNothingIsForgottenWhereRecvStops(t *testing.T) {
 			for how, readLine := range lineReaders {
 				for _, early := range []bool{false, true} {
 					t.Run(fmt.Sprintf("%v/%s/%s/reader waits %v", poller, s.name, how, early), func(t *testing.T) {
-						guard(t)
 						l := startLoop(t, reactor.WithPoller(poller))
 						c, p := s.over.open(t, l)
 						for range 3 { // also behind a line of that kind, and with an event that was told before
@@ -141,7 +141,7 @@ func TestNothingIsForgottenWhereRecvStops(t *testing.T) {
 								sent = in(t, send)
 							} else {
 								send()
-								onLoop(t, l, func() {})
+								testkit.OnLoop(t, l, func() {})
 							}
 							line, err := readLine(t, l, c)
 							line = strings.NewReplacer("!", "", "?", "").Replace(line) // the kernel may leave one in the stream

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/stream"
 	"github.com/corobridge/corobridge/task"
 )
@@ -29,7 +30,7 @@ func TestAServerWithoutDescriptors(t *testing.T) {
 		serveWithFewDescriptors(t)
 		return
 	}
-	guard(t)
+	testkit.Guard(t)
 	server := exec.Command(os.Args[0], "-test.run=^TestAServerWithoutDescriptors$")
 	server.Env = append(os.Environ(), fewDescriptors+"=1")
 	server.Stderr = os.Stderr
@@ -101,7 +102,6 @@ func TestAServerWithoutDescriptors(t *testing.T) {
 
 // serveWithFewDescriptors serves until the standard input ends.
 func serveWithFewDescriptors(t *testing.T) {
-	guard(t)
 	l := startLoop(t, quiet)
 	address, stop := serving(t, l, &stream.Server{Handler: func(ctx context.Context, c *stream.Conn) error {
 		for line, err := range c.Lines(ctx) {
@@ -121,7 +121,7 @@ func serveWithFewDescriptors(t *testing.T) {
 		t.Fatal(err)
 	}
 	few = before
-	few.Cur = uint64(descriptors(t) + 8)
+	few.Cur = uint64(len(testkit.Descriptors()) + 8)
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &few); err != nil {
 		t.Fatal(err)
 	}

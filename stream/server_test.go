@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/internal/poll"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
 	"github.com/corobridge/corobridge/task"
@@ -77,7 +78,6 @@ func ask(t testing.TB, p net.Conn, line string) {
 
 func TestServer(t *testing.T) {
 	for _, poller := range poll.Kinds() {
-		guard(t)
 		l := startLoop(t, reactor.WithPoller(poller))
 		address, stop := serving(t, l, &stream.Server{Handler: echo})
 		var all []net.Conn
@@ -103,7 +103,7 @@ func TestServer(t *testing.T) {
 
 // What goes wrong in one handler is told, ends its connection, and no other.
 func TestAFailingHandlerEndsItsOwnConnection(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	var mu sync.Mutex
 	var told []error
 	reported := make(chan reactor.Exception, 10)
@@ -175,7 +175,7 @@ func TestAFailingHandlerEndsItsOwnConnection(t *testing.T) {
 }
 
 func TestAPanicOfAHandlerIsReportedByDefault(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	reported := make(chan reactor.Exception, 10)
 	l := startLoop(t, reactor.WithExceptionHandler(func(_ *reactor.Loop, e reactor.Exception) { reported <- e }))
 	address, stop := serving(t, l, &stream.Server{Handler: func(ctx context.Context, c *stream.Conn) error {
@@ -203,7 +203,6 @@ func TestAPanicOfAHandlerIsReportedByDefault(t *testing.T) {
 
 // What a handler starts is cancelled and awaited when it returns, before the connection is closed.
 func TestAHandlersTasksEndWithIt(t *testing.T) {
-	guard(t)
 	l := startLoop(t)
 	var ended atomic.Bool
 	address, _ := serving(t, l, &stream.Server{Handler: func(ctx context.Context, c *stream.Conn) error {
@@ -226,14 +225,13 @@ func TestAHandlersTasksEndWithIt(t *testing.T) {
 }
 
 func TestGraceLetsHandlersFinish(t *testing.T) {
-	guard(t)
 	l := startLoop(t)
 	address, stop := serving(t, l, &stream.Server{Grace: time.Hour, Handler: echo})
 	p := dial(t, address)
 	ask(t, p, "before")
 	done := make(chan error, 1)
 	go func() { done <- stop() }()
-	until(func() bool { // it accepts no more
+	testkit.Eventually(t, "that nobody listens any more", func() bool {
 		q, err := net.Dial("tcp", address)
 		if err == nil {
 			q.Close()
@@ -249,7 +247,6 @@ func TestGraceLetsHandlersFinish(t *testing.T) {
 }
 
 func TestGraceEnds(t *testing.T) {
-	guard(t)
 	l := startLoop(t)
 	told := make(chan error, 1)
 	address, stop := serving(t, l, &stream.Server{Grace: time.Millisecond, Handler: echo,
@@ -264,7 +261,7 @@ func TestGraceEnds(t *testing.T) {
 }
 
 func TestLoopCloseEndsGrace(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	l, err := reactor.New()
 	if err != nil {
 		t.Fatal(err)
@@ -274,7 +271,7 @@ func TestLoopCloseEndsGrace(t *testing.T) {
 	p := dial(t, address)
 	ask(t, p, "before")
 	ended := in(t, func() { mustBe(t, "Serve", stop(), nil) })
-	until(func() bool {
+	testkit.Eventually(t, "that nobody listens any more", func() bool {
 		q, err := net.Dial("tcp", address)
 		if err == nil {
 			q.Close()
@@ -289,7 +286,6 @@ func TestLoopCloseEndsGrace(t *testing.T) {
 }
 
 func TestADetachedConnectionOutlivesItsHandlerAndServer(t *testing.T) {
-	guard(t)
 	l := startLoop(t)
 	detached := make(chan *stream.Conn, 1)
 	address, stop := serving(t, l, &stream.Server{Handler: func(ctx context.Context, c *stream.Conn) error {
@@ -315,7 +311,6 @@ func TestADetachedConnectionOutlivesItsHandlerAndServer(t *testing.T) {
 }
 
 func TestServeEndsWithTheListener(t *testing.T) {
-	guard(t)
 	l := startLoop(t)
 	ln := listen(t, l, "tcp", "127.0.0.1:0")
 	srv := task.Spawn(l.Context(), func(ctx context.Context) error { return stream.Serve(ctx, ln, echo) })
@@ -330,7 +325,6 @@ func TestServeEndsWithTheListener(t *testing.T) {
 }
 
 func TestServeWithoutAHandlerPanics(t *testing.T) {
-	guard(t)
 	l := startLoop(t)
 	ln := listen(t, l, "tcp", "127.0.0.1:0")
 	_, err := task.Spawn(l.Context(), func(ctx context.Context) error { return (&stream.Server{}).Serve(ctx, ln) }).Await(context.Background())
@@ -342,7 +336,7 @@ func TestServeWithoutAHandlerPanics(t *testing.T) {
 
 func TestListenAndServe(t *testing.T) {
 	needUnix(t)
-	guard(t)
+	testkit.Guard(t)
 	path := filepath.Join(t.TempDir(), "s")
 	err := runTask(func(ctx context.Context) error {
 		g, gctx := task.NewGroup(ctx)
@@ -368,7 +362,7 @@ func TestListenAndServe(t *testing.T) {
 
 // A server without descriptors waits for some, and goes on.
 func TestAServerOutOfDescriptorsRecovers(t *testing.T) {
-	guard(t)
+	testkit.Guard(t)
 	f := newFaulty()
 	l := startLoop(t, f.option(), quiet)
 	address, stop := serving(t, l, &stream.Server{Handler: echo})
@@ -381,7 +375,7 @@ func TestAServerOutOfDescriptorsRecovers(t *testing.T) {
 	ask(t, second, "served in the end")
 	f.accept(syscall.EMFILE)
 	third := dial(t, address)
-	until(func() bool { return f.failing() == 0 })
+	testkit.Eventually(t, "that all failures have happened", func() bool { return f.failing() == 0 })
 	mustBe(t, "Serve", stop(), nil) // in the middle of a pause
 	third.Close()
 }

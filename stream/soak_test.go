@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
 	"github.com/corobridge/corobridge/task"
@@ -74,7 +75,7 @@ func footprintOf(t *testing.T) footprint {
 		runtime.GC()
 	}
 	runtime.ReadMemStats(&m)
-	return footprint{descriptors(t), runtime.NumGoroutine(), m.HeapAlloc}
+	return footprint{len(testkit.Descriptors()), runtime.NumGoroutine(), m.HeapAlloc}
 }
 
 func (f footprint) String() string {
@@ -173,7 +174,7 @@ func (s *soaking) run(n int64) {
 		}
 	}
 	s.made += uint64(n)
-	until(func() bool { return stream.StatsOf(s.server).Accepted == s.made && stream.StatsOf(s.server).Open == 0 })
+	testkit.Eventually(s.t, "that the server has accepted all, and closed all", func() bool { return stream.StatsOf(s.server).Accepted == s.made && stream.StatsOf(s.server).Open == 0 })
 	if open := stream.StatsOf(s.clients).Open; open != 0 {
 		s.t.Errorf("%d connections of clients are open", open)
 	}

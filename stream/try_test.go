@@ -7,18 +7,18 @@ import (
 	"io"
 	"testing"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/stream"
 )
 
 func TestTryMethodsInACallback(t *testing.T) {
 	for _, k := range carriers {
 		t.Run(k.name, func(t *testing.T) {
-			guard(t)
 			l := startLoop(t)
 			c, p := k.open(t, l)
 			var got []byte
 			done := make(chan error, 1)
-			onLoop(t, l, func() {
+			testkit.OnLoop(t, l, func() {
 				if _, err := c.TryPeek(); err != stream.ErrWouldBlock {
 					t.Errorf("TryPeek of nothing: %v", err)
 				}
@@ -69,8 +69,8 @@ func TestTryMethodsWhileSomebodyHasTheTurn(t *testing.T) {
 	eachWay(t, func(t *testing.T, w way) {
 		c, p := w.open(t, w.loop)
 		wait := in(t, func() {
-			until(func() bool { return stream.ReaderWaits(c) })
-			onLoop(t, w.loop, func() {
+			testkit.Eventually(t, "a reader that waits", func() bool { return stream.ReaderWaits(c) })
+			testkit.OnLoop(t, w.loop, func() {
 				_, err := c.TryPeek()
 				mustBe(t, "TryPeek", err, stream.ErrBusy)
 				_, err = c.TryRead(make([]byte, 1))

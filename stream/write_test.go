@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/stream"
 )
 
@@ -86,7 +87,7 @@ func TestWriteWaitsAboveTheHighMarkAndGoesOnBelowTheLow(t *testing.T) {
 			t.Errorf("TryWrite when full: %d, %v", n, err)
 		}
 		wait := in(t, func() {
-			until(func() bool { return stream.WriterWaits(c) })
+			testkit.Eventually(t, "a writer that waits", func() bool { return stream.WriterWaits(c) })
 			if c.Room() != 0 {
 				t.Error("room while a writer has the turn")
 			}
@@ -120,7 +121,7 @@ func TestACancelledWriteSaysHowMuchItHasTaken(t *testing.T) {
 		w.run(func(ctx context.Context) {
 			ctx, cancel := context.WithCancelCause(ctx)
 			wait := in(t, func() {
-				until(func() bool { return stream.WriterWaits(c) })
+				testkit.Eventually(t, "a writer that waits", func() bool { return stream.WriterWaits(c) })
 				cancel(cause)
 			})
 			n, err := c.Write(ctx, data)
@@ -163,7 +164,7 @@ func TestWritersTakeTurns(t *testing.T) {
 					}
 				})
 			}))
-			until(func() bool { _, q := stream.Queued(c); return q == i && stream.WriterWaits(c) })
+			testkit.Eventually(t, "one more writer in the queue, behind one that waits", func() bool { _, q := stream.Queued(c); return q == i && stream.WriterWaits(c) })
 		}
 		unblock(c)
 		if _, err := io.ReadFull(p, make([]byte, len(sent))); err != nil {
@@ -187,7 +188,7 @@ func TestACancelledWaiterLeavesTheQueue(t *testing.T) {
 	eachWay(t, func(t *testing.T, w way) {
 		c, p := w.open(t, w.loop)
 		first := in(t, func() { w.run(func(ctx context.Context) { c.ReadLine(ctx) }) })
-		until(func() bool { return stream.ReaderWaits(c) })
+		testkit.Eventually(t, "a reader that waits", func() bool { return stream.ReaderWaits(c) })
 		cctx, cancel := context.WithCancel(context.Background())
 		second := in(t, func() {
 			w.run(func(context.Context) {
@@ -195,10 +196,10 @@ func TestACancelledWaiterLeavesTheQueue(t *testing.T) {
 				mustBe(t, "the second", err, context.Canceled)
 			})
 		})
-		until(func() bool { q, _ := stream.Queued(c); return q == 1 })
+		testkit.Eventually(t, "1 reader in the queue", func() bool { q, _ := stream.Queued(c); return q == 1 })
 		var line string
 		third := in(t, func() { w.run(func(ctx context.Context) { line, _ = c.ReadLine(ctx) }) })
-		until(func() bool { q, _ := stream.Queued(c); return q == 2 })
+		testkit.Eventually(t, "2 readers in the queue", func() bool { q, _ := stream.Queued(c); return q == 2 })
 		cancel()
 		second()
 		p.Write([]byte("one\nthree\n"))
@@ -216,11 +217,14 @@ func TestFlushWaitsForTheKernel(t *testing.T) {
 		sent := fill(c)
 		w.run(func(ctx context.Context) {
 			cctx, cancel := context.WithCancel(ctx)
-			wait := in(t, func() { until(func() bool { return stream.FlushWaits(c) }); cancel() })
+			wait := in(t, func() {
+				testkit.Eventually(t, "a Flush that waits", func() bool { return stream.FlushWaits(c) })
+				cancel()
+			})
 			mustBe(t, "Flush", c.Flush(cctx), context.Canceled)
 			wait()
 			wait = in(t, func() {
-				until(func() bool { return stream.FlushWaits(c) })
+				testkit.Eventually(t, "a Flush that waits", func() bool { return stream.FlushWaits(c) })
 				unblock(c)
 				io.ReadFull(p, make([]byte, len(sent)))
 			})
@@ -242,7 +246,10 @@ func TestACancelledCloseWriteComesAfterWhatIsUnsent(t *testing.T) {
 		sent := fill(c)
 		w.run(func(ctx context.Context) {
 			cctx, cancel := context.WithCancel(ctx)
-			wait := in(t, func() { until(func() bool { return stream.FlushWaits(c) }); cancel() })
+			wait := in(t, func() {
+				testkit.Eventually(t, "a Flush that waits", func() bool { return stream.FlushWaits(c) })
+				cancel()
+			})
 			mustBe(t, "CloseWrite", c.CloseWrite(cctx), context.Canceled)
 			wait()
 			_, err := c.Write(ctx, []byte("more"))
@@ -273,7 +280,6 @@ func TestACancelledCloseWriteComesAfterWhatIsUnsent(t *testing.T) {
 func TestAGoroutineWritesByItself(t *testing.T) {
 	for _, k := range []carrier{overTCP, overUnix} {
 		t.Run(k.name, func(t *testing.T) {
-			guard(t)
 			l := startLoop(t, noFaults)
 			c, p := k.open(t, l)
 			busy, free := make(chan struct{}), make(chan struct{})
@@ -318,18 +324,15 @@ func TestWriteThenAwaitSomethingElse(t *testing.T) {
 func TestWaitingInACallbackPanics(t *testing.T) {
 	for _, k := range carriers {
 		t.Run(k.name, func(t *testing.T) {
-			guard(t)
 			l := startLoop(t)
 			c, p := k.open(t, l)
 			ctx := context.Background()
 			refuses := func(name string, f func()) {
-				onLoop(t, l, func() {
-					defer func() {
-						if s, _ := recover().(string); !strings.HasPrefix(s, "stream: ") || !strings.Contains(s, "would stop the loop") {
-							t.Errorf("%s: panic %q", name, s)
-						}
-					}()
-					f()
+				testkit.OnLoop(t, l, func() {
+					s, _ := testkit.PanicOf(f).(string)
+					if !strings.HasPrefix(s, "stream: ") || !strings.Contains(s, "would stop the loop") {
+						t.Errorf("%s: panic %q, want one that says that it would stop the loop", name, s)
+					}
 				})
 			}
 			refuses("Read", func() { c.Read(ctx, make([]byte, 1)) })
@@ -338,7 +341,7 @@ func TestWaitingInACallbackPanics(t *testing.T) {
 			refuses("Copy", func() { stream.Copy(ctx, c, c) })
 			refuses("Dial", func() { stream.Dial(l.Context(), "tcp", "127.0.0.1:1") })
 			wait := in(t, func() {
-				until(func() bool { return stream.ReaderWaits(c) })
+				testkit.Eventually(t, "a reader that waits", func() bool { return stream.ReaderWaits(c) })
 				refuses("Read beside a reader", func() { c.Read(ctx, make([]byte, 1)) })
 				p.Write([]byte("abc\n"))
 			})
@@ -349,7 +352,7 @@ func TestWaitingInACallbackPanics(t *testing.T) {
 			p.Write([]byte("more\n"))
 			_, err := c.Peek(ctx, 5)
 			mustBe(t, "Peek", err, nil)
-			onLoop(t, l, func() { // no wait, no panic
+			testkit.OnLoop(t, l, func() { // no wait, no panic
 				if s, err := c.ReadLine(ctx); s != "more" {
 					t.Errorf("%q, %v", s, err)
 				}
@@ -361,7 +364,7 @@ func TestWaitingInACallbackPanics(t *testing.T) {
 			refuses("Write", func() { c.Write(ctx, []byte("x")) })
 			refuses("Flush", func() { c.Flush(ctx) })
 			wait = in(t, func() {
-				until(func() bool { return stream.WriterWaits(c) })
+				testkit.Eventually(t, "a writer that waits", func() bool { return stream.WriterWaits(c) })
 				refuses("Write beside a writer", func() { c.Write(ctx, []byte("x")) })
 				unblock(c)
 				io.ReadFull(p, make([]byte, 1+len(sent)+1))
@@ -376,17 +379,9 @@ func TestWaitingInACallbackPanics(t *testing.T) {
 }
 
 func TestMisuseOfWritingPanics(t *testing.T) {
-	guard(t)
 	l := startLoop(t)
 	a, _ := stream.Pipe(l.Context())
 	for _, marks := range [][2]int{{-1, 5}, {5, 5}, {6, 5}} {
-		func() {
-			defer func() {
-				if s, ok := recover().(string); !ok || !strings.HasPrefix(s, "stream: ") {
-					t.Errorf("SetWaterMarks%v: panic %q", marks, s)
-				}
-			}()
-			a.SetWaterMarks(marks[0], marks[1])
-		}()
+		testkit.Panics(t, "stream: …", func() { a.SetWaterMarks(marks[0], marks[1]) })
 	}
 }
