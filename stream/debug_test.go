@@ -145,12 +145,3 @@ func TestStatsCountTheBuffersLent(t *testing.T) {
 		}
 	}
 }
-
-// statsOf is what the loop has done.
-func statsOf(l *reactor.Loop) reactor.Stats {
-	s, err := l.Stats(context.Background())
-	if err != nil {
-		panic(err)
-	}
-	return s
-}

@@ -3,6 +3,7 @@
 package stream_test
 
 import (
+	"context"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -132,3 +133,12 @@ func count(kind reactor.PollerKind) (*worldtest.Counter, []reactor.Option) {
 }
 
 func addr(a netip.AddrPort) world.Addr { return world.Addr{IP: a} }
+
+// statsOf is what the loop has done.
+func statsOf(l *reactor.Loop) reactor.Stats {
+	s, err := l.Stats(context.Background())
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
