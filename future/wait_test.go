@@ -3,7 +3,6 @@ package future_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -72,12 +71,9 @@ func TestWaitRetrievesNoError(t *testing.T) {
 }
 
 func TestWaitForWhatThereIsNot(t *testing.T) {
-	defer func() {
-		if v := fmt.Sprint(recover()); v != "future: Wait with Mode(3); give AllCompleted, FirstCompleted or FirstError" {
-			t.Errorf("panic %v", v)
-		}
-	}()
-	future.Wait[int, *future.Future[int]](context.Background(), 3)
+	testkit.Panics(t, "future: Wait with Mode(3); give AllCompleted, FirstCompleted or FirstError", func() {
+		future.Wait[int, *future.Future[int]](context.Background(), 3)
+	})
 }
 
 // A nil argument is found before anything is cancelled.
@@ -87,14 +83,12 @@ func TestACombinatorRefusesNil(t *testing.T) {
 			continue
 		}
 		f, _ := future.New[int]()
-		func() {
-			defer func() {
-				if v := recover(); v != "future: a combinator was given a nil future; leave out what there is not" || f.Completed() {
-					t.Errorf("%s: panic %v; the other one is a %v", name, v, f)
-				}
-			}()
+		testkit.Panics(t, "future: a combinator was given a nil future; leave out what there is not", func() {
 			combine(context.Background(), f, nil)
-		}()
+		})
+		if f.Completed() {
+			t.Errorf("%s: the other one is a %v, want it untouched", name, f)
+		}
 	}
 }
 
@@ -160,8 +154,7 @@ func TestAsCompletedThatIsLeft(t *testing.T) {
 		} {
 			ended := 0
 			a, b := obedient(&ended), obedient(&ended)
-			func() {
-				defer func() { recover() }()
+			testkit.PanicOf(func() {
 				for i, out := range future.AsCompleted(ctx, a, future.Resolved(1), b) {
 					if i != 1 || out.Value != 1 {
 						t.Errorf("%s: first %d, %v", name, i, out)
@@ -169,7 +162,7 @@ func TestAsCompletedThatIsLeft(t *testing.T) {
 					leave()
 					break
 				}
-			}()
+			})
 			if ended != 2 || !a.Completed() || !b.Completed() {
 				t.Errorf("%s: %d were cancelled", name, ended)
 			}

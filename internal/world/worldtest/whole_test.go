@@ -31,19 +31,11 @@ type waiter struct{}
 
 func (waiter) Wait() error { return nil }
 
-// must is for calls that prepare a test.
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
-}
-
 // A World that is put around System sees whatever a loop and its tasks do outside.
 func TestAWorldSeesEachTouchOfTheOutside(t *testing.T) {
 	testkit.Guard(t)
 	c := &worldtest.Counter{}
-	l := must(reactor.New(reactor.WithWorld(c.Layer), reactor.WithWorld(worldtest.NoFaults), reactor.WithDebug(time.Hour)))
+	l := testkit.Must(reactor.New(reactor.WithWorld(c.Layer), reactor.WithWorld(worldtest.NoFaults), reactor.WithDebug(time.Hour)))
 	if c.Poller == nil {
 		t.Fatal("the poller was opened elsewhere")
 	}
@@ -74,18 +66,18 @@ func TestAWorldSeesEachTouchOfTheOutside(t *testing.T) {
 			cancel()
 		}, &c.AfterFuncs, 1},
 		{"Listen", func(ctx context.Context) {
-			ln := must(stream.Listen(ctx, "tcp4", "127.0.0.1:0"))
+			ln := testkit.Must(stream.Listen(ctx, "tcp4", "127.0.0.1:0"))
 			_, port, _ := strings.Cut(ln.Addr().String(), ":")
 			address += port
 		}, &c.Binds, 1},
 		{"Dial by name", func(ctx context.Context) {
-			must(stream.Dial(ctx, "tcp4", address)).Abort()
+			testkit.Must(stream.Dial(ctx, "tcp4", address)).Abort()
 		}, &c.Lookups, 1},
 		{"the end of a Unix listener", func(ctx context.Context) {
-			must(stream.Listen(ctx, "unix", path)).Close()
+			testkit.Must(stream.Listen(ctx, "unix", path)).Close()
 		}, &c.Unlinks, 1},
 		{"a signal", func(context.Context) {
-			remove := must(l.AddSignal(syscall.SIGUSR1, func(os.Signal) {}))
+			remove := testkit.Must(l.AddSignal(syscall.SIGUSR1, func(os.Signal) {}))
 			remove()
 		}, &c.Notifies, 1},
 		{"a child", func(ctx context.Context) {
@@ -147,7 +139,7 @@ func (d *deaf) Wait(into []poll.Event, timeout time.Duration) (int, error) {
 func TestALoopSleepsAndStartsThroughItsWorld(t *testing.T) {
 	testkit.Guard(t)
 	c := &worldtest.Counter{}
-	l := must(reactor.New(reactor.WithWorld(c.Layer),
+	l := testkit.Must(reactor.New(reactor.WithWorld(c.Layer),
 		reactor.WithWorld(worldtest.WithPoller(func(p poll.Poller) poll.Poller { return &deaf{Poller: p} })),
 		reactor.WithWorld(worldtest.NoFaults),
 		reactor.WithExceptionHandler(func(*reactor.Loop, reactor.Exception) {})))
