@@ -107,7 +107,7 @@ const defaultSlow = 100 * time.Millisecond
 //   - An error of another future that failed on the loop, and that nobody retrieves, is reported too.
 //   - A connection that is collected without Close is reported with the place where it was made.
 //   - Tasks that wait for each other in a circle, and a loop that sleeps although it knows of nothing
-//     that could wake its tasks, are reported before it sleeps: see task.DeadlockError.
+//     that could wake its tasks, are reported before it sleeps: see inspect.DeadlockError.
 //   - Profiles name tasks, as WithProfileLabels makes them.
 //
 // It panics if slow is negative.

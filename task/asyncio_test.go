@@ -11,10 +11,11 @@ import (
 	"github.com/corobridge/corobridge/task"
 )
 
-// Mistakes of asyncio's tasks that are known, each a test here. Those of futures are in package future, those of streams in package
-// stream.
+// Mistakes of asyncio's tasks that are known, each a test here. Those of futures are in package
+// future, those of streams in package stream.
 
-// A cancellation is raised once: who catches it, by mistake perhaps, goes on for ever. Here each operation fails from then on.
+// A cancellation is raised once: who catches it, by mistake perhaps, goes on for ever. Here each
+// operation fails from then on.
 func TestAsyncioMistake1_ACancellationCanBeSwallowed(t *testing.T) {
 	run(t, func(ctx context.Context) error {
 		swallowed := 0
@@ -37,7 +38,8 @@ func TestAsyncioMistake1_ACancellationCanBeSwallowed(t *testing.T) {
 	})
 }
 
-// A cancel that comes when the result is on its way takes the place of that, which is lost: gh-86296.
+// A cancel that comes when the result is on its way takes the place of that, which is lost:
+// gh-86296.
 func TestAsyncioMistake2_ACancelOverwritesADeliveredResult(t *testing.T) {
 	run(t, func(ctx context.Context) error {
 		f, p := future.New[int]()
@@ -77,7 +79,8 @@ func TestAsyncioMistake2_ACancelOverwritesADeliveredResult(t *testing.T) {
 	})
 }
 
-// A task that is cancelled before its first step never runs, and so never cleans up what it was given.
+// A task that is cancelled before its first step never runs, and so never cleans up what it was
+// given.
 func TestAsyncioMistake3_ATaskCancelledBeforeItsStartNeverCleansUp(t *testing.T) {
 	for name, cancel := range map[string]func(ctx context.Context, g *task.Group, t *task.Task[struct{}]){
 		"by its Cancel": func(_ context.Context, _ *task.Group, t *task.Task[struct{}]) { t.Cancel(errTest) },
@@ -121,7 +124,8 @@ func TestAsyncioMistake4_TasksVanish(t *testing.T) {
 			for range n {
 				f, p := future.New[int]()
 				promises = append(promises, p)
-				task.Spawn(ctx, func(ctx context.Context) error { // nobody keeps it, or what it waits for
+				// nobody keeps it, or what it waits for
+				task.Spawn(ctx, func(ctx context.Context) error {
 					_, err := f.Await(ctx)
 					ended++
 					return err
@@ -141,7 +145,8 @@ func TestAsyncioMistake4_TasksVanish(t *testing.T) {
 	})
 }
 
-// gather returns with the first error, and the siblings run on without anybody: gh-75633. A group has cancelled and awaited them.
+// gather returns with the first error, and the siblings run on without anybody: gh-75633. A group
+// has cancelled and awaited them.
 func TestAsyncioMistake6_SiblingsAreLeftRunning(t *testing.T) {
 	run(t, func(ctx context.Context) error {
 		running := 0

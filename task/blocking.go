@@ -9,16 +9,19 @@ import (
 	"github.com/corobridge/corobridge/reactor"
 )
 
-// Blocking runs fn on the loop's bounded pool of goroutines and suspends the calling task until it has returned, so that
-// what blocks a goroutine, a database call, a file, a channel, does not block the loop.
+// Blocking runs fn on the loop's bounded pool of goroutines and suspends the calling task until it
+// has returned, so that what blocks a goroutine, a database call, a file, a channel, does not block
+// the loop.
 //
-// If ctx ends first, Blocking returns its cause at once. If fn has not begun, since all goroutines of the pool are busy, it
-// never runs. If it has, its context is cancelled with ctx; fn goes on until it returns, and closing the loop waits for that, so fn should not
-// touch variables that the task uses after a cancellation. A panic of fn is a *PanicError, and runtime.Goexit in it ErrGoexit. What fn returns after a
-// cancellation nobody is told; a panic goes to the loop's exception handler.
+// If ctx ends first, Blocking returns its cause at once. If fn has not begun, since all goroutines
+// of the pool are busy, it never runs. If it has, its context is cancelled with ctx; fn goes on
+// until it returns, and closing the loop waits for that, so fn should not touch variables that the
+// task uses after a cancellation. A panic of fn is a *PanicError, and runtime.Goexit in it
+// ErrGoexit. What fn returns after a cancellation nobody is told; a panic goes to the loop's
+// exception handler.
 //
-// In a plain goroutine it just calls fn, unless ctx is done: it returns when fn does, and a panic of fn is the caller's. In a callback
-// of a loop it panics.
+// In a plain goroutine it just calls fn, unless ctx is done: it returns when fn does, and a panic
+// of fn is the caller's. In a callback of a loop it panics.
 func Blocking[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) (T, error) {
 	var none T
 	w, err := coro.Here(ctx, "task: Blocking")
@@ -49,18 +52,20 @@ func Blocking[T any](ctx context.Context, fn func(ctx context.Context) (T, error
 	return v, err
 }
 
-// reportLate sees to it that a panic that f has is reported, unless that is err, which its only waiter was told.
+// reportLate sees to it that a panic that f has is reported, unless that is err, which its only
+// waiter was told.
 func reportLate[T any](l *loop.Core, f *future.Future[T], err error) {
 	f.OnDone(future.Inline, func(_ T, late error) {
 		if p, ok := late.(*PanicError); ok && err != late {
-			l.Post(posted(func() { l.Report(reactor.Exception{Op: "blocking", Err: p}) }))
+			l.Post(posted(func() { l.Report(loop.Exception{Op: "blocking", Err: p}) }))
 		}
 	})
 }
 
-// Wait awaits anything that has Wait() error, an errgroup.Group or an exec.Cmd, in a goroutine of its own, so that the loop goes
-// on. If ctx ends first it returns the cause; that goroutine then goes on until w's Wait returns. If a task has called Wait, closing
-// its loop waits for that goroutine; if a plain goroutine has, nobody does. In a callback of a loop it panics.
+// Wait awaits anything that has Wait() error, an errgroup.Group or an exec.Cmd, in a goroutine of
+// its own, so that the loop goes on. If ctx ends first it returns the cause; that goroutine then
+// goes on until w's Wait returns. If a task has called Wait, closing its loop waits for that
+// goroutine; if a plain goroutine has, nobody does. In a callback of a loop it panics.
 //
 // For a *Group no goroutine is needed, and none is left.
 func Wait(ctx context.Context, w interface{ Wait() error }) error {

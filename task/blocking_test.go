@@ -11,7 +11,8 @@ import (
 	"github.com/corobridge/corobridge/task"
 )
 
-// busy starts a task whose Blocking takes the loop's only worker until free is called, which ends the task.
+// busy starts a task whose Blocking takes the loop's only worker until free is called, which ends
+// the task.
 func busy(ctx context.Context) (free func()) {
 	begun, goOn := make(chan struct{}), make(chan struct{})
 	t := task.Spawn(ctx, func(ctx context.Context) error {
@@ -55,7 +56,8 @@ func TestBlockingThatHasNotBegunNeverRuns(t *testing.T) {
 					t.Errorf("%d are queued", q)
 				}
 				free()
-				_, err = task.Blocking(ctx, func(context.Context) (int, error) { return 0, nil }) // the worker goes on
+				// the worker goes on
+				_, err = task.Blocking(ctx, func(context.Context) (int, error) { return 0, nil })
 				return err
 			}, reactor.WithWorkers(1))
 		})
@@ -93,7 +95,8 @@ func TestCloseDropsBlockingThatHasNotBegun(t *testing.T) {
 	}
 }
 
-// A Blocking that the context's end meets in its very beginning either runs to its end or does not run.
+// A Blocking that the context's end meets in its very beginning either runs to its end or does not
+// run.
 func TestBlockingRunsWholeOrNotAtAll(t *testing.T) {
 	run(t, func(ctx context.Context) error {
 		loop, _ := reactor.FromContext(ctx)
@@ -122,8 +125,8 @@ func TestBlockingRunsWholeOrNotAtAll(t *testing.T) {
 	}, reactor.WithWorkers(1))
 }
 
-// A panic is not lost with a Blocking, or a Wait, that was given up, also when the loop is being closed; what else fn returns then is nobody's
-// concern.
+// A panic is not lost with a Blocking, or a Wait, that was given up, also when the loop is being
+// closed; what else fn returns then is nobody's concern.
 func TestAPanicAfterACancelledBlockingIsReported(t *testing.T) {
 	var x exceptions
 	for name, wait := range map[string]func(ctx context.Context, fn func() error) error{

@@ -127,7 +127,8 @@ func TestCancellationErrorsMatchCauseAndErr(t *testing.T) {
 				s := make(ctx)
 				values := context.WithValue(context.WithValue(s.ctx, anyKey{}, 1), anyKey{}, 2)
 				var waits []*task.Task[int]
-				child := task.Go(s.ctx, func(ctx context.Context) (int, error) { // with a context of its own
+				// with a context of its own
+				child := task.Go(s.ctx, func(ctx context.Context) (int, error) {
 					_, err := pending().Await(ctx)
 					if ctx.Err() != s.ctx.Err() || context.Cause(ctx) != context.Cause(s.ctx) {
 						t.Errorf("the child has Err %v, Cause %v", ctx.Err(), context.Cause(ctx))

@@ -16,8 +16,8 @@ func TestATaskIsSmall(t *testing.T) {
 	}
 }
 
-// A task's wait with its own context needs no channel, and nothing of package context: the loop's tree tells it. That goes for the
-// main task too, whose context derives from a foreign one.
+// A task's wait with its own context needs no channel, and nothing of package context: the loop's
+// tree tells it. That goes for the main task too, whose context derives from a foreign one.
 func TestTheOwnContextIsNotWatched(t *testing.T) {
 	wait := func(ctx context.Context) {
 		f, p := future.New[int]()

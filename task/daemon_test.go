@@ -187,7 +187,8 @@ func TestADaemonWithoutAGroup(t *testing.T) {
 	}
 }
 
-// The end of one daemon has nothing to do with the others: to dismiss many costs as much for each as to dismiss one.
+// The end of one daemon has nothing to do with the others: to dismiss many costs as much for each
+// as to dismiss one.
 func TestEachDaemonIsDismissedOnce(t *testing.T) {
 	run(t, func(ctx context.Context) error {
 		const n = 2000

@@ -15,6 +15,7 @@ import (
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
+	"github.com/corobridge/corobridge/task/inspect"
 	"github.com/corobridge/corobridge/task/lock"
 )
 
@@ -180,8 +181,8 @@ func wantDeadlock(t *testing.T, reports []reactor.Exception, tree, want string, 
 		}
 		return
 	}
-	var d *task.DeadlockError
-	if len(reports) != 1 || reports[0].Op != "deadlock" || !errors.As(reports[0].Err, &d) || !errors.Is(reports[0].Err, task.ErrDeadlock) {
+	var d *inspect.DeadlockError
+	if len(reports) != 1 || reports[0].Op != "deadlock" || !errors.As(reports[0].Err, &d) || !errors.Is(reports[0].Err, inspect.ErrDeadlock) {
 		t.Fatalf("reports %v", reports)
 	}
 	if reports[0].Name != d.Tasks[0].Name || reports[0].Site != d.Tasks[0].Spawned {

@@ -178,7 +178,8 @@ func TestAnEagerTaskOfACancelledStarterRunsCancelled(t *testing.T) {
 			}
 		}
 		task.Spawn(ctx, step(&first), task.Eager())
-		task.Spawn(context.WithoutCancel(ctx), step(&second), task.Eager()) // the loop's end reaches it all the same
+		// the loop's end reaches it all the same
+		task.Spawn(context.WithoutCancel(ctx), step(&second), task.Eager())
 		return ctx.Err()
 	})
 	<-started

@@ -15,7 +15,8 @@ import (
 	"github.com/corobridge/corobridge/task"
 )
 
-// differences has a test for each row of the table of docs/how-to.md that says how a Group differs from an errgroup.
+// differences has a test for each row of the table of docs/how-to.md that says how a Group differs
+// from an errgroup.
 var differences = map[string]func(t *testing.T, ctx context.Context){
 	"where members run": func(t *testing.T, ctx context.Context) {
 		loop, _ := reactor.FromContext(ctx)
@@ -57,7 +58,8 @@ var differences = map[string]func(t *testing.T, ctx context.Context){
 		for _, g := range []group{&task.Group{}, &errgroup.Group{}} {
 			f, p := future.New[int]()
 			g.Go(func() error { _, err := f.Await(context.Background()); return err })
-			task.Spawn(ctx, func(context.Context) error { p.Resolve(1); return nil }) // runs while the group is awaited
+			// runs while the group is awaited
+			task.Spawn(ctx, func(context.Context) error { p.Resolve(1); return nil })
 			if err := task.Wait(ctx, g); err != nil {
 				t.Error(err)
 			}
@@ -179,7 +181,8 @@ func TestHowAGroupDiffersFromAnErrgroup(t *testing.T) {
 	}
 }
 
-// The context of an errgroup that a task makes is the task's: the goroutines await what they like with it.
+// The context of an errgroup that a task makes is the task's: the goroutines await what they like
+// with it.
 func TestAnErrgroupInATask(t *testing.T) {
 	run(t, func(ctx context.Context) error {
 		f, p := future.New[int]()

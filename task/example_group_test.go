@@ -54,7 +54,7 @@ func ExampleDaemon() {
 
 // Start returns when the service is ready, and says where it is.
 func ExampleStart() {
-	serve := func(ctx context.Context, started func(address string)) error {
+	serve := func(ctx context.Context, started func(address string) bool) error {
 		started("127.0.0.1:8000") // after it has begun to listen
 		err := task.Sleep(ctx, time.Hour)
 		fmt.Println("served until:", err)

@@ -49,7 +49,8 @@ func ExampleGo() {
 	// Output: 2 4
 }
 
-// From outside: a loop in the background, and a goroutine that starts a task on it and awaits the result.
+// From outside: a loop in the background, and a goroutine that starts a task on it and awaits the
+// result.
 func ExampleGo_fromAGoroutine() {
 	loop, err := reactor.New()
 	if err != nil {

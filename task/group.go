@@ -12,100 +12,86 @@ import (
 	"github.com/corobridge/corobridge/internal/loop"
 )
 
-// Group is a golang.org/x/sync/errgroup.Group whose members are tasks: it has the same methods, so that a program changes
-// only the constructor. Its methods may be called from any goroutine, but not from a loop's callbacks where they wait.
+// Group is a golang.org/x/sync/errgroup.Group whose members are tasks: it has the same methods, so
+// that a program changes only the constructor. Its methods may be called from any goroutine, but
+// not from a loop's callbacks where they wait.
 //
-// The first error of a member cancels the group's context, and so the other members; Wait returns it when all have ended. A
-// member that panics has a *PanicError. A member that was cancelled by its own Cancel, and returns the error of that, has not failed.
+// The first error of a member cancels the group's context, and so the other members; Wait returns
+// it when all have ended. A member that panics has a *PanicError. A member that was cancelled by
+// its own Cancel, and returns the error of that, has not failed.
 //
-// The zero Group is valid, has no limit, and cancels nobody; its members run on the loop of the task that calls Go.
+// The zero Group is valid, has no limit, and cancels nobody; its members run on the loop of the
+// task that calls Go.
 type Group struct {
-	scope scope
-
+	// Guarded by mu, which comes first so that no context that consists of a *Group is taken for
+	// scope.
 	mu      sync.Mutex
-	members int            // but for the daemons
-	daemons []*scope       // in the order they were started, but for those that are
-	leaving int            // dismissed, and have not ended
-	running int            // of the members, started by Go and TryGo: what the limit counts
+	members int            // not counting daemons; with those to come that have been given a slot
+	daemons []*job         // not yet dismissed, oldest first
+	leaving int            // daemons dismissed, still running
+	running int            // of the members, those that the limit counts
 	limit   int            // plus one; zero for none
 	slots   []*coro.Waiter // of Go, first come first served
 	waiters []*coro.Waiter // of Wait
 	waited  bool
 	err     error   // the first
 	errs    []error // of failures, in their order
+
+	scope   scope   // has no setting in a zero Group
+	setting setting // of the scope
 }
 
-// NewGroup is errgroup.WithContext: tasks started by the group's Go, and those started with the returned context,
-// belong to the group. That context is cancelled when a member fails, with its error as the cause, and when Wait returns.
+// NewGroup is errgroup.WithContext: tasks started by the group's Go, and those started with the
+// returned context, belong to the group. That context is cancelled when a member fails, with its
+// error as the cause, and when Wait returns.
 //
-// Every group must be waited for. If the task that made it returns without, the members are cancelled and
-// awaited before the task ends, and that is reported to the loop's exception handler. NewGroup panics when ctx carries no loop.
+// Every group must be waited for. If the task that made it returns without, the members are
+// cancelled and awaited before the task ends, and that is reported to the loop's exception handler.
+// NewGroup panics when ctx carries no loop.
 func NewGroup(ctx context.Context) (*Group, context.Context) {
-	sched := schedulerOf(ctx)
-	if sched == nil {
+	h := homeOf(ctx)
+	if h == nil {
 		panic("task: the context given to NewGroup carries no loop; use a task's context, loop.Context() or reactor.WithLoop")
 	}
 	g := &Group{}
-	g.scope.init(sched, ctx, ofGroup)
-	g.scope.group, g.scope.traits = g, 0
-	g.scope.madeBy(ctx)
-	g.scope.enter()
-	if maker := maker(ctx); maker != nil {
-		x := maker.more()
-		x.groups = append(x.roomForGroup(), g)
+	s := &g.scope
+	s.init(h, ctx, ofGroup)
+	g.setting = *s.setting
+	g.setting.group = g
+	s.setting, s.traits = &g.setting, 0
+	s.madeBy(ctx)
+	s.enter()
+	if c := coro.CurrentBy(ctx); c != nil {
+		jobOf(c).madeGroup(g)
 	}
-	return g, &g.scope
+	return g, s
 }
 
-// Go starts fn as a task of the group. If the group has its limit of tasks, it first waits until one of them has ended.
-func (g *Group) Go(fn func() error) {
-	ctx := g.context()
-	if w := g.acquire(); w != nil {
-		w.Wait(context.Background(), (*slot)(g)) // until one is handed over
-		w.Release()
+// Scope runs fn and then waits for all tasks it has started in g, or with its context, however fn
+// ends: it cannot be left while one of them runs. An error of fn cancels them. Scope returns the
+// first error, fn's or a member's; after that, g.Errors has all of them. If fn panics, they are
+// cancelled and awaited before the panic goes on. In a callback of a loop Scope panics.
+func Scope(ctx context.Context, fn func(ctx context.Context, g *Group) error) error {
+	coro.Who(ctx, "task: Scope") // before there is anything to undo
+	g, ctx := NewGroup(ctx)
+	returned := false
+	defer func() {
+		if !returned { // a panic or a Goexit is on its way
+			g.Cancel(ErrEnded)
+			g.Wait()
+		}
+	}()
+	if err := fn(ctx, g); err != nil {
+		g.fail(err)
 	}
-	startMember(g, ctx, fn)
+	returned = true
+	return g.Wait()
 }
 
-// TryGo starts fn as a task of the group, unless that has its limit of tasks, and reports whether it did. It never waits.
-func (g *Group) TryGo(fn func() error) bool {
-	ctx := g.context()
-	g.mu.Lock()
-	full := g.full()
-	if !full {
-		g.running++
-		g.members++
-	}
-	g.mu.Unlock()
-	if full {
-		return false
-	}
-	startMember(g, ctx, fn)
-	return true
-}
-
-// full reports whether the group has its limit of tasks. It is called under the mutex.
-func (g *Group) full() bool { return g.limit > 0 && g.running >= g.limit-1 }
-
-// acquire counts a member in that has a slot, or else returns a Waiter that is enlisted for one: whoever hands that over has counted
-// the member in.
-func (g *Group) acquire() *coro.Waiter {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if !g.full() {
-		g.running++
-		g.members++
-		return nil
-	}
-	w, _ := coro.Here(context.Background(), "task: Group.Go at the group's limit")
-	g.slots = append(g.slots, w)
-	return w
-}
-
-// context is what the contexts of members derive from: the group's, or for a zero Group that of the loop that the caller runs
-// on.
+// context is what the contexts of members derive from: the group's, or for a zero Group that of the
+// loop that the caller runs on.
 func (g *Group) context() context.Context {
-	if g.scope.sched != nil {
+	if g.scope.setting != nil {
 		return &g.scope
 	}
 	p := coro.CurrentPool()
@@ -115,19 +101,9 @@ func (g *Group) context() context.Context {
 	return p.Owner().(*loop.Core).Context()
 }
 
-// SetLimit bounds the number of tasks that Go and TryGo have running at once; negative means no bound. Tasks started with
-// the group's context are not counted. It panics while such tasks run, unless it takes the bound away.
-func (g *Group) SetLimit(n int) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.running != 0 && n >= 0 {
-		panic(fmt.Sprintf("task: SetLimit while %d tasks of the group run; set the limit first", g.running))
-	}
-	g.limit = max(n+1, 0)
-}
-
-// Wait waits until every member has ended, and returns the first error. It takes no context, as errgroup's: the members
-// have the group's, and it ends with them. Members that are daemons are cancelled when the others have ended, and awaited too.
+// Wait waits until every member has ended, and returns the first error. It takes no context, as
+// errgroup's: the members have the group's, and it ends with them. Members that are daemons are
+// cancelled when the others have ended, and awaited too.
 func (g *Group) Wait() error { return g.wait(context.Background()) }
 
 func (g *Group) wait(ctx context.Context) error {
@@ -142,7 +118,7 @@ func (g *Group) wait(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if g.scope.sched != nil {
+	if g.scope.setting != nil {
 		g.scope.leave()
 	}
 	g.mu.Lock()
@@ -151,8 +127,9 @@ func (g *Group) wait(ctx context.Context) error {
 	return g.err
 }
 
-// enlist returns a Waiter for the end of all members, nil if there are none, and the daemons that are to be dismissed.
-func (g *Group) enlist(ctx context.Context) (*coro.Waiter, []*scope, error) {
+// enlist returns a Waiter for the end of all members, nil if there are none, and the daemons that
+// are to be dismissed.
+func (g *Group) enlist(ctx context.Context) (*coro.Waiter, []*job, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.count() == 0 {
@@ -172,25 +149,82 @@ func (g *Group) delist(w *coro.Waiter) {
 	g.waiters = slices.DeleteFunc(g.waiters, func(v *coro.Waiter) bool { return v == w })
 }
 
-// Errors returns the failures of all members, joined by errors.Join in the order in which they failed; nil if none has. It is for after
-// Wait: before, it knows of those that have failed already.
+// Errors returns the failures of all members, joined by errors.Join in the order in which they
+// failed; nil if none has. It is for after Wait: before, it knows of those that have failed
+// already.
 //
-// An error that only says that the group was cancelled, as those of the members that the first failure has cancelled, is no failure, and
-// neither is one of a member that is Isolated, or whose own Cancel was called, or of a daemon that the end of the others has
-// cancelled. So Errors is nil for a group that was cancelled from outside, and whose Wait returns the cause.
+// An error that only says that the group was cancelled, as those of the members that the first
+// failure has cancelled, is no failure, and neither is one of a member that is Isolated, or whose
+// own Cancel was called, or of a daemon that the end of the others has cancelled. So Errors is nil
+// for a group that was cancelled from outside, and whose Wait returns the cause.
 func (g *Group) Errors() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return errors.Join(g.errs...)
 }
 
-// Cancel cancels the group's context with cause (nil: future.ErrCancelled). It does nothing to a zero Group.
+// Cancel cancels the group's context with cause (nil: future.ErrCancelled). It does nothing to a
+// zero Group.
 func (g *Group) Cancel(cause error) {
 	if cause == nil {
 		cause = future.ErrCancelled
 	}
-	if g.scope.sched != nil {
+	if g.scope.setting != nil {
 		g.scope.cancel(finished(context.Canceled, cause))
+	}
+}
+
+// String tells how many members have not ended.
+func (g *Group) String() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return fmt.Sprintf("group of %d running tasks", g.count())
+}
+
+// count is how many members there are. It is called under the mutex.
+func (g *Group) count() int { return g.members + len(g.daemons) + g.leaving }
+
+// add counts in a task that was started with the group's context.
+func (g *Group) add(j *job) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if j.is(daemon) {
+		g.daemons = append(g.daemons, j)
+	} else {
+		g.members++
+	}
+}
+
+// done counts out a member that has ended with err, as far as that is the group's concern.
+func (g *Group) done(j *job, err error) {
+	if err != nil {
+		g.fail(err)
+	}
+	g.mu.Lock()
+	if !j.is(daemon) {
+		g.members--
+	} else if i := slices.Index(g.daemons, j); i >= 0 {
+		g.daemons = slices.Delete(g.daemons, i, i+1)
+	} else {
+		g.leaving--
+	}
+	var next *coro.Waiter
+	if j.is(limited) {
+		next = g.passOn()
+	}
+	var wake []*coro.Waiter
+	dismissed := g.superfluous()
+	if g.count() == 0 && len(g.waiters) > 0 {
+		wake = slices.DeleteFunc(g.waiters, func(w *coro.Waiter) bool { return !w.Claim() })
+		g.waiters = nil
+	}
+	g.mu.Unlock()
+	if next != nil {
+		next.Wake()
+	}
+	dismiss(dismissed)
+	for _, w := range wake {
+		w.Wake()
 	}
 }
 
@@ -213,21 +247,28 @@ func (g *Group) fail(err error) {
 
 // echoes reports whether err only says that the group was cancelled: why, is known already.
 func (g *Group) echoes(err error) bool {
-	if g.scope.sched == nil || g.scope.Err() == nil {
+	if g.scope.setting == nil || g.scope.Err() == nil {
 		return false
 	}
 	cause := context.Cause(&g.scope)
 	return says(err, cause, func(err error) bool { return errors.Is(err, g.scope.Err()) || errors.Is(cause, err) })
 }
 
-// String tells how many members have not ended.
-func (g *Group) String() string {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return fmt.Sprintf("group of %d running tasks", g.count())
+// superfluous returns the daemons that are to be dismissed, each of them once: if nobody else is
+// left and somebody waits for that. It is called under the mutex.
+func (g *Group) superfluous() []*job {
+	if g.members > 0 || len(g.waiters) == 0 {
+		return nil
+	}
+	dismissed := g.daemons
+	g.leaving += len(dismissed)
+	g.daemons = nil
+	return dismissed
 }
 
-// slot is a Group as what Go waits for.
-type slot Group
-
-func (s *slot) String() string { return "a place in a " + (*Group)(s).String() }
+// dismiss cancels daemons, in the order in which they were started.
+func dismiss(daemons []*job) {
+	for _, d := range daemons {
+		d.Withdraw(ErrEnded)
+	}
+}

@@ -222,7 +222,8 @@ func TestTypedMembersOfAGroup(t *testing.T) {
 	run(t, func(ctx context.Context) error {
 		g, gctx := task.NewGroup(ctx)
 		typed := task.Go(gctx, func(ctx context.Context) (string, error) {
-			inner := task.Go(context.WithValue(ctx, anyKey{}, 1), func(ctx context.Context) (string, error) { // a member too
+			// a member too
+			inner := task.Go(context.WithValue(ctx, anyKey{}, 1), func(ctx context.Context) (string, error) {
 				yields(ctx, 20)
 				return "inner", nil
 			})

@@ -85,7 +85,8 @@ func pendingTimers(loop *reactor.Loop) int {
 // descriptors counts the open ones.
 func descriptors() int { return len(testkit.Descriptors()) }
 
-// goroutines counts them. The runtime's count is too high while the garbage collector looks at the dead ones.
+// goroutines counts them. The runtime's count is too high while the garbage collector looks at the
+// dead ones.
 func goroutines() int {
 	least := runtime.NumGoroutine()
 	for range 10 {

@@ -18,7 +18,8 @@ import (
 
 type anyKey struct{}
 
-// anyContexts are contexts that an Await inside a task may be given, made from the task's own and another task's.
+// anyContexts are contexts that an Await inside a task may be given, made from the task's own and
+// another task's.
 var anyContexts = map[string]func(own, other context.Context) (context.Context, func()){
 	"own":     func(own, _ context.Context) (context.Context, func()) { return own, func() {} },
 	"another": func(_, other context.Context) (context.Context, func()) { return other, func() {} },
@@ -134,7 +135,8 @@ func TestAwaitInACallbackPanicsUnlessTheResultIsThere(t *testing.T) {
 	}
 }
 
-// rounds scales a stress test: n by default, a tenth in short mode, and less under the race detector.
+// rounds scales a stress test: n by default, a tenth in short mode, and less under the race
+// detector.
 func rounds(n int) int {
 	if testing.Short() {
 		n /= 10
@@ -152,7 +154,8 @@ func TestErrgroupOfATasksContextAwaitsWhileTheTaskRuns(t *testing.T) {
 			g, gctx := errgroup.WithContext(ctx)
 			for range 100 {
 				g.Go(func() error {
-					_, err := f.Await(gctx) // blocks this goroutine: its context names a task that runs elsewhere
+					// blocks this goroutine: its context names a task that runs elsewhere
+					_, err := f.Await(gctx)
 					return err
 				})
 			}
@@ -222,7 +225,8 @@ func TestContextOfAnEndedTaskIsDone(t *testing.T) {
 			_, err = late.Await(ctx)
 			wantErr(t, err, task.ErrEnded)
 		}
-		// Who was waiting with that very context is woken by its end, although it was started below it.
+		// Who was waiting with that very context is woken by its end, although it was started below
+		// it.
 		_, err := waiter.Await(ctx)
 		wantErr(t, err, task.ErrEnded, context.Canceled)
 		if _, err := task.Blocking(ctx, func(context.Context) (int, error) { return 0, <-child }); err != nil {
@@ -296,7 +300,8 @@ func TestTasksOfTwoLoopsAndGoroutinesAwaitTheSameFutures(t *testing.T) {
 
 func TestAGoroutineIsNotTakenForTheCoroutineThatHadItsPlace(t *testing.T) {
 	for range rounds(60) {
-		run(t, func(ctx context.Context) error { // makes coroutines, more than are kept, and ends them
+		// makes coroutines, more than are kept, and ends them
+		run(t, func(ctx context.Context) error {
 			g, gctx := task.NewGroup(ctx)
 			for range 200 {
 				g.Go(func() error { return task.Yield(gctx) })

@@ -16,28 +16,29 @@ import (
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
+	"github.com/corobridge/corobridge/task/inspect"
 	"github.com/corobridge/corobridge/task/lock"
 )
 
 // Who asks is known by the goroutine, not by a context.
 func TestCurrentIsTheTaskThatCallsIt(t *testing.T) {
 	run(t, func(ctx context.Context) error {
-		main, ok := task.Current()
+		main, ok := inspect.Current()
 		if !ok || main.String() != `task 1 "main"` || main.State != "running" || main.Spawned != "" || main.Age != 0 {
 			t.Errorf("main is %+v, %v", main, ok)
 		}
 		_, err := task.Spawn(ctx, func(context.Context) error {
-			if i, ok := task.Current(); !ok || i.String() != "task 2" {
+			if i, ok := inspect.Current(); !ok || i.String() != "task 2" {
 				t.Errorf("the other one is %+v, %v", i, ok)
 			}
 			return nil
 		}).Await(ctx)
-		if again, _ := task.Current(); again.ID != main.ID {
+		if again, _ := inspect.Current(); again.ID != main.ID {
 			t.Errorf("main is %v now", again)
 		}
 		loop, _ := reactor.FromContext(ctx)
 		nowhere := func() {
-			if i, ok := task.Current(); ok {
+			if i, ok := inspect.Current(); ok {
 				t.Errorf("outside it is %v", i)
 			}
 		}
@@ -63,7 +64,7 @@ func TestInfoTellsWhatIsKnown(t *testing.T) {
 		task.Spawn(ctx, until(sleeper))
 		yields(ctx, 2)
 		clock.now += time.Second
-		all, err := task.All(ctx, loop)
+		all, err := inspect.All(ctx, loop)
 		if err != nil || len(all) != 3 {
 			t.Fatalf("all are %v, %v", all, err)
 		}
@@ -78,7 +79,7 @@ func TestInfoTellsWhatIsKnown(t *testing.T) {
 		_, err = sleeper.Await(ctx)
 		wantErr(t, err, errTest)
 		yields(ctx, 3)
-		if all, _ := task.All(ctx, loop); len(all) != 1 || all[0].ID != 1 {
+		if all, _ := inspect.All(ctx, loop); len(all) != 1 || all[0].ID != 1 {
 			t.Errorf("those that have ended are told: %v", all)
 		}
 		if s.Cancel(nil) {
@@ -92,7 +93,7 @@ func TestInfoTellsWhatIsKnown(t *testing.T) {
 }
 
 func TestTheZeroInfoIsNoTask(t *testing.T) {
-	var i task.Info
+	var i inspect.Info
 	if stack, err := i.Stack(context.Background()); stack != nil || err != nil || i.Cancel(nil) {
 		t.Errorf("stack %s, %v", stack, err)
 	}
@@ -122,8 +123,8 @@ func TestTheStackOfATaskShowsWhereItWaits(t *testing.T) {
 			} {
 				w := task.Spawn(ctx, func(ctx context.Context) error { return standHere(ctx, depth, wait) }, task.Name("w"))
 				stack := func() []byte {
-					all, _ := task.All(ctx, loop)
-					k := slices.IndexFunc(all, func(i task.Info) bool { return i.Name == "w" })
+					all, _ := inspect.All(ctx, loop)
+					k := slices.IndexFunc(all, func(i inspect.Info) bool { return i.Name == "w" })
 					got, err := all[k].Stack(ctx)
 					if err != nil {
 						t.Error(err)
@@ -148,7 +149,7 @@ func TestTheStackOfATaskShowsWhereItWaits(t *testing.T) {
 
 func TestTheStackOfTheTaskThatAsks(t *testing.T) {
 	run(t, func(ctx context.Context) error {
-		i, _ := task.Current()
+		i, _ := inspect.Current()
 		stack, err := i.Stack(ctx)
 		if err != nil || !bytes.Contains(stack, []byte("task_test.TestTheStackOfTheTaskThatAsks.")) {
 			t.Errorf("stack %s, %v", stack, err)
@@ -166,7 +167,7 @@ func TestTheStackOnALockedThread(t *testing.T) {
 		w := task.Spawn(ctx, func(ctx context.Context) error { return standHere(ctx, 1, sleeps) })
 		task.Yield(ctx)
 		check := func() {
-			all, _ := task.All(context.Background(), loop)
+			all, _ := inspect.All(context.Background(), loop)
 			if got, err := all[1].Stack(context.Background()); err != nil || !bytes.Contains(got, []byte("task_test.standHere(")) {
 				t.Errorf("stack %s, %v", got, err)
 			}
@@ -182,7 +183,7 @@ func TestTheStackOnALockedThread(t *testing.T) {
 func TestAnybodyMayAskAtAnyTime(t *testing.T) {
 	loop := background(t)
 	ask := func(ctx context.Context) error {
-		all, err := task.All(ctx, loop)
+		all, err := inspect.All(ctx, loop)
 		for _, i := range all {
 			stack, stackErr := i.Stack(ctx)
 			if len(stack) > 0 && !bytes.HasPrefix(stack, []byte("goroutine ")) {
@@ -194,11 +195,11 @@ func TestAnybodyMayAskAtAnyTime(t *testing.T) {
 			}
 		}
 		var tree bytes.Buffer
-		json, jsonErr := task.MarshalTree(ctx, loop)
+		json, jsonErr := inspect.MarshalTree(ctx, loop)
 		if !bytes.HasPrefix(json, []byte(`{"scopes":[`)) {
 			return fmt.Errorf("tree %s", json)
 		}
-		return errors.Join(err, jsonErr, task.WriteTree(ctx, &tree, loop))
+		return errors.Join(err, jsonErr, inspect.WriteTree(ctx, &tree, loop))
 	}
 	over := make(chan bool)
 	work := task.Spawn(loop.Context(), func(ctx context.Context) error {
@@ -268,7 +269,7 @@ func TestAskingALoopThatDoesNotRun(t *testing.T) {
 	for range 3 {
 		loop.Turn(0)
 	}
-	all, err := task.All(context.Background(), loop)
+	all, err := inspect.All(context.Background(), loop)
 	if err != nil || len(all) != 1 || all[0].State != "waiting" {
 		t.Fatalf("of a loop that nobody runs: %v, %v", all, err)
 	}
@@ -284,12 +285,12 @@ func TestAskingALoopThatDoesNotRun(t *testing.T) {
 	<-stalled
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 	defer cancel()
-	_, err = task.All(ctx, loop)
+	_, err = inspect.All(ctx, loop)
 	wantErr(t, err, context.DeadlineExceeded)
 	_, err = all[0].Stack(ctx)
 	wantErr(t, err, context.DeadlineExceeded)
-	wantErr(t, task.WriteTree(ctx, new(bytes.Buffer), loop), context.DeadlineExceeded)
-	_, err = task.MarshalTree(ctx, loop)
+	wantErr(t, inspect.WriteTree(ctx, new(bytes.Buffer), loop), context.DeadlineExceeded)
+	_, err = inspect.MarshalTree(ctx, loop)
 	wantErr(t, err, context.DeadlineExceeded)
 	close(until)
 	if stack, err := all[0].Stack(context.Background()); err != nil || len(stack) == 0 {
@@ -299,7 +300,7 @@ func TestAskingALoopThatDoesNotRun(t *testing.T) {
 	if err := loop.Close(); err != nil {
 		t.Error(err)
 	}
-	if all, err := task.All(ctx, loop); len(all) != 0 || err != nil {
+	if all, err := inspect.All(ctx, loop); len(all) != 0 || err != nil {
 		t.Errorf("of a closed loop: %v, %v", all, err)
 	}
 	if !w.Completed() {
@@ -314,7 +315,7 @@ func TestTheFirstTaskMayComeWhileSomebodyLooks(t *testing.T) {
 		var all sync.WaitGroup
 		for range 2 {
 			all.Go(func() { statsOf(loop) })
-			all.Go(func() { task.All(context.Background(), loop) })
+			all.Go(func() { inspect.All(context.Background(), loop) })
 			all.Go(func() {
 				task.Spawn(loop.Context(), func(context.Context) error { return nil }).Await(context.Background())
 			})

@@ -12,7 +12,8 @@ import (
 	"github.com/corobridge/corobridge/task"
 )
 
-// Tasks of four loops are awaited from 64 goroutines and from tasks of all of these, while some are cancelled.
+// Tasks of four loops are awaited from 64 goroutines and from tasks of all of these, while some are
+// cancelled.
 func Test64GoroutinesAnd4LoopsAwaitTheSameTasks(t *testing.T) {
 	loops := []*reactor.Loop{background(t), background(t), background(t), background(t)}
 	for range rounds(200) {
@@ -62,7 +63,8 @@ func Test64GoroutinesAnd4LoopsAwaitTheSameTasks(t *testing.T) {
 	}
 }
 
-// A group that has members on four loops and daemons, started, awaited and cancelled from 64 goroutines.
+// A group that has members on four loops and daemons, started, awaited and cancelled from 64
+// goroutines.
 func Test64GoroutinesAnd4LoopsUseTheSameGroup(t *testing.T) {
 	loops := []*reactor.Loop{background(t), background(t), background(t), background(t)}
 	for round := range rounds(200) {
@@ -99,7 +101,7 @@ func Test64GoroutinesAnd4LoopsUseTheSameGroup(t *testing.T) {
 				case 4:
 					task.Spawn(on, member(n)).Cancel(errors.New("a member's own"))
 				case 5:
-					v, err := task.Start(on, func(ctx context.Context, started func(int)) error {
+					v, err := task.Start(on, func(ctx context.Context, started func(int) bool) error {
 						started(n)
 						return member(n)(ctx)
 					})

@@ -7,12 +7,13 @@ import (
 	"github.com/corobridge/corobridge/reactor"
 )
 
-// OnEach runs fn as a task on each loop of g, at the same time, and returns the results in the order of g.Loops when all have ended. fn's
-// context derives from ctx and carries the loop.
+// OnEach runs fn as a task on each loop of g, at the same time, and returns the results in the
+// order of g.Loops when all have ended. fn's context derives from ctx and carries the loop.
 //
-// The first error, which OnEach returns, cancels the other tasks, and so does the end of ctx; they are awaited all the same. On a loop that
-// is closed the task fails with reactor.ErrClosed; on one that does not run it waits until that runs. OnEach is called in a task or a plain
-// goroutine, and ctx need not carry a loop. In a callback it panics.
+// The first error, which OnEach returns, cancels the other tasks, and so does the end of ctx; they
+// are awaited all the same. On a loop that is closed the task fails with reactor.ErrClosed; on one
+// that does not run it waits until that runs. OnEach is called in a task or a plain goroutine, and
+// ctx need not carry a loop. In a callback it panics.
 func OnEach[T any](ctx context.Context, g *reactor.LoopGroup, fn func(ctx context.Context, l *reactor.Loop) (T, error)) ([]T, error) {
 	w, err := coro.Here(ctx, "task: OnEach") // before there is anything to undo
 	if err != nil {
@@ -21,7 +22,7 @@ func OnEach[T any](ctx context.Context, g *reactor.LoopGroup, fn func(ctx contex
 	w.Release()
 	loops := g.Loops()
 	results := make([]T, len(loops))
-	if schedulerOf(ctx) == nil {
+	if homeOf(ctx) == nil {
 		ctx = reactor.WithLoop(ctx, loops[0])
 	}
 	group, gctx := NewGroup(ctx)

@@ -87,7 +87,8 @@ func TestPriorityOutOfRangePanics(t *testing.T) {
 
 const both = "Await and Checkpoint, which share a budget"
 
-// operations are those that need not wait, and count for the budget of a task: 128 of them, and the next one lets others have their turn.
+// operations are those that need not wait, and count for the budget of a task: 128 of them, and the
+// next one lets others have their turn.
 func operations(ctx context.Context) map[string]func() {
 	ready := future.Resolved(1)
 	foreign, cancel := context.WithCancel(context.Background())

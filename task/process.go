@@ -10,12 +10,13 @@ import (
 	"github.com/corobridge/corobridge/reactor"
 )
 
-// WaitProcess suspends the calling task until the child process p has exited, and returns what p.Wait does. No goroutine waits where
-// the system has pidfds: see AddChild of reactor.Loop, also for the errors. For an exec.Cmd, which has more to clean up, there is Wait.
+// WaitProcess suspends the calling task until the child process p has exited, and returns what
+// p.Wait does. No goroutine waits where the system has pidfds: see AddChild of reactor.Loop, also
+// for the errors. For an exec.Cmd, which has more to clean up, there is Wait.
 //
-// If ctx ends first, WaitProcess returns the cause, and p goes on and can be waited for again; except where a goroutine has to wait. That is so
-// without pidfds, on a loop that is closing, which then waits for p, and in a plain goroutine. In a callback of a loop
-// WaitProcess panics.
+// If ctx ends first, WaitProcess returns the cause, and p goes on and can be waited for again;
+// except where a goroutine has to wait. That is so without pidfds, on a loop that is closing, which
+// then waits for p, and in a plain goroutine. In a callback of a loop WaitProcess panics.
 func WaitProcess(ctx context.Context, p *os.Process) (*os.ProcessState, error) {
 	w, err := coro.Here(ctx, "task: WaitProcess")
 	if err != nil {

@@ -12,7 +12,8 @@ import (
 	"github.com/corobridge/corobridge/task"
 )
 
-// The context ends, and before the task goes on the loop has waited for the process: its state is not lost.
+// The context ends, and before the task goes on the loop has waited for the process: its state is
+// not lost.
 func TestExitThatComesBesideACancellationIsReturned(t *testing.T) {
 	run(t, func(ctx context.Context) error {
 		l, _ := reactor.FromContext(ctx)

@@ -11,7 +11,8 @@ import (
 	"github.com/corobridge/corobridge/task"
 )
 
-// onWork runs fn as the main task of a loop whose clock goes on only by work; pass works for d, and lets the loop look.
+// onWork runs fn as the main task of a loop whose clock goes on only by work; pass works for d, and
+// lets the loop look.
 func onWork(t *testing.T, fn func(ctx context.Context, clock *workClock, pass func(d time.Duration))) {
 	t.Helper()
 	clock := &workClock{}
@@ -135,7 +136,8 @@ func TestRescheduleWithoutATimeout(t *testing.T) {
 	})
 }
 
-// A timer that fires just when its deadline is moved ends nothing, or the move is told that it was too late.
+// A timer that fires just when its deadline is moved ends nothing, or the move is told that it was
+// too late.
 func TestRescheduleFromGoroutinesBesideTheTimer(t *testing.T) {
 	loop := background(t)
 	for range 200 {
@@ -182,14 +184,16 @@ func TestSleepUntil(t *testing.T) {
 		cancel()
 		wantErr(t, task.SleepUntil(done, clock.Wall().Add(d)), context.Canceled)
 	})
-	for _, at := range []time.Time{time.Now(), time.Now().Add(time.Millisecond)} { // in a plain goroutine
+	// in a plain goroutine
+	for _, at := range []time.Time{time.Now(), time.Now().Add(time.Millisecond)} {
 		if err := task.SleepUntil(context.Background(), at); err != nil || time.Now().Before(at) {
 			t.Errorf("until %v: %v", at, err)
 		}
 	}
 }
 
-// A chain of tasks, each of which starts the next one with a timeout that is over, keeps none of those.
+// A chain of tasks, each of which starts the next one with a timeout that is over, keeps none of
+// those.
 func TestDeadlinesThatAreOverAreNotKept(t *testing.T) {
 	run(t, func(ctx context.Context) error {
 		for range 10 {

@@ -30,17 +30,18 @@ func WithLoopOptions(opts ...reactor.Option) RunOption {
 	return func(c *runConfig) { c.loop = append(c.loop, opts...) }
 }
 
-// WithSignals sets which signals cancel main's context, instead of SIGINT and SIGTERM; none for no handling. Run fails with an error
-// matching syscall.EINVAL if one of them can't be caught.
+// WithSignals sets which signals cancel main's context, instead of SIGINT and SIGTERM; none for no
+// handling. Run fails with an error matching syscall.EINVAL if one of them can't be caught.
 func WithSignals(sig ...os.Signal) RunOption { return func(c *runConfig) { c.signals = sig } }
 
-// Run makes a loop, runs main on it as the first task, on the calling goroutine, and returns main's error when main has
-// returned and everything it left has been cancelled and has ended. ctx is main's parent; main, and what it starts, is no member of a Group that
-// ctx carries.
+// Run makes a loop, runs main on it as the first task, on the calling goroutine, and returns main's
+// error when main has returned and everything it left has been cancelled and has ended. ctx is
+// main's parent; main, and what it starts, is no member of a Group that ctx carries.
 //
-// The first SIGINT or SIGTERM cancels main's context with a *SignalError; a second one ends the process as if Run did not handle it,
-// also when a task stalls the loop. A task that calls runtime.Goexit, as testing's FailNow does, ends everything, and then Run calls
-// runtime.Goexit. Run panics inside a loop.
+// The first SIGINT or SIGTERM cancels main's context with a *SignalError; a second one ends the
+// process as if Run did not handle it, also when a task stalls the loop. A task that calls
+// runtime.Goexit, as testing's FailNow does, ends everything, and then Run calls runtime.Goexit.
+// Run panics inside a loop.
 func Run(ctx context.Context, main func(ctx context.Context) error, opts ...RunOption) error {
 	if coro.CurrentPool() != nil {
 		panic("task: Run inside a loop; start a task with Go or Spawn")
@@ -60,8 +61,10 @@ func Run(ctx context.Context, main func(ctx context.Context) error, opts ...RunO
 		}
 	}
 	t = Spawn(reactor.WithLoop(ctx, loop), main, Name("main"), ofRoot)
-	t.OnDone(future.Inline, func(struct{}, error) { loop.Close() }) // on the loop: begins to close it
-	loop.Run(context.Background())                                  // until closed, or somebody stops it
+	// on the loop: begins to close it
+	t.OnDone(future.Inline, func(struct{}, error) { loop.Close() })
+	// until closed, or somebody stops it
+	loop.Run(context.Background())
 	closing := loop.Close()
 	if _, err := t.TryResult(); err != nil {
 		return err
@@ -69,5 +72,9 @@ func Run(ctx context.Context, main func(ctx context.Context) error, opts ...RunO
 	return closing
 }
 
-// ofRoot makes a task one of its loop's root group. It was started by a call that returns its error.
-func ofRoot(s *scope) { s.group, s.traits = nil, s.traits&^daemon }
+// ofRoot makes a task one of its loop's root group. It is for one whose setting is its own, since
+// its context is not a scope, and that was started by a call that returns its error.
+func ofRoot(j *job) {
+	j.scope.setting.group = nil
+	j.scope.traits &^= daemon
+}

@@ -137,7 +137,8 @@ func TestRunRefusesSignalsThatCannotBeCaught(t *testing.T) {
 	}
 }
 
-// The rest runs in a process of its own: this test binary again, with a scene named in the environment.
+// The rest runs in a process of its own: this test binary again, with a scene named in the
+// environment.
 const sceneVariable = "COROBRIDGE_TASK_SCENE"
 
 func scene(t *testing.T, name string) (out string, err error) {
@@ -243,7 +244,8 @@ func TestScenes(t *testing.T) {
 	}
 }
 
-// A Run within a Group's member, on another goroutine, is a call like any other: its error is its caller's, and what it leaves fails nobody else.
+// A Run within a Group's member, on another goroutine, is a call like any other: its error is its
+// caller's, and what it leaves fails nobody else.
 func TestRunWithTheContextOfAGroup(t *testing.T) {
 	var x exceptions
 	run(t, func(ctx context.Context) error {

@@ -31,7 +31,8 @@ func TestTheEndOfAGroupEndsWaitsWithItsContext(t *testing.T) {
 	})
 }
 
-// A member of Group.Go has the context of its group, and what it derives from that is not below the member in the tree.
+// A member of Group.Go has the context of its group, and what it derives from that is not below the
+// member in the tree.
 func TestTheLoopEndsAWaitWithATimeoutThatAMemberHasMadeOfItsGroupsContext(t *testing.T) {
 	run(t, func(ctx context.Context) error {
 		const members = 100
@@ -60,7 +61,8 @@ func TestTheLoopEndsAWaitWithATimeoutThatAMemberHasMadeOfItsGroupsContext(t *tes
 	})
 }
 
-// The word of a cancellation comes to the loop through the door, and the end of what was cancelled may overtake it.
+// The word of a cancellation comes to the loop through the door, and the end of what was cancelled
+// may overtake it.
 func TestACancellationIsNotOvertakenByTheEndOfItsScope(t *testing.T) {
 	loop := background(t)
 	for range rounds(1000) {
@@ -86,7 +88,8 @@ func TestACancellationIsNotOvertakenByTheEndOfItsScope(t *testing.T) {
 	}
 }
 
-// A task that a goroutine starts may come to the loop when the scope it was started in is cancelled and gone.
+// A task that a goroutine starts may come to the loop when the scope it was started in is cancelled
+// and gone.
 func TestATaskStartedBesideTheEndOfItsScopeIsCancelled(t *testing.T) {
 	run(t, func(ctx context.Context) error {
 		for range rounds(2000) {
@@ -155,7 +158,8 @@ func TestScope(t *testing.T) {
 			t.Error("Goexit: the member goes on")
 		}
 	})
-	err = task.Scope(loop.Context(), func(ctx context.Context, g *task.Group) error { // in a goroutine
+	// in a goroutine
+	err = task.Scope(loop.Context(), func(ctx context.Context, g *task.Group) error {
 		g.Go(func() error { return errTest })
 		return nil
 	})

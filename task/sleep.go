@@ -8,8 +8,9 @@ import (
 	"github.com/corobridge/corobridge/internal/loop"
 )
 
-// Sleep suspends the task for d, on its loop's timers, or blocks the calling goroutine. It returns the cause if ctx is done, at
-// once or before d has passed. Sleep of nothing, or less, is Yield. In a callback of a loop it panics.
+// Sleep suspends the task for d, on its loop's timers, or blocks the calling goroutine. It returns
+// the cause if ctx is done, at once or before d has passed. Sleep of nothing, or less, is Yield. In
+// a callback of a loop it panics.
 func Sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return Yield(ctx)
@@ -27,8 +28,8 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	return w.Wait(ctx, (*alarm)(w))
 }
 
-// SleepUntil is Sleep until the time of day t. How long that is is measured once, when it is called: to set the clock meanwhile changes
-// nothing. A time that has passed means Yield.
+// SleepUntil is Sleep until the time of day t. How long that is is measured once, when it is
+// called: to set the clock meanwhile changes nothing. A time that has passed means Yield.
 func SleepUntil(ctx context.Context, t time.Time) error {
 	if c := coro.CurrentBy(ctx); c != nil {
 		return Sleep(ctx, t.Sub(loopOf(c).World().Wall()))
@@ -59,8 +60,25 @@ func sleepGoroutine(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Yield lets everything else that is ready run first. It returns the cause, and does not yield, if ctx is done. In a plain
-// goroutine it is runtime.Gosched; in a callback of a loop it panics.
+// Yield lets everything else that is ready run first. It returns the cause, and does not yield, if
+// ctx is done. In a plain goroutine it is runtime.Gosched; in a callback of a loop it panics.
 func Yield(ctx context.Context) error { return coro.Yield(ctx, "task: Yield") }
+
+// Checkpoint lets others have their turn when the calling task has had its share: at every 128th
+// operation since the task last waited, of those that need not wait. Checkpoint counts as one, and
+// so does Await of a future that is ready, with the context of a task, of a group or of
+// WithTimeout. A loop without such an operation calls it, and so does one whose awaits are given
+// another context, one of package context's: to find out who waits with that would cost more than
+// such an await.
+//
+// It returns the cause, and does not yield, if ctx is done. In a plain goroutine and in a callback
+// of a loop it does no more than that.
+func Checkpoint(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return coro.Cause(ctx)
+	}
+	coro.SpendAnyway(ctx)
+	return nil
+}
 
 func loopOf(c *coro.Coro) *loop.Core { return c.Pool().Owner().(*loop.Core) }

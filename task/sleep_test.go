@@ -122,7 +122,8 @@ func TestBlocking(t *testing.T) {
 		wantErr(t, err, errTest)
 		return nil
 	})
-	v, err := task.Blocking(context.Background(), func(context.Context) (int, error) { return 3, errTest }) // a goroutine's
+	// a goroutine's
+	v, err := task.Blocking(context.Background(), func(context.Context) (int, error) { return 3, errTest })
 	if v != 3 || err != errTest {
 		t.Errorf("in a goroutine: %v, %v", v, err)
 	}

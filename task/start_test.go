@@ -20,7 +20,7 @@ func TestStartReturnsWhatStartedWasGiven(t *testing.T) {
 			run(t, func(ctx context.Context) error {
 				return task.Scope(ctx, func(ctx context.Context, g *task.Group) error {
 					ended := false
-					v, err := task.Start(ctx, func(ctx context.Context, started func(int)) error {
+					v, err := task.Start(ctx, func(ctx context.Context, started func(int) bool) error {
 						yields(ctx, 2)
 						started(7)
 						yields(ctx, 2)
@@ -57,7 +57,7 @@ func TestAnErrorBeforeStartedIsStartsAndNotTheGroups(t *testing.T) {
 				loop := background(t, x.option())
 				_, err := task.Spawn(loop.Context(), func(ctx context.Context) error {
 					start := func(ctx context.Context, _ *task.Group) error {
-						_, err := task.Start(ctx, func(ctx context.Context, started func(int)) error {
+						_, err := task.Start(ctx, func(ctx context.Context, started func(int) bool) error {
 							yields(ctx, 2)
 							return c.fn()
 						})
@@ -88,7 +88,7 @@ func TestAnErrorBeforeStartedIsStartsAndNotTheGroups(t *testing.T) {
 }
 
 func TestAnErrorAfterStartedIsTheGroups(t *testing.T) {
-	fails := func(ctx context.Context, started func(struct{})) error {
+	fails := func(ctx context.Context, started func(struct{}) bool) error {
 		started(struct{}{})
 		yields(ctx, 2)
 		return errTest
@@ -116,15 +116,15 @@ func TestAnErrorAfterStartedIsTheGroups(t *testing.T) {
 func TestTheEndOfStartsContextBeforeStarted(t *testing.T) {
 	other := errors.New("another error")
 	for name, c := range map[string]struct {
-		end  func(ctx context.Context, started func(int)) error // after the cancellation
+		end  func(ctx context.Context, started func(int) bool) error // after the cancellation
 		want error
 	}{
-		"it returns the cause":   {func(ctx context.Context, _ func(int)) error { return context.Cause(ctx) }, errTest},
-		"it returns nil":         {func(context.Context, func(int)) error { return nil }, errTest},
-		"it returns an error":    {func(context.Context, func(int)) error { return other }, other},
-		"it calls started late":  {func(_ context.Context, started func(int)) error { started(1); return nil }, errTest},
-		"it does both":           {func(_ context.Context, started func(int)) error { started(1); return other }, other},
-		"it cleans up at length": {func(ctx context.Context, _ func(int)) error { yields(context.WithoutCancel(ctx), 9); return nil }, errTest},
+		"it returns the cause":   {func(ctx context.Context, _ func(int) bool) error { return context.Cause(ctx) }, errTest},
+		"it returns nil":         {func(context.Context, func(int) bool) error { return nil }, errTest},
+		"it returns an error":    {func(context.Context, func(int) bool) error { return other }, other},
+		"it calls started late":  {func(_ context.Context, started func(int) bool) error { started(1); return nil }, errTest},
+		"it does both":           {func(_ context.Context, started func(int) bool) error { started(1); return other }, other},
+		"it cleans up at length": {func(ctx context.Context, _ func(int) bool) error { yields(context.WithoutCancel(ctx), 9); return nil }, errTest},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run(t, func(ctx context.Context) error {
@@ -132,7 +132,7 @@ func TestTheEndOfStartsContextBeforeStarted(t *testing.T) {
 					short, cancel := context.WithCancelCause(ctx)
 					ended := false
 					loop, _ := reactor.FromContext(ctx)
-					v, err := task.Start(short, func(ctx context.Context, started func(int)) error {
+					v, err := task.Start(short, func(ctx context.Context, started func(int) bool) error {
 						defer func() { ended = true }()
 						loop.CallSoon(func() { cancel(errTest) })
 						_, err := pending().Await(ctx)
@@ -145,7 +145,7 @@ func TestTheEndOfStartsContextBeforeStarted(t *testing.T) {
 					if ctx.Err() != nil || g.Errors() != nil {
 						t.Errorf("the group has heard of it: %v, %v", ctx.Err(), g.Errors())
 					}
-					if _, err := task.Start(short, func(context.Context, func(int)) error { t.Error("it runs"); return nil }); !errors.Is(err, errTest) {
+					if _, err := task.Start(short, func(context.Context, func(int) bool) error { t.Error("it runs"); return nil }); !errors.Is(err, errTest) {
 						t.Errorf("Start with a context that is done: %v", err)
 					}
 					return nil
@@ -175,7 +175,7 @@ func TestTheContextOfStartBoundsTheStartOnly(t *testing.T) {
 				},
 			} {
 				short, cancel := bound(context.WithValue(ctx, valueKey{}, "value"))
-				_, err := task.Start(short, func(ctx context.Context, started func(int)) error {
+				_, err := task.Start(short, func(ctx context.Context, started func(int) bool) error {
 					inside = ctx
 					started(1)
 					_, err := release.Await(ctx)
@@ -212,7 +212,7 @@ func TestTheContextOfStartBoundsTheStartOnly(t *testing.T) {
 
 func TestStartFromAPlainGoroutine(t *testing.T) {
 	loop := background(t)
-	v, err := task.Start(loop.Context(), func(ctx context.Context, started func(string)) error {
+	v, err := task.Start(loop.Context(), func(ctx context.Context, started func(address string) bool) error {
 		go started("from another goroutine")
 		_, err := pending().Await(ctx)
 		return err
@@ -221,21 +221,21 @@ func TestStartFromAPlainGoroutine(t *testing.T) {
 		t.Errorf("%q, %v", v, err)
 	}
 	loop.Close()
-	if _, err := task.Start(loop.Context(), func(context.Context, func(int)) error { return nil }); !errors.Is(err, reactor.ErrClosed) {
+	if _, err := task.Start(loop.Context(), func(context.Context, func(int) bool) error { return nil }); !errors.Is(err, reactor.ErrClosed) {
 		t.Errorf("on a closed loop: %v", err)
 	}
 }
 
 func TestStartIsMisused(t *testing.T) {
 	loop := background(t)
-	noStart := func(context.Context, func(int)) error { return nil }
+	noStart := func(context.Context, func(int) bool) error { return nil }
 	mustPanic(t, func() { task.Start(context.Background(), noStart) })
 	onLoop(t, loop, func() {
 		if v := mustPanic(t, func() { task.Start(loop.Context(), noStart) }); !strings.Contains(v.(string), "task: Start") {
 			t.Errorf("in a callback: %v", v)
 		}
 	})
-	_, err := task.Start(loop.Context(), func(_ context.Context, started func(int)) error {
+	_, err := task.Start(loop.Context(), func(_ context.Context, started func(int) bool) error {
 		started(1)
 		if v := mustPanic(t, func() { started(2) }); !strings.Contains(v.(string), "started was called twice") {
 			t.Errorf("started twice: %v", v)
@@ -252,8 +252,8 @@ func TestAChainOfStartedTasksDoesNotGrow(t *testing.T) {
 	run(t, func(ctx context.Context) error {
 		var chains []string // of contexts, as they describe themselves
 		done, finish := future.New[int]()
-		var link func(ctx context.Context, started func(int)) error
-		link = func(ctx context.Context, started func(int)) error {
+		var link func(ctx context.Context, started func(int) bool) error
+		link = func(ctx context.Context, started func(int) bool) error {
 			started(1)
 			if chains = append(chains, fmt.Sprint(task.Values(ctx))); len(chains) == 10 {
 				finish.Resolve(1)

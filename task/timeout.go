@@ -6,46 +6,53 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/internal/loop"
+	"github.com/corobridge/corobridge/reactor"
 )
 
-// WithTimeout is context.WithTimeout on the timers of the loop that ctx carries; without a loop it is
-// context.WithTimeout itself. cancel must be called; it cancels the context and what derives from it at once, and frees the timer.
-// It may be called in any goroutine. On a closed loop the context is done, with reactor.ErrClosed.
+// WithTimeout is context.WithTimeout on the timers of the loop that ctx carries; without a loop it
+// is context.WithTimeout itself. cancel must be called; it cancels the context and what derives
+// from it at once, and frees the timer. WithTimeout may be called in any goroutine. On a closed
+// loop the context is done, with reactor.ErrClosed.
 //
-// The time counts from the call, however long the task has computed before. It is the loop that ends it: a task that computes past
-// the deadline sees that once the loop has run again. Reschedule moves the deadline.
+// The time counts from the call, however long the task has computed before. It is the loop that
+// ends it: a task that computes past the deadline sees that once the loop has run again. Reschedule
+// moves the deadline.
 func WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	if sched := schedulerOf(ctx); sched != nil {
-		return sched.withTimeout(ctx, sched.loop.World().Wall().Add(d), d)
+	if h := homeOf(ctx); h != nil {
+		return h.withTimeout(ctx, h.core.World().Wall().Add(d), d)
 	}
 	return context.WithTimeout(ctx, d)
 }
 
 // WithDeadline is WithTimeout for a point in time.
 func WithDeadline(ctx context.Context, t time.Time) (context.Context, context.CancelFunc) {
-	if sched := schedulerOf(ctx); sched != nil {
-		return sched.withTimeout(ctx, t, t.Sub(sched.loop.World().Wall()))
+	if h := homeOf(ctx); h != nil {
+		return h.withTimeout(ctx, t, t.Sub(h.core.World().Wall()))
 	}
 	return context.WithDeadline(ctx, t)
 }
 
-// Reschedule moves the deadline of a context of WithTimeout or WithDeadline to t, earlier or later, and reports whether it did; the zero
-// time means never. A time that has passed ends the context at once. ctx is that context, or derives from it: the
-// innermost one that ctx derives from is meant. What ends a context further out ends this one as before.
+// Reschedule moves the deadline of a context of WithTimeout or WithDeadline to t, earlier or later,
+// and reports whether it did; the zero time means never. A time that has passed ends the context at
+// once. ctx is that context, or derives from it: the innermost one that ctx derives from is meant.
+// What ends a context further out ends this one as before.
 //
-// It is false, and nothing happens, if the context is over, or no context with a loop's timer is there. It may be called from any
-// goroutine. Deadline tells the new time from then on; but a context of package context that has been derived with a deadline of its own keeps that.
+// It is false, and nothing happens, if the context is over, if there is none with a loop's timer,
+// or if ctx is one that never ends, as context.WithoutCancel makes it. Reschedule may be called
+// from any goroutine. Deadline tells the new time from then on; but a context of package context
+// that has been derived with a deadline of its own keeps that.
 func Reschedule(ctx context.Context, t time.Time) bool {
 	d, ok := ctx.Value(deadlineKey{}).(*deadlineContext)
-	return ok && d.move(t)
+	return ok && ctx.Done() != nil && d.move(t)
 }
 
 // withTimeout makes a scope with the deadline t, which comes after d.
-func (sched *scheduler) withTimeout(ctx context.Context, t time.Time, d time.Duration) (context.Context, context.CancelFunc) {
+func (h *home) withTimeout(ctx context.Context, t time.Time, d time.Duration) (context.Context, context.CancelFunc) {
 	s := &scope{}
-	s.init(sched, ctx, ofTimeout)
-	limit := &deadlineContext{Context: withoutOver(s.values), scope: s, at: t}
-	s.values, s.more().limit = limit, limit
+	s.init(h, ctx, ofTimeout)
+	limit := &deadlineContext{Context: withoutOver(s.setting.values), scope: s, at: t, setting: *s.setting}
+	limit.setting.values = limit
+	s.setting = &limit.setting
 	s.madeBy(ctx)
 	if d <= 0 {
 		s.mark(expired)
@@ -55,19 +62,30 @@ func (sched *scheduler) withTimeout(ctx context.Context, t time.Time, d time.Dur
 	s.enter()
 	return s, func() {
 		s.cancel(cancelled)
+		limit.stop()
 		s.leave()
 	}
 }
 
-// deadlineContext says of a scope and what is below it that there is a deadline, and keeps it.
-type deadlineContext struct {
-	context.Context
+// limit is the deadline of a timeout's scope.
+func (s *scope) limit() *deadlineContext { return s.setting.values.(*deadlineContext) }
 
-	mu    sync.Mutex
-	at    time.Time // the zero time: never
-	timer loop.Timer
-	moves int    // of at: a timer that fires beside one is out of date
-	scope *scope // nil once it is over
+// deadlineContext says of a scope, and of what is below it, that there is a deadline, and keeps it.
+//
+//	       scope  timer
+//	set    set    pending, for at; stopped if at is zero, which means never
+//	over   nil    stopped, or it has fired: the scope is done
+//
+// Each move counts; a timer that fires while it is moved finds another count, and does nothing.
+type deadlineContext struct {
+	context.Context         // the values above
+	setting         setting // of the scope
+
+	mu    sync.Mutex // guards the rest
+	at    time.Time
+	timer reactor.Timer
+	moves int
+	scope *scope
 }
 
 type deadlineKey struct{}
@@ -89,8 +107,8 @@ func (d *deadlineContext) Value(key any) any {
 	return d.Context.Value(key)
 }
 
-// withoutOver leaves out deadlines that are over: what is below them is done, and needs none. Or a chain of tasks that each start the next
-// one would keep all of them.
+// withoutOver leaves out deadlines that are over: what is below them is done, and needs none.
+// Otherwise a chain of tasks that each start the next one would keep all of them.
 func withoutOver(ctx context.Context) context.Context {
 	for {
 		d, ok := ctx.(*deadlineContext)
@@ -116,7 +134,7 @@ func (d *deadlineContext) set(left time.Duration) {
 
 func (d *deadlineContext) setLocked(left time.Duration) {
 	moves := d.moves
-	d.timer = d.scope.sched.loop.PostLater(left, posted(func() { d.expire(moves) }))
+	d.timer = d.scope.setting.home.core.PostLater(left, loop.Callback(func() { d.expire(moves) }))
 }
 
 // expire ends the scope, unless it is over, or its deadline has been moved since.
@@ -152,7 +170,7 @@ func (d *deadlineContext) move(t time.Time) bool {
 	d.moves++
 	moves := d.moves
 	d.timer.Stop()
-	left := t.Sub(s.sched.loop.World().Wall())
+	left := t.Sub(s.setting.home.core.World().Wall())
 	past := !t.IsZero() && left <= 0
 	if !past && !t.IsZero() {
 		d.setLocked(left)

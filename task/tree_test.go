@@ -13,6 +13,7 @@ import (
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
+	"github.com/corobridge/corobridge/task/inspect"
 	"github.com/corobridge/corobridge/task/lock"
 )
 
@@ -27,7 +28,7 @@ func treeNow(t *testing.T, ctx context.Context) string {
 	t.Helper()
 	loop, _ := reactor.FromContext(ctx)
 	var b bytes.Buffer
-	if err := task.WriteTree(ctx, &b, loop); err != nil {
+	if err := inspect.WriteTree(ctx, &b, loop); err != nil {
 		t.Error(err)
 	}
 	return b.String()
@@ -215,10 +216,10 @@ func TestATreeWithoutTasks(t *testing.T) {
 			loop.Close()
 		}
 		var b bytes.Buffer
-		if err := task.WriteTree(context.Background(), &b, loop); b.String() != "no tasks\n" || err != nil {
+		if err := inspect.WriteTree(context.Background(), &b, loop); b.String() != "no tasks\n" || err != nil {
 			t.Errorf("text %q, %v", &b, err)
 		}
-		if got, err := task.MarshalTree(context.Background(), loop); string(got) != `{"scopes":[]}` || err != nil {
+		if got, err := inspect.MarshalTree(context.Background(), loop); string(got) != `{"scopes":[]}` || err != nil {
 			t.Errorf("JSON %s, %v", got, err)
 		}
 	}
@@ -244,7 +245,7 @@ func TestTheTreeAsJSON(t *testing.T) {
 		clock.now = 3 * time.Second
 		g.Cancel(errTest) // nobody has gone on yet
 		loop, _ := reactor.FromContext(ctx)
-		got, err := task.MarshalTree(ctx, loop)
+		got, err := inspect.MarshalTree(ctx, loop)
 		if err != nil {
 			t.Error(err)
 		}
@@ -325,7 +326,7 @@ type failingWriter struct{}
 func (failingWriter) Write([]byte) (int, error) { return 0, errTest }
 
 func TestWhatTheWriterSaysIsReturned(t *testing.T) {
-	if err := task.WriteTree(context.Background(), failingWriter{}, background(t)); !errors.Is(err, errTest) {
+	if err := inspect.WriteTree(context.Background(), failingWriter{}, background(t)); !errors.Is(err, errTest) {
 		t.Error(err)
 	}
 }

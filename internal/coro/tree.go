@@ -22,13 +22,14 @@ type Node interface {
 // Inspected is a task, as those see it who look inside.
 type Inspected struct {
 	Task
-	Coro   *Coro         // nil before it begins
-	Future any           // its *future.Future; nil for a member that Group.Go has started
-	Group  fmt.Stringer  // which waits for it; nil for none, and for a daemon
-	Slot   fmt.Stringer  // what another Group.Go waits for, if this task is one that the group's limit counts
-	Name   string        // "" if it has none
-	Site   string        // where it was started, in debug mode
-	Age    time.Duration // 0 unless the loop notes when tasks start
+	Coro   *Coro        // nil before it begins
+	Future any          // its *future.Future; nil for a member that Group.Go has started
+	Group  fmt.Stringer // which waits for it; nil for none, and for a daemon
+	// what another Group.Go waits for, if this task is one that the group's limit counts
+	Slot fmt.Stringer
+	Name string        // "" if it has none
+	Site string        // where it was started, in debug mode
+	Age  time.Duration // 0 unless the loop notes when tasks start
 }
 
 // Task is what can be asked of a task at any time.
@@ -46,9 +47,6 @@ type Choice interface {
 	// Choice returns the futures that are pending, and whether all of them are waited for, or one.
 	Choice() (pending []any, every bool)
 }
-
-// HeldLock is something to wait for that one task has.
-type HeldLock interface{ HeldBy() Tenant }
 
 // SetTree tells those who look inside which tree the loop has.
 func (p *Pool) SetTree(root Node) { p.tree.Store(&root) }

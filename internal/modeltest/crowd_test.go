@@ -9,7 +9,8 @@ import (
 	"github.com/corobridge/corobridge/reactor"
 )
 
-// On several loops and goroutines at once no lock is had twice, no item and no result is lost or doubled, and everything that is cancelled ends.
+// On several loops and goroutines at once no lock is had twice, no item and no result is lost or
+// doubled, and everything that is cancelled ends.
 func TestProgramsOnSeveralLoopsLoseNothing(t *testing.T) {
 	t.Parallel()
 	loops := make([]*reactor.Loop, 3)
@@ -35,7 +36,8 @@ func TestProgramsOnSeveralLoopsLoseNothing(t *testing.T) {
 	each(t, 700, func(t *testing.T, seed uint64) {
 		p := decode(random(seed), place{free: true})
 		if d := check(p); d != "" {
-			tell(t, seed, p, place{free: true}, d, func(p program) (d string) { // it need not happen each time
+			// it need not happen each time
+			tell(t, seed, p, place{free: true}, d, func(p program) (d string) {
 				for range 50 {
 					if d = check(p); d != "" {
 						break
@@ -52,7 +54,8 @@ func onLoops(p program, loops []*reactor.Loop) string {
 	w := newLibrary(10*time.Microsecond, loops...)
 	m := &machine[context.Context]{world: w, tasks: 1, pause: 20, patience: 10_000}
 	var forgotten []string
-	m.calm = func(ctx context.Context) { // until nothing happens any more, and nobody waits for what is there
+	// until nothing happens any more, and nobody waits for what is there
+	m.calm = func(ctx context.Context) {
 		seen, still := 0, 0
 		for range m.patience {
 			w.sleep(ctx, m.pause)

@@ -1,4 +1,5 @@
-// Package modeltest holds random programs of tasks to a model of what they have to do. All of it is in its tests:
+// Package modeltest holds random programs of tasks to a model of what they have to do. All of it is
+// in its tests:
 //
 //   - program_test.go is a small language, read from bytes: tasks that spawn, await, fail, panic, cancel, wait for locks and queues, …
 //   - machine_test.go runs a program in a world, and writes down what each step gave.

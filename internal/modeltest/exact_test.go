@@ -21,7 +21,8 @@ var (
 	many = flag.Int("programs", 0, "how many programs to run")
 )
 
-// Whatever tasks do on one loop, they get what the model says, in the same order and at the same time.
+// Whatever tasks do on one loop, they get what the model says, in the same order and at the same
+// time.
 func TestProgramsDoWhatTheModelSays(t *testing.T) {
 	t.Parallel()
 	each(t, 8000, func(t *testing.T, seed uint64) {
@@ -193,7 +194,8 @@ func inLibrary(p program) (log []entry, reports []string, err string) {
 	return m.log, w.reports, m.account(w)
 }
 
-// idler is the clock and the poller of a loop to which nothing comes from outside but its first task. Where others wait, it moves the clock.
+// idler is the clock and the poller of a loop to which nothing comes from outside but its first
+// task. Where others wait, it moves the clock.
 type idler struct {
 	clock       time.Duration
 	idle, woken chan struct{} // hold one each: that nothing is left to wait for, and Wake

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// ledger has what has to hold in every order of things: of a lock, that it is never had twice; of items, that each is delivered once, or left; of
-// results, that all who wait for one see the same.
+// ledger has what has to hold in every order of things: of a lock, that it is never had twice; of
+// items, that each is delivered once, or left; of results, that all who wait for one see the same.
 type ledger struct {
 	accounts sync.Mutex
 	faults   []string
@@ -25,7 +25,8 @@ type station struct {
 	n    int
 }
 
-// wait notes that somebody begins to wait, or is about to see that he need not; the function that it returns, that he does no longer.
+// wait notes that somebody begins to wait, or is about to see that he need not; the function that
+// it returns, that he does no longer.
 func (l *ledger) wait(k kind, n int) (done func()) {
 	l.accounts.Lock()
 	defer l.accounts.Unlock()
@@ -40,7 +41,8 @@ func (l *ledger) wait(k kind, n int) (done func()) {
 	}
 }
 
-// forgotten returns where somebody waits for what is there. If it returns the same for long, he has been forgotten.
+// forgotten returns where somebody waits for what is there. If it returns the same for long, he has
+// been forgotten.
 func (l *ledger) forgotten(w *library) (at []string) {
 	l.accounts.Lock()
 	defer l.accounts.Unlock()
@@ -77,7 +79,8 @@ type sight struct {
 	what, why string
 }
 
-// enter notes that somebody has what the block of the step runs with. Of what its queue says nothing: who has it before, has noted that he gives it back.
+// enter notes that somebody has what the block of the step runs with. Of what its queue says
+// nothing: who has it before, has noted that he gives it back.
 func (l *ledger) enter(s *step) {
 	l.accounts.Lock()
 	defer l.accounts.Unlock()

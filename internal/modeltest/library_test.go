@@ -11,6 +11,7 @@ import (
 	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
+	"github.com/corobridge/corobridge/task/inspect"
 	"github.com/corobridge/corobridge/task/lock"
 	"github.com/corobridge/corobridge/task/queue"
 )
@@ -26,8 +27,9 @@ type handle interface {
 
 // library is the world of packages future and task.
 type library struct {
-	loops []*reactor.Loop // if there are several, tasks take turns on them, and now and then one is a goroutine
-	unit  time.Duration   // of programs' times
+	// if there are several, tasks take turns on them, and now and then one is a goroutine
+	loops []*reactor.Loop
+	unit  time.Duration // of programs' times
 
 	promises [promises]*future.Promise[int]
 	things
@@ -172,7 +174,8 @@ func (l *library) shield(ctx context.Context, body func(context.Context) error) 
 	return body(context.WithoutCancel(ctx))
 }
 
-// derive tells of the end of the context through a goroutine. When that comes is not determined, so that is for several loops only.
+// derive tells of the end of the context through a goroutine. When that comes is not determined, so
+// that is for several loops only.
 func (l *library) derive(ctx context.Context, body func(context.Context) error) error {
 	if len(l.loops) > 1 {
 		var cancel context.CancelFunc
@@ -185,7 +188,7 @@ func (l *library) derive(ctx context.Context, body func(context.Context) error) 
 func (l *library) group(ctx context.Context, form kind, limit int, body func(context.Context, int) error) error {
 	if form == loose {
 		g, ctx := task.NewGroup(ctx)
-		if _, ok := task.Current(); !ok {
+		if _, ok := inspect.Current(); !ok {
 			defer g.Cancel(nil) // the end of a goroutine, unlike that of a task, ends no group
 		}
 		return body(ctx, l.groupNumber(g, ctx))

@@ -106,7 +106,8 @@ func (t *things) withCond(ctx context.Context, k kind, c *lock.Cond) error {
 	return nil
 }
 
-// left says which locks are held, though everything has ended, and takes the items out of the queues.
+// left says which locks are held, though everything has ended, and takes the items out of the
+// queues.
 func (t *things) left() (held []string, items []int) {
 	check := func(free bool, what string, i int) {
 		if !free {

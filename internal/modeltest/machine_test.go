@@ -10,8 +10,8 @@ import (
 	"sync"
 )
 
-// world is where programs run: C is its kind of context. Tasks, promises and groups have numbers. All calls but those of spawn for the first task come
-// from tasks.
+// world is where programs run: C is its kind of context. Tasks, promises and groups have numbers.
+// All calls but those of spawn for the first task come from tasks.
 type world[C any] interface {
 	now() int
 	spawn(ctx C, id, style int, body func(C) (int, error))
@@ -143,7 +143,8 @@ func (f frame[C]) within(ctx C) *frame[C] {
 	return &f
 }
 
-// main is the body of task 0. It starts the program, and in the end cancels everything until it has ended.
+// main is the body of task 0. It starts the program, and in the end cancels everything until it has
+// ended.
 func (m *machine[C]) main(p program) func(C) (int, error) {
 	return m.body(0, func(f *frame[C]) error {
 		m.step(f, &step{kind: spawn, block: p})
@@ -355,7 +356,8 @@ func (m *machine[C]) outcome(v int, err error) string {
 // someone is a task other than the first.
 func (m *machine[C]) someone(s *step) int { return 1 + s.a%(m.count()-1) }
 
-// some are the task's latest children, and perhaps a promise: a task that waits for no other can't wait for itself.
+// some are the task's latest children, and perhaps a promise: a task that waits for no other can't
+// wait for itself.
 func (m *machine[C]) some(f *frame[C], s *step) (rs []ref) {
 	kids := *f.kids
 	for _, id := range kids[max(0, len(kids)-s.a%4):] {

@@ -42,7 +42,8 @@ func (c *ctx) below(f func(*ctx)) {
 	}
 }
 
-// lookFrom lets those go on who wait with a context that is done: the process that has made c, the one that c belongs to, and those below.
+// lookFrom lets those go on who wait with a context that is done: the process that has made c, the
+// one that c belongs to, and those below.
 func (m *model) lookFrom(c *ctx) {
 	for u := c; u != nil; u = u.up {
 		m.look(u)
@@ -67,7 +68,8 @@ func (m *model) look(c *ctx) {
 	}
 }
 
-// finish ends a context whose time is over. Who is below goes on, one up; but who waits with the very context is at an end.
+// finish ends a context whose time is over. Who is below goes on, one up; but who waits with the
+// very context is at an end.
 func (m *model) finish(c *ctx) {
 	if c.gone {
 		return

@@ -43,7 +43,8 @@ func (m *model) begin(p *process, now bool, body func(*ctx) (int, error)) {
 	m.me = me
 }
 
-// perform returns what body does, also if it panics. If it calls runtime.Goexit, that is the end of the process, and then of the goroutine.
+// perform returns what body does, also if it panics. If it calls runtime.Goexit, that is the end of
+// the process, and then of the goroutine.
 func (m *model) perform(p *process, body func(*ctx) (int, error)) (v int, err error) {
 	returned := false
 	defer func() {
@@ -146,7 +147,8 @@ func (m *model) dismissDaemons(g *club, waited bool) {
 	}
 }
 
-// member starts a task when there is room for it. Its body gets the context of the group, and it has no handle.
+// member starts a task when there is room for it. Its body gets the context of the group, and it
+// has no handle.
 func (m *model) member(number, _ int, body func(*ctx) error) {
 	g := m.groups[number]
 	if g.limit > 0 && g.used == g.limit {

@@ -5,8 +5,9 @@ import (
 	"slices"
 )
 
-// model is the world of tasks on one loop, in little. A task is a goroutine, of which one runs at a time: that to which the loop has passed the
-// turn, and which passes it back. What is ready runs in the order in which it became so. The clock moves when nothing is ready.
+// model is the world of tasks on one loop, in little. A task is a goroutine, of which one runs at a
+// time: that to which the loop has passed the turn, and which passes it back. What is ready runs in
+// the order in which it became so. The clock moves when nothing is ready.
 //
 // The files of the model import none of the packages it is a model of.
 type model struct {
@@ -46,14 +47,16 @@ func (v *verdict) err() error {
 	return &cutShort{v.cause, v.as}
 }
 
-// cutShort is the error of a wait that was cancelled for a reason of its own: one error, of both kinds.
+// cutShort is the error of a wait that was cancelled for a reason of its own: one error, of both
+// kinds.
 type cutShort struct{ cause, as error }
 
 func (e *cutShort) Error() string        { return e.cause.Error() }
 func (e *cutShort) Unwrap() error        { return e.cause }
 func (e *cutShort) Is(target error) bool { return target == e.as }
 
-// explains reports whether err only tells of the cancellation: if it joins several, whether each does.
+// explains reports whether err only tells of the cancellation: if it joins several, whether each
+// does.
 func (v *verdict) explains(err error) bool {
 	if !errors.Is(err, v.as) && !errors.Is(err, v.cause) {
 		return false
@@ -197,7 +200,8 @@ func (m *model) park() {
 
 func (m *model) wait(with *ctx, list *[]*wait) error { return m.waitAs(&wait{}, with, list) }
 
-// waitAs waits on a list until w is settled. A wait that has been cancelled leaves the list when the process has its next turn.
+// waitAs waits on a list until w is settled. A wait that has been cancelled leaves the list when
+// the process has its next turn.
 func (m *model) waitAs(w *wait, with *ctx, list *[]*wait) error {
 	w.who, w.with = m.me, with
 	*list = append(*list, w)

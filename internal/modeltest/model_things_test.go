@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Locks, queues and the like, as simple as one goroutine at a time allows. Whoever waits is served in order of arrival, and gets what he waited for
-// when he is let go on, not when he goes on.
+// Locks, queues and the like, as simple as one goroutine at a time allows. Whoever waits is served
+// in order of arrival, and gets what he waited for when he is let go on, not when he goes on.
 
 var (
 	errShut   = errors.New("shut")

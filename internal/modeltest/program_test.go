@@ -7,10 +7,12 @@ import (
 	"time"
 )
 
-// A program is a block of steps for the first task. Blocks nest: a spawn has that of the new task, a timeout what is bounded by it.
+// A program is a block of steps for the first task. Blocks nest: a spawn has that of the new task,
+// a timeout what is bounded by it.
 type program []step
 
-// step is one operation. What a and b mean depends on the kind; where they name a task or a promise it is taken modulo how many there are.
+// step is one operation. What a and b mean depends on the kind; where they name a task or a promise
+// it is taken modulo how many there are.
 type step struct {
 	kind  kind
 	a, b  int
@@ -94,7 +96,8 @@ var odds = [kinds]int{spawn: 16, member: 8, await: 6, receive: 8, all: 3, race: 
 	mutex: 6, read: 5, write: 3, take: 6, put: 9, get: 9, shut: 1, shutNow: 1, set: 6, unset: 2, waitSet: 9, meet: 6, breakUp: 1, restore: 1,
 	waitCond: 6, signal: 6, broadcast: 3}
 
-// lottery is what a program draws its steps from. It does without some kinds, and so has more of the others.
+// lottery is what a program draws its steps from. It does without some kinds, and so has more of
+// the others.
 func lottery(without uint64) (l []kind) {
 	for k, n := range odds {
 		if kind(k) != spawn && kind(k) != sleep && without>>k&1 != 0 {
@@ -196,7 +199,8 @@ func (d *decoder) block(depth int, in place) (p program) {
 				continue
 			}
 			s.block = d.block(depth-1, in.within(s.kind))
-			if s.kind >= mutex && s.b&3 != 0 { // who has it keeps it for a while, or others would seldom have to wait
+			// who has it keeps it for a while, or others would seldom have to wait
+			if s.kind >= mutex && s.b&3 != 0 {
 				s.block = append(program{{kind: sleep, a: s.b & 3}}, s.block...)
 			}
 		}
@@ -348,7 +352,8 @@ func limit(s *step) int { return 1 + s.a%2 }
 // copies is how many tasks a spawn starts, with one block.
 func copies(s *step) int { return 1 + s.a/3 }
 
-// smaller calls try with each program that is p with less in it, until one passes; which it returns.
+// smaller calls try with each program that is p with less in it, until one passes; which it
+// returns.
 func (p program) smaller(try func(program) bool) (program, bool) {
 	for n := len(p) / 2; n >= 1; n /= 2 { // without some steps in a row
 		for i := 0; i+n <= len(p); i++ {
@@ -359,7 +364,8 @@ func (p program) smaller(try func(program) bool) (program, bool) {
 	}
 	for i, s := range p {
 		if s.block != nil {
-			if q := p.splice(i, 1, s.block); try(q) { // with what is in a block, and without the block
+			// with what is in a block, and without the block
+			if q := p.splice(i, 1, s.block); try(q) {
 				return q, true
 			}
 			inner := func(b program) program { s := s; s.block = b; return p.splice(i, 1, program{s}) }
@@ -384,7 +390,8 @@ func (p program) splice(i, n int, in program) program {
 	return append(q, p[i+n:]...)
 }
 
-// shrunk returns a program that is not much larger than it has to be to fail, as far as it finds one soon.
+// shrunk returns a program that is not much larger than it has to be to fail, as far as it finds
+// one soon.
 func (p program) shrunk(fails func(program) bool) program {
 	for begun, ok := time.Now(), true; ok; {
 		p, ok = p.smaller(func(q program) bool { return time.Since(begun) < 10*time.Second && fails(q) })

@@ -15,21 +15,21 @@ import (
 var operands = map[string][]string{
 	"a": {"*future.Future[T]"}, "address": {"string"}, "b": {"*future.Future[T]", "*lock.Barrier", "*stream.Conn", "[]byte"}, "c": {"*stream.Conn", "*lock.Cond"},
 	"cause": {"error"}, "ch": {"chan T"}, "cmd": {"*exec.Cmd"}, "ctx": {"context.Context"}, "d": {"time.Duration"}, "done": {"func()"}, "e": {"*lock.Event"}, "err": {"error"},
-	"f":  {"*future.Future[T]", "func(context.Context) (T, error)", "func(context.Context) error", "func() error", "func(context.Context, func(T)) error"},
+	"f":  {"*future.Future[T]", "func(context.Context) (T, error)", "func(context.Context) error", "func() error", "func(context.Context, func(T) bool) error"},
 	"fd": {"int"}, "fn": {"func()", "func(T, error)", "func(*os.ProcessState, error)", "func(os.Signal)", "func(context.Context) (T, error)"}, "fs": {"[]*future.Future[T]"},
 	"g": {"*task.Group"}, "gctx": {"context.Context"}, "handler": {"stream.Handler"}, "high": {"int"}, "l": {"*stream.Listener"}, "less": {"func(T, T) bool"}, "loop": {"*reactor.Loop"},
 	"low": {"int"}, "main": {"func(context.Context) error"}, "max": {"int"}, "mode": {"future.Mode"}, "mu": {"*lock.Mutex"}, "n": {"int", "int64", "string"}, "ok": {"func() bool"},
 	"options": {"[]reactor.Option"}, "p": {"*future.Promise[T]", "*os.Process", "[]byte", "reactor.PollerKind"}, "path": {"string"}, "q": {"*queue.Queue[T]"},
-	"s": {"*lock.Semaphore", "os.Signal"}, "sep": {"[]byte"}, "sig": {"os.Signal"}, "slow": {"time.Duration"}, "srv": {"*stream.Server"}, "started": {"func(T)"}, "state": {"*os.ProcessState"},
+	"s": {"*lock.Semaphore", "os.Signal"}, "sep": {"[]byte"}, "sig": {"os.Signal"}, "slow": {"time.Duration"}, "srv": {"*stream.Server"}, "started": {"func(T) bool"}, "state": {"*os.ProcessState"},
 	"t": {"*task.Task[T]", "time.Time"}, "timer": {"reactor.Timer"}, "v": {"T"}, "w": {"io.Writer"}, "work": {"func()"},
 }
 
 // ours are the packages of the tables' calls, by name.
-var ours = []string{"future", "reactor", "stream", "task", "lock", "queue"}
+var ours = []string{"future", "reactor", "stream", "task", "lock", "queue", "inspect"}
 
 // folderOf returns where a package of ours lies.
 func folderOf(pkg string) string {
-	if pkg == "lock" || pkg == "queue" {
+	if pkg == "lock" || pkg == "queue" || pkg == "inspect" {
 		return "task/" + pkg
 	}
 	return pkg
@@ -46,7 +46,7 @@ func TestTheCallsOfTheTablesCompile(t *testing.T) {
 	for _, pkg := range imports {
 		fmt.Fprintf(&file, "import %q\n", pkg)
 	}
-	file.WriteString("var _ = []any{context.Cause, errors.Is, io.EOF, net.DefaultResolver, os.Stderr, exec.Command, syscall.SIGTERM, time.Now, future.ErrNone, reactor.New, stream.Dial, task.Yield, lock.ErrBroken, queue.ErrFull}\n")
+	file.WriteString("var _ = []any{context.Cause, errors.Is, io.EOF, net.DefaultResolver, os.Stderr, exec.Command, syscall.SIGTERM, time.Now, future.ErrNone, reactor.New, stream.Dial, task.Yield, lock.ErrBroken, queue.ErrFull, inspect.ErrDeadlock}\n")
 	file.WriteString("type T = int\n")
 	var calls []string // by the line
 	for range strings.Lines(file.String()) {

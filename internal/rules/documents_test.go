@@ -99,7 +99,7 @@ func TestDocumentsLinksLeadSomewhere(t *testing.T) {
 
 // Every package of the library has a page of documentation and a runnable example.
 func TestPackagesHaveDocAndExample(t *testing.T) {
-	for _, pkg := range []string{"reactor", "future", "task", "task/lock", "task/queue", "stream", "compat", "compat/asyncore", "compat/asynchat"} {
+	for _, pkg := range []string{"reactor", "future", "task", "task/lock", "task/queue", "task/inspect", "stream", "compat", "compat/asyncore", "compat/asynchat"} {
 		if _, err := os.Stat(filepath.Join(root, pkg, "doc.go")); err != nil {
 			t.Errorf("%s: %v", pkg, err)
 		}

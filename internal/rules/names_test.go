@@ -54,7 +54,7 @@ func TestEachNameOfAsyncioIsOnThePageInAlphabeticalOrder(t *testing.T) {
 // Each name that the documents' prose gives with its package exists.
 func TestDocumentsNameOnlyWhatExists(t *testing.T) {
 	packages := map[string]string{
-		"reactor": "reactor", "future": "future", "task": "task", "stream": "stream", "lock": "task/lock", "queue": "task/queue",
+		"reactor": "reactor", "future": "future", "task": "task", "stream": "stream", "lock": "task/lock", "queue": "task/queue", "inspect": "task/inspect",
 		"compat": "compat", "asyncore": "compat/asyncore", "asynchat": "compat/asynchat",
 	}
 	known := map[string]map[string]bool{}

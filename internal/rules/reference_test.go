@@ -79,7 +79,7 @@ func TestReferenceIsComplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	sections := map[string][]string{
-		"reactor": {"reactor"}, "future": {"future"}, "task": {"task"}, "task/lock": {"task/lock"}, "task/queue": {"task/queue"}, "stream": {"stream"},
+		"reactor": {"reactor"}, "future": {"future"}, "task": {"task"}, "task/lock": {"task/lock"}, "task/queue": {"task/queue"}, "task/inspect": {"task/inspect"}, "stream": {"stream"},
 		"compat": {"compat", "compat/asyncore", "compat/asynchat"},
 	}
 	name := regexp.MustCompile("`([A-Za-z0-9.]+)`")

@@ -5,18 +5,25 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/corobridge/corobridge/reactor"
 )
 
-// realContext is a context of package context itself, without values, that can end as any other context has ended:
-// with its Err and its Cause. A cancelable context can only be cancelled, with a cause, and one with a deadline
-// expires on the clock of the runtime and not on the loop's. But a context derived from a parent ends with what that
-// parent says of itself. So this one has a parent whose end is the scope's to tell: see source.
+// realContext is a context of package context itself, without values, that can end as any other
+// context has ended: with its Err and its Cause. A context of package context can only be
+// cancelled, with a cause, or expire on the clock of the runtime, which is not the loop's. But one
+// that is derived from a parent ends with what that parent says of itself. So a realContext has a
+// parent whose end is for the scope to tell: see source.
+//
+//	live      made when somebody asks for Done; fire is set, as is nil
+//	ended     by end: as is what it has ended as, and release has been called; for good
+//	finished  made to have ended: fire is nil, and as stays nil
 type realContext struct {
 	context.Context
 	once    sync.Once
-	as      atomic.Pointer[realContext] // what it has ended as
-	from    *Group                      // of one that was made finished to cancel a task, and not a group or more: the task's group
-	fire    func()                      // passes the end of the source on; nil in one that was made finished
+	as      atomic.Pointer[realContext]
+	from    *Group // of one that Withdraw has made, to cancel a task and not its group: that group
+	fire    func() // passes the end of the source on
 	release context.CancelFunc
 }
 
@@ -42,6 +49,7 @@ var (
 	cancelled = finished(context.Canceled, nil)
 	expired   = finished(context.DeadlineExceeded, nil)
 	ended     = finished(context.Canceled, ErrEnded)
+	closed    = finished(context.Canceled, reactor.ErrClosed)
 )
 
 // ended returns what r, which has ended, has ended as.
@@ -64,8 +72,9 @@ func (r *realContext) end(f *realContext) {
 	})
 }
 
-// source is the parent of a live realContext. Package context takes a parent that has an AfterFunc method by its word, and
-// when told asks it for Err and, through Value, for the cause.
+// source is the parent of a live realContext. Package context relies on a parent's AfterFunc
+// method, if it has one, to be told of its end; it then asks for Err and, through Value, for the
+// cause.
 type source realContext
 
 // never is the Done channel of sources: their end is told by AfterFunc.

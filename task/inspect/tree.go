@@ -1,4 +1,4 @@
-package task
+package inspect
 
 import (
 	"bytes"
@@ -7,14 +7,17 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/corobridge/corobridge/internal/coro"
 	"github.com/corobridge/corobridge/reactor"
 )
 
-// WriteTree writes the tasks of a loop as a tree, one line for each, for people to read: what it waits for, where it was started (in debug mode),
-// and why its context is done, if it is. Below a task are the groups and timeouts that it has made, and the tasks that it has started; below
-// a group are its members. What an ended task has started is one step up. Cycles of tasks that wait for each other come last.
+// WriteTree writes the tasks of a loop as a tree, one line for each, for people to read: what it
+// waits for, where it was started (in debug mode), and why its context is done, if it is. Below a
+// task are the groups and timeouts that it has made, and the tasks that it has started; below a
+// group are its members. What an ended task has started is one step up. Cycles of tasks that wait
+// for each other come last.
 //
-// It waits as All does, and returns the cause if ctx ends first, or the error of w.
+// It returns the cause if ctx ends first, or the error of w.
 func WriteTree(ctx context.Context, w io.Writer, l *reactor.Loop) error {
 	t, err := look(ctx, l, (*view).tree)
 	if err != nil {
@@ -24,8 +27,8 @@ func WriteTree(ctx context.Context, w io.Writer, l *reactor.Loop) error {
 	return err
 }
 
-// MarshalTree is WriteTree for programs: JSON, whose fields stay as they are, though there may be more of them. Those that have no value are
-// left out.
+// MarshalTree is WriteTree for programs: JSON, whose fields stay as they are, though there may be
+// more of them. Those that have no value are left out.
 //
 //	scopes       the tree; each has
 //	  kind         "task", "group" or "timeout"
@@ -68,39 +71,38 @@ type node struct {
 }
 
 func (v *view) tree() *tree {
-	t := &tree{Scopes: v.nodes(&v.sched.root), cycles: v.cycles()}
+	t := &tree{Scopes: []*node{}, cycles: v.cycles()}
+	if v.root != nil {
+		t.Scopes = v.below(v.root)
+	}
 	for _, c := range t.cycles {
 		t.Deadlocks = append(t.Deadlocks, c.ids())
 	}
 	return t
 }
 
-// nodes returns what is below s.
-func (v *view) nodes(s *scope) []*node {
-	below := []*node{}
-	s.eachKid(func(k *scope) {
-		n := v.node(k)
-		n.Children = v.nodes(k)
-		below = append(below, n)
+// below returns what is below n.
+func (v *view) below(n coro.Node) []*node {
+	all := []*node{}
+	n.EachBelow(func(k coro.Node) {
+		one := v.node(k)
+		one.Children = v.below(k)
+		all = append(all, one)
 	})
-	return below
+	return all
 }
 
-func (v *view) node(s *scope) *node {
-	n := &node{}
-	switch s.kind {
-	case ofGroup:
-		n.Kind, n.title = "group", s.group.String()
-	case ofTimeout:
-		n.Kind, n.title = "timeout", "timeout"
-	default:
-		i := v.info(s)
-		n.Kind, n.title = "task", i.String()
-		n.ID, n.Name, n.Spawned, n.AgeNS, n.State, n.Awaits, n.AwaitedBy = i.ID, i.Name, i.Spawned, int64(i.Age), i.State, i.Awaits, i.AwaitedBy
-		n.AwaitsTasks = numbers(v.awaits[s])
+func (v *view) node(of coro.Node) *node {
+	n := &node{Kind: of.Kind(), title: of.Title()}
+	if t := v.nodes[of]; t != nil {
+		i := v.info(t)
+		n.title = i.String()
+		n.ID, n.Name, n.Spawned, n.AgeNS = i.ID, i.Name, i.Spawned, int64(i.Age)
+		n.State, n.Awaits, n.AwaitedBy = i.State, i.Awaits, i.AwaitedBy
+		n.AwaitsTasks = numbers(t.awaits)
 	}
-	if s.Err() != nil {
-		n.Cancelled = context.Cause(s).Error()
+	if of.Err() != nil {
+		n.Cancelled = context.Cause(of).Error()
 	}
 	return n
 }
@@ -119,7 +121,8 @@ func (t *tree) text() []byte {
 	return b.Bytes()
 }
 
-// write writes the node, whose line begins with first, and what is below it, whose lines begin with rest.
+// write writes the node, whose line begins with first, and what is below it, whose lines begin with
+// rest.
 func (n *node) write(b *bytes.Buffer, first, rest string) {
 	b.WriteString(first + n.title)
 	switch {

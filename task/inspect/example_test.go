@@ -1,4 +1,4 @@
-package task_test
+package inspect_test
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 	"github.com/corobridge/corobridge/future"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
+	"github.com/corobridge/corobridge/task/inspect"
 	"github.com/corobridge/corobridge/task/lock"
 )
 
@@ -40,7 +41,7 @@ func ExampleWriteTree() {
 		})
 		task.Sleep(ctx, time.Millisecond)
 
-		task.WriteTree(ctx, os.Stdout, loop)
+		inspect.WriteTree(ctx, os.Stdout, loop)
 		p.Resolve(1)
 		return nil
 	})
@@ -57,7 +58,7 @@ func ExampleWriteTree() {
 // Two tasks lock two mutexes in different orders. In debug mode the exception handler is told.
 func ExampleDeadlockError() {
 	told := reactor.WithExceptionHandler(func(_ *reactor.Loop, e reactor.Exception) {
-		var deadlock *task.DeadlockError
+		var deadlock *inspect.DeadlockError
 		if errors.As(e.Err, &deadlock) {
 			for _, i := range deadlock.Tasks {
 				fmt.Println(i, "awaits", i.Awaits)
@@ -82,7 +83,7 @@ func ExampleDeadlockError() {
 		there := task.Spawn(ctx, transfer(&a, &b), task.Name("there"))
 		back := task.Spawn(ctx, transfer(&b, &a), task.Name("back"))
 		_, err := there.Await(ctx)
-		fmt.Println(errors.Is(err, task.ErrDeadlock))
+		fmt.Println(errors.Is(err, inspect.ErrDeadlock))
 		_, err = back.Await(ctx)
 		return err
 	}, task.WithLoopOptions(reactor.WithDebug(0), told))
@@ -116,21 +117,21 @@ func ExampleAll() {
 
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	all, err := task.All(ctx, loop)
+	all, err := inspect.All(ctx, loop)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	for _, i := range all {
 		stack, err := i.Stack(ctx)
-		fmt.Println(i, "is", i.State, "in waitForever:", bytes.Contains(stack, []byte("task_test.waitForever(")), err)
+		fmt.Println(i, "is", i.State, "in waitForever:", bytes.Contains(stack, []byte("inspect_test.waitForever(")), err)
 	}
 	// Output: task 1 "worker" is waiting in waitForever: true <nil>
 }
 
 func ExampleCurrent() {
 	log := func(text string) {
-		if i, ok := task.Current(); ok {
+		if i, ok := inspect.Current(); ok {
 			text = i.Name + ": " + text
 		}
 		fmt.Println(strings.ToLower(text))
