@@ -164,12 +164,3 @@ func mustBe(t testing.TB, what string, err, want error) {
 func runTask(main func(ctx context.Context) error, opts ...reactor.Option) error {
 	return task.Run(context.Background(), main, task.WithSignals(), task.WithLoopOptions(opts...))
 }
-
-// statsOf is what the loop has done.
-func statsOf(l *reactor.Loop) reactor.Stats {
-	s, err := l.Stats(context.Background())
-	if err != nil {
-		panic(err)
-	}
-	return s
-}
