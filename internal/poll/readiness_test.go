@@ -147,7 +147,7 @@ func TestHalfCloseAfterDataIsReported(t *testing.T) {
 
 func TestRefusedConnectionIsReported(t *testing.T) {
 	eachMode(t, func(t *testing.T, p facility, mode poll.Mode) {
-		a, begun, outcome := connecting(t)
+		a, outcome, begun := connecting(t)
 		if begun == syscall.ECONNREFUSED && runtime.GOOS != "linux" {
 			return // at once, as some systems do on the loopback
 		}

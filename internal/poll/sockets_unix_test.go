@@ -46,17 +46,17 @@ func newSocket(t *testing.T) *end {
 
 func loopback() unix.Sockaddr { return &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}} }
 
-// connecting returns what Connect says, and how the attempt ends. The port is bound, so nobody else
-// gets it.
-func connecting(t *testing.T) (a *end, begun error, outcome func() error) {
+// connecting begins a connection to a port where nobody listens. It returns what Connect says, and
+// how the attempt ends. The port is bound, so nobody else gets it.
+func connecting(t *testing.T) (a *end, outcome func() error, begun error) {
 	deaf := newSocket(t)
 	testkit.Check(unix.Bind(deaf.fd, loopback()))
 	a = newSocket(t)
 	a.unblock()
-	begun = unix.Connect(a.fd, testkit.Must(unix.Getsockname(deaf.fd)))
-	return a, begun, func() error {
+	outcome = func() error {
 		return syscall.Errno(testkit.Must(unix.GetsockoptInt(a.fd, unix.SOL_SOCKET, unix.SO_ERROR)))
 	}
+	return a, outcome, unix.Connect(a.fd, testkit.Must(unix.Getsockname(deaf.fd)))
 }
 
 func read(fd int, p []byte) (int, syscall.Errno) {

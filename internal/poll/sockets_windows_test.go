@@ -53,19 +53,20 @@ func bound(t *testing.T) (*end, world.Addr) {
 	return e, addr
 }
 
-// connecting returns what Connect says, and how the attempt ends. The port is bound, so nobody else
-// gets it.
-func connecting(t *testing.T) (a *end, begun error, outcome func() error) {
+// connecting begins a connection to a port where nobody listens. It returns what Connect says, and
+// how the attempt ends. The port is bound, so nobody else gets it.
+func connecting(t *testing.T) (a *end, outcome func() error, begun error) {
 	_, addr := bound(t)
 	fd, errno := k.Socket("tcp4", false)
 	testkit.OK(errno)
-	begun = k.Connect(fd, addr)
-	return newEnd(t, fd), begun, func() error {
+	outcome = func() error {
 		const soError = 0x1007
 		value, errno := k.SockoptInt(fd, windows.SOL_SOCKET, soError)
 		testkit.OK(errno)
 		return syscall.Errno(value)
 	}
+	begun = k.Connect(fd, addr)
+	return newEnd(t, fd), outcome, begun
 }
 
 func read(fd int, p []byte) (int, syscall.Errno)  { return k.Read(fd, p) }

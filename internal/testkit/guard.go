@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/pprof"
+	"sync"
 	"testing"
 	"time"
 
@@ -78,13 +79,21 @@ func stacks() []byte {
 	return buf[:runtime.Stack(buf, true)]
 }
 
+// guarded has the tests that run and have called Guard.
+var guarded sync.Map
+
 // Guard is Watch that also fails the test if it leaves a descriptor open. It is called before
-// anything is opened.
+// anything is opened. A later call in the same test, such as NewLoop's, does nothing: what is open
+// then may be closed at the very end.
 func Guard(t testing.TB) {
 	t.Helper()
+	if _, again := guarded.LoadOrStore(t, true); again {
+		return
+	}
 	Watch(t)
 	before := Descriptors()
 	t.Cleanup(func() {
+		guarded.Delete(t)
 		for fd, what := range Descriptors() {
 			if before[fd] != what {
 				t.Errorf("descriptor %s (%s) is left open; want what the test opens closed", fd, what)
