@@ -1,9 +1,11 @@
-// Command background runs a loop beside ordinary Go code. A table of values lives on the loop, without a lock. A line server on
-// the loop uses it, net/http handlers use it, and so does any goroutine.
+// Command background runs a loop beside ordinary Go code. A table of values lives on the loop, and
+// needs no lock. A line server on the same loop uses the table. So do net/http handlers, and so may
+// any goroutine.
 //
 //	background [-listen ADDR] [-http ADDR]
 //
-// Try "SET name value" and "GET name" with nc 127.0.0.1 8000, and curl 127.0.0.1:8080/name. Ctrl-C ends.
+// Try "SET name value" and "GET name" with nc 127.0.0.1 8000, and curl 127.0.0.1:8080/name. Ctrl-C
+// ends it.
 package main
 
 import (
@@ -42,7 +44,9 @@ func run(ctx context.Context, lines, web string, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, loop.Close()) }() // cancels the line server, and waits for it
+	defer func() {
+		err = errors.Join(err, loop.Close()) // cancels the line server, and waits for it
+	}()
 	if err := loop.Start(); err != nil {
 		return err
 	}
@@ -51,7 +55,8 @@ func run(ctx context.Context, lines, web string, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	task.Spawn(loop.Context(), func(ctx context.Context) error { return stream.Serve(ctx, l, s.serve) }, task.Name("line server"))
+	serveLines := func(ctx context.Context) error { return stream.Serve(ctx, l, s.serve) }
+	task.Spawn(loop.Context(), serveLines, task.Name("line server"))
 	fmt.Fprintln(out, "background: lines at", l.Addr())
 	return serveHTTP(ctx, web, s, out)
 }
@@ -84,7 +89,7 @@ type store struct {
 
 var errUnknown = errors.New("no such name")
 
-// get is for code on the loop.
+// get may be called on the loop only.
 func (s *store) get(name string) (string, error) {
 	s.reads++
 	v, ok := s.values[name]
@@ -94,12 +99,13 @@ func (s *store) get(name string) (string, error) {
 	return v, nil
 }
 
-// Get is for code anywhere: what touches the store is a task of its loop, and the caller awaits it.
+// Get may be called from anywhere. A task of the loop looks the name up, and the caller awaits it.
 func (s *store) Get(ctx context.Context, name string) (string, error) {
-	return task.Go(reactor.WithLoop(ctx, s.loop), func(context.Context) (string, error) { return s.get(name) }).Await(ctx)
+	lookUp := func(context.Context) (string, error) { return s.get(name) }
+	return task.Go(reactor.WithLoop(ctx, s.loop), lookUp).Await(ctx)
 }
 
-// ServeHTTP runs on a goroutine of net/http, which Get blocks, and not the loop.
+// ServeHTTP runs on a goroutine of net/http. Get blocks that goroutine, and not the loop.
 func (s *store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch v, err := s.Get(r.Context(), r.URL.Path[1:]); {
 	case err == nil:
@@ -111,7 +117,7 @@ func (s *store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serve runs on the loop, as a task for each connection.
+// serve runs on the loop, in a task for each connection.
 func (s *store) serve(ctx context.Context, c *stream.Conn) error {
 	for line, err := range c.Lines(ctx) {
 		if err != nil {

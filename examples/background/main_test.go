@@ -56,14 +56,15 @@ func TestBothServersShareTheStore(t *testing.T) {
 	c.Send("GET x\nSET x 1\nGET x\nfoo\n")
 	c.Expect("ERROR no such name\nOK\n1\nERROR try SET name value, or GET name\n")
 	if status, body := get(t, web, "/x"); status != http.StatusOK || body != "1\n" {
-		t.Errorf("HTTP: %d %q", status, body)
+		t.Errorf("HTTP: %d %q, want %d %q", status, body, http.StatusOK, "1\n")
 	}
 	if status, _ := get(t, web, "/y"); status != http.StatusNotFound {
-		t.Errorf("HTTP: %d", status)
+		t.Errorf("HTTP: %d, want %d", status, http.StatusNotFound)
 	}
 }
 
-// Goroutines and connections use the store at once. It has no lock, and the race detector has no complaint.
+// Goroutines and connections use the store at the same time. It has no lock, and the race detector
+// does not complain.
 func TestManyAtOnce(t *testing.T) {
 	lines, web := serve(t)
 	const clients = 20
@@ -76,7 +77,7 @@ func TestManyAtOnce(t *testing.T) {
 			for j := range 20 {
 				fmt.Fprintf(c, "SET %s %d\n", name, j)
 				if got := c.Line(); got != "OK" {
-					t.Errorf("SET: %q", got)
+					t.Errorf("SET: %q, want OK", got)
 				}
 				if _, body := get(t, web, "/"+name); body != fmt.Sprintln(j) {
 					t.Errorf("HTTP: %q, want %d", body, j)
@@ -89,7 +90,7 @@ func TestManyAtOnce(t *testing.T) {
 	}
 }
 
-// Get works from a plain goroutine, and fails at once when the loop has gone.
+// Get works from a plain goroutine. When the loop is closed, it fails at once.
 func TestGetFromAGoroutine(t *testing.T) {
 	exampletest.Guard(t)
 	loop, err := reactor.New()
@@ -101,13 +102,13 @@ func TestGetFromAGoroutine(t *testing.T) {
 	}
 	s := &store{loop: loop, values: map[string]string{"a": "b"}}
 	if v, err := s.Get(t.Context(), "a"); v != "b" || err != nil {
-		t.Errorf("Get: %q, %v", v, err)
+		t.Errorf("Get: %q, %v, want b", v, err)
 	}
 	if err := loop.Close(); err != nil {
 		t.Error(err)
 	}
 	if _, err := s.Get(t.Context(), "a"); !errors.Is(err, reactor.ErrClosed) {
-		t.Errorf("Get on a closed loop: %v", err)
+		t.Errorf("Get on a closed loop: %v, want %v", err, reactor.ErrClosed)
 	}
 }
 
@@ -115,7 +116,7 @@ func TestAddressInUseIsAnError(t *testing.T) {
 	lines, web := serve(t)
 	for _, a := range [][2]string{{lines, "127.0.0.1:0"}, {"127.0.0.1:0", web}} {
 		if err := run(t.Context(), a[0], a[1], exampletest.NewOutput()); !errors.Is(err, syscall.EADDRINUSE) {
-			t.Errorf("run: %v", err)
+			t.Errorf("run: %v, want %v", err, syscall.EADDRINUSE)
 		}
 	}
 }
@@ -128,12 +129,12 @@ func TestSignalEndsIt(t *testing.T) {
 	c.Send("SET a b\n")
 	c.Expect("OK\n")
 	if _, body := get(t, web, "/a"); body != "b\n" {
-		t.Errorf("HTTP: %q", body)
+		t.Errorf("HTTP: %q, want %q", body, "b\n")
 	}
 	http.DefaultClient.CloseIdleConnections()
 	p.Signal(syscall.SIGTERM)
 	if rest := p.ExpectSuccess(); rest != "" {
-		t.Errorf("printed %q", rest)
+		t.Errorf("printed %q, want nothing more", rest)
 	}
 	c.ExpectEnd()
 }

@@ -49,17 +49,19 @@ func (s *echoServer) HandleAccepted(c *stream.Conn, _ net.Addr) error {
 	return nil
 }
 
-// shutDown stops accepting, and closes what is still open after the grace. The loop ends when nobody is left.
+// shutDown stops accepting. What is still open when the grace is over is closed. The loop ends when
+// its last handler has gone.
 func (s *echoServer) shutDown(loop *reactor.Loop) {
 	m := s.Map()
 	s.Close()
 	loop.CallLater(grace, func() { asyncore.CloseAll(m, true) })
 }
 
-// echoHandler is event-driven: it has no predicates that the loop would have to ask in each turn.
+// echoHandler is event-driven: it has no Readable and no Writable, which the loop would have to ask
+// in each iteration.
 type echoHandler struct {
 	asyncore.Dispatcher
-	rest []byte // what there was no room for
+	rest []byte // received, and not yet sent
 }
 
 func (h *echoHandler) HandleRead() error {
@@ -75,15 +77,16 @@ func (h *echoHandler) HandleRead() error {
 	return compat.Continue(h, h.goOnWhenSent)
 }
 
-// Unsent gives the rest to whoever takes the connection over.
+// Unsent gives the rest to the next owner of the connection.
 func (h *echoHandler) Unsent() []byte {
 	rest := h.rest
 	h.rest = nil
 	return rest
 }
 
-// goOnWhenSent holds the connection of a client that sends faster than it reads, until it has read everything, and gives it
-// back then. Meanwhile nothing is read: what waits is bounded.
+// goOnWhenSent takes the connection of a client that sends faster than it reads. It waits until
+// everything has been sent, and then gives the connection back. Nothing is read meanwhile, so what
+// is kept in memory is bounded.
 func (h *echoHandler) goOnWhenSent(ctx context.Context, c *stream.Conn) error {
 	if err := c.Flush(ctx); err != nil {
 		return nil // the client has gone, or the server ends

@@ -1,9 +1,10 @@
-// Command echo is an echo server, in both of the library's forms: a task for each connection, straight-line code, or with
-// -classic a dispatcher on asyncore's loop.
+// Command echo is an echo server in both of the library's forms. By default a task serves each
+// connection, in straight-line code. With -classic a dispatcher on asyncore's loop does.
 //
 //	echo [-classic] [-listen ADDR]
 //
-// Try it with nc 127.0.0.1 8000. Ctrl-C and SIGTERM let the connections finish for five seconds.
+// Try it with nc 127.0.0.1 8000. After Ctrl-C or SIGTERM the connections may go on for five
+// seconds.
 package main
 
 import (
@@ -31,12 +32,14 @@ func main() {
 	if *classic {
 		serve = serveClassic
 	}
-	if err := untilSignal(func(ctx context.Context) error { return serve(ctx, *listen, os.Stdout) }); err != nil {
+	err := untilSignal(func(ctx context.Context) error { return serve(ctx, *listen, os.Stdout) })
+	if err != nil {
 		log.Fatal(err)
 	}
 }
 
-// untilSignal runs serve with a context that ends with the first signal; the second one kills, as if it were not handled.
+// untilSignal runs serve with a context that ends at the first signal. The second signal kills the
+// process, as usual.
 func untilSignal(serve func(ctx context.Context) error) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -44,7 +47,8 @@ func untilSignal(serve func(ctx context.Context) error) error {
 	return serve(ctx)
 }
 
-// serveNative serves with tasks, on a loop of its own, until ctx ends. The signals are main's.
+// serveNative serves with tasks, on a loop of its own, until ctx ends. main handles the signals, so
+// Run must not.
 func serveNative(ctx context.Context, address string, out io.Writer) error {
 	return task.Run(ctx, func(ctx context.Context) error { return serveTasks(ctx, address, out) }, task.WithSignals())
 }

@@ -15,7 +15,8 @@ import (
 
 func TestMain(m *testing.M) { exampletest.Main(m, main) }
 
-// eachForm runs a test against both servers, which must end well when the test does, with nobody connected.
+// eachForm runs a test against both servers. Each must end well when the test ends, with no client
+// connected.
 func eachForm(t *testing.T, test func(t *testing.T, address string)) {
 	for name, serve := range map[string]func(context.Context, string, io.Writer) error{"native": serveNative, "classic": serveClassic} {
 		t.Run(name, func(t *testing.T) {
@@ -44,7 +45,7 @@ func TestBytesComeBack(t *testing.T) {
 	})
 }
 
-// exchange sends data and its end, and must get it all back, and the end.
+// exchange sends data and then the end. It must get all of the data back, and then the end.
 func exchange(c *exampletest.Client, data []byte) error {
 	sent := make(chan error, 1)
 	go func() {
@@ -54,7 +55,7 @@ func exchange(c *exampletest.Client, data []byte) error {
 	}()
 	got, err := io.ReadAll(c)
 	if err == nil && !bytes.Equal(got, data) {
-		err = fmt.Errorf("%d bytes came back, they are not the %d that were sent", len(got), len(data))
+		err = fmt.Errorf("%d bytes came back, want the %d that were sent", len(got), len(data))
 	}
 	if e := <-sent; e != nil {
 		err = e
@@ -77,7 +78,7 @@ func TestMegabyteWithHalfClose(t *testing.T) {
 	})
 }
 
-// The client sends until nobody takes any more, and only then reads the first byte.
+// The client sends until the server takes nothing more, and only then reads the first byte.
 func TestClientThatReadsLateLosesNothing(t *testing.T) {
 	data := random(32 << 20)
 	eachForm(t, func(t *testing.T, address string) {
@@ -85,7 +86,7 @@ func TestClientThatReadsLateLosesNothing(t *testing.T) {
 		c.SetReadBuffer(64 << 10)
 		n := c.SendUntilStuck(data)
 		if n == len(data) {
-			t.Fatal("everything was taken, and nothing has come back")
+			t.Fatal("the server took everything, and nobody has read what it sent back: want it to stop")
 		}
 		sent := make(chan error, 1)
 		go func() {
@@ -94,7 +95,7 @@ func TestClientThatReadsLateLosesNothing(t *testing.T) {
 			sent <- err
 		}()
 		if got, err := io.ReadAll(c); err != nil || !bytes.Equal(got, data) {
-			t.Errorf("%d bytes came back (%v), they are not the %d that were sent", len(got), err, len(data))
+			t.Errorf("%d bytes came back (%v), want the %d that were sent", len(got), err, len(data))
 		}
 		if err := <-sent; err != nil {
 			t.Error(err)
@@ -143,15 +144,15 @@ func TestManyConnections(t *testing.T) {
 func TestAddressInUseIsAnError(t *testing.T) {
 	eachForm(t, func(t *testing.T, address string) {
 		if err := serveNative(t.Context(), address, exampletest.NewOutput()); err == nil {
-			t.Error("native: no error")
+			t.Error("native: no error, want one")
 		}
 		if err := serveClassic(t.Context(), address, exampletest.NewOutput()); err == nil {
-			t.Error("classic: no error")
+			t.Error("classic: no error, want one")
 		}
 	})
 }
 
-// A connection goes on after the signal until its client has finished, and the exit status is 0.
+// After the signal a connection goes on until its client has finished. The exit status is 0.
 func TestSignalEndsGracefully(t *testing.T) {
 	for _, form := range [][]string{nil, {"-classic"}} {
 		for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
@@ -168,7 +169,7 @@ func TestSignalEndsGracefully(t *testing.T) {
 				c.Expect("after")
 				c.Close()
 				if rest := p.ExpectSuccess(); rest != "" {
-					t.Errorf("printed %q", rest)
+					t.Errorf("printed %q, want nothing more", rest)
 				}
 			})
 		}

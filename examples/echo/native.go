@@ -7,7 +7,7 @@ import (
 	"github.com/corobridge/corobridge/stream"
 )
 
-// serveTasks serves each connection with a task.
+// serveTasks serves each connection in a task.
 func serveTasks(ctx context.Context, address string, out io.Writer) error {
 	l, err := stream.Listen(ctx, "tcp", address)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Command errgroup shows both ways to combine golang.org/x/sync/errgroup with tasks: its goroutines await tasks of a loop, and
-// a task.Group takes its place, whose members are tasks.
+// Command errgroup shows two ways to combine golang.org/x/sync/errgroup with tasks. Its goroutines
+// may await tasks of a loop. And a task.Group may take its place: then the members are tasks.
 package main
 
 import (
@@ -24,7 +24,8 @@ func main() {
 }
 
 func run(ctx context.Context, out io.Writer) error {
-	for _, show := range []func(context.Context, io.Writer) error{goroutinesAwaitATask, membersAreTasks, firstErrorCancels} {
+	shows := []func(context.Context, io.Writer) error{goroutinesAwaitATask, membersAreTasks, firstErrorCancels}
+	for _, show := range shows {
 		if err := show(ctx, out); err != nil {
 			return err
 		}
@@ -34,7 +35,8 @@ func run(ctx context.Context, out io.Writer) error {
 
 func slow(ctx context.Context) (int, error) { return 7, task.Sleep(ctx, 10*time.Millisecond) }
 
-// goroutinesAwaitATask uses errgroup as it is. Its goroutines are plain ones: Await blocks them, and not the loop.
+// goroutinesAwaitATask uses errgroup as it is. Its goroutines are plain ones: Await blocks them,
+// and not the loop.
 func goroutinesAwaitATask(ctx context.Context, out io.Writer) error {
 	t := task.Go(ctx, slow)
 	g, gctx := errgroup.WithContext(ctx)
@@ -45,14 +47,15 @@ func goroutinesAwaitATask(ctx context.Context, out io.Writer) error {
 			return err
 		})
 	}
-	if err := task.Wait(ctx, g); err != nil { // g.Wait() would stop the loop, and the task with it
+	if err := task.Wait(ctx, g); err != nil { // g.Wait() would stop the loop, and t with it
 		return err
 	}
 	fmt.Fprintln(out, "an errgroup's goroutines awaited a task:", got)
 	return nil
 }
 
-// membersAreTasks changes only the constructor. The members share sum without a lock: nothing else runs between two awaits.
+// membersAreTasks changes only the constructor. The members share sum without a lock, since nothing
+// else runs between two awaits.
 func membersAreTasks(ctx context.Context, out io.Writer) error {
 	g, gctx := task.NewGroup(ctx)
 	g.SetLimit(2)
@@ -64,7 +67,7 @@ func membersAreTasks(ctx context.Context, out io.Writer) error {
 			return err
 		})
 	}
-	typed := task.Go(gctx, slow) // a member too, with a result of its own
+	typed := task.Go(gctx, slow) // also a member, with a result of its own
 	if err := g.Wait(); err != nil {
 		return err
 	}
@@ -75,7 +78,8 @@ func membersAreTasks(ctx context.Context, out io.Writer) error {
 
 var errPlanted = errors.New("one has failed")
 
-// firstErrorCancels shows what both kinds of group do with an error: the others are cancelled, and Wait returns it.
+// firstErrorCancels shows what both kinds of group do at an error: the others are cancelled, and
+// Wait returns that error.
 func firstErrorCancels(ctx context.Context, out io.Writer) error {
 	var cause error
 	for _, start := range []func() (group, context.Context){
@@ -96,7 +100,7 @@ func firstErrorCancels(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-// group is what both are.
+// group has the methods that both kinds have.
 type group interface {
 	Go(fn func() error)
 	TryGo(fn func() error) bool

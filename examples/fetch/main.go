@@ -1,5 +1,5 @@
-// Command fetch makes several requests at once and waits for all of them, with a bound on the time: future.All and
-// task.WithTimeout. It asks an HTTP server that it starts itself.
+// Command fetch makes several requests at once, and waits for all of them, with a limit on the
+// time: future.All and task.WithTimeout. It asks an HTTP server that it starts itself.
 package main
 
 import (
@@ -26,7 +26,7 @@ func main() {
 	}
 }
 
-// run starts the server, on goroutines of its own, and fetches from it in tasks.
+// run starts the server, on goroutines of its own, and fetches its pages in tasks.
 func run(out io.Writer) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -35,7 +35,9 @@ func run(out io.Writer) error {
 	srv := &http.Server{Handler: new(pages)}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
-	err = task.Run(context.Background(), func(ctx context.Context) error { return show(ctx, l.Addr().String(), out) })
+	err = task.Run(context.Background(), func(ctx context.Context) error {
+		return show(ctx, l.Addr().String(), out)
+	})
 	grace, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	err = errors.Join(err, srv.Shutdown(grace))
@@ -61,18 +63,20 @@ func show(ctx context.Context, host string, out io.Writer) error {
 	return nil
 }
 
-// fetchAll fetches all pages at once. If one fails, or the time is over, the others are cancelled and have ended when it returns.
+// fetchAll fetches all pages at once. If one fails, or the time is over, it cancels the others and
+// waits until they have ended.
 func fetchAll(ctx context.Context, host string, paths []string, timeout time.Duration) ([]string, error) {
 	ctx, cancel := task.WithTimeout(ctx, timeout)
 	defer cancel()
 	var pages []*task.Task[string]
 	for _, path := range paths {
-		pages = append(pages, task.Go(ctx, func(ctx context.Context) (string, error) { return fetch(ctx, host, path) }, task.Name(path)))
+		one := func(ctx context.Context) (string, error) { return fetch(ctx, host, path) }
+		pages = append(pages, task.Go(ctx, one, task.Name(path)))
 	}
 	return future.All(ctx, pages...)
 }
 
-// fetch is a request in HTTP/1.0, and straight-line code.
+// fetch makes one request, in HTTP/1.0: straight-line code.
 func fetch(ctx context.Context, host, path string) (body string, err error) {
 	c, err := stream.Dial(ctx, "tcp", host)
 	if err != nil {
@@ -109,7 +113,7 @@ func fetch(ctx context.Context, host, path string) (body string, err error) {
 	return string(p), err
 }
 
-// pages is the site.
+// pages is the web site.
 type pages struct{}
 
 func (*pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -9,8 +9,9 @@ import (
 	"github.com/corobridge/corobridge/stream"
 )
 
-// lineHandler is the classic handler, as it was before anybody thought of migrating, callbacks and state between them, plus the
-// MODERN case, which only stage 3 uses. Stages 1 to 3 run the same code.
+// lineHandler is the classic handler as it was before anybody thought of migrating, with its
+// callbacks and the state between them. Only the MODERN case is new, and only stage 3 uses it.
+// Stages 1 to 3 run this same code.
 type lineHandler struct {
 	asynchat.Chat
 	session *session
@@ -35,7 +36,7 @@ func (h *lineHandler) FoundTerminator() error {
 		h.PushString("221 bye\r\n")
 		h.CloseWhenDone()
 		return nil
-	case "MODERN": // what the migration adds: from here on a task serves the connection
+	case "MODERN": // the migration: from here on a task serves the connection
 		h.PushString("250 going modern\r\n")
 		return compat.Continue(h, h.session.serve)
 	default:

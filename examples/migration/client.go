@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// tally is what the clients of a stage have seen.
+// tally counts what the clients of a stage have seen.
 type tally struct {
 	connections atomic.Int64 // made
-	held        atomic.Int64 // conversations, to their right end
-	requests    atomic.Int64 // answered rightly
+	held        atomic.Int64 // conversations in which every reply was right
+	requests    atomic.Int64 // with the right answer
 	mismatches  atomic.Int64
 
 	mu    sync.Mutex
@@ -33,7 +33,8 @@ func (t *tally) mismatch(format string, a ...any) {
 // atOnce is how many conversations are held at a time.
 const atOnce = 64
 
-// drive holds the conversations, each over a connection of its own. After a mismatch no further one is begun.
+// drive holds the conversations, each over a connection of its own. After a mismatch it begins no
+// further one.
 func drive(address string, conversations [][]segment, patience time.Duration, t *tally) {
 	todo := make(chan []segment, len(conversations))
 	for _, segments := range conversations {
@@ -58,7 +59,8 @@ func drive(address string, conversations [][]segment, patience time.Duration, t 
 	clients.Wait()
 }
 
-// client is a connection of a plain blocking client that compares what it gets. After a mismatch it does nothing more.
+// client is a plain blocking client that compares each reply. After a mismatch it does nothing
+// more.
 type client struct {
 	conn   net.Conn
 	in     *bufio.Reader
@@ -109,14 +111,14 @@ func (c *client) expect(reply string) {
 	}
 }
 
-// answer expects the reply to a request.
+// answer expects the reply to a request, and counts it.
 func (c *client) answer(reply string) {
 	if c.expect(reply); !c.failed && reply != takenOver {
 		c.t.requests.Add(1)
 	}
 }
 
-// end expects that the server closes the connection, and says nothing more.
+// end expects that the server says nothing more, and closes the connection.
 func (c *client) end() {
 	if c.failed {
 		return
@@ -126,7 +128,7 @@ func (c *client) end() {
 	}
 }
 
-// converse holds one conversation, and reports whether it came to its right end.
+// converse holds one conversation, and reports whether all of it went right.
 func converse(c *client, segments []segment, w *witness) bool {
 	defer c.close()
 	for i, s := range segments {
@@ -142,13 +144,14 @@ func converse(c *client, segments []segment, w *witness) bool {
 	return !c.failed
 }
 
-// witness is a second client. The server reads its connections in the order in which they have become ready: when the
-// witness has a reply, the server has read what was sent before the witness asked. So a split is one for the server too, and not
-// only for the client, whose segments the kernel may join.
+// witness is a second client. The server reads its connections in the order in which they became
+// ready. So when the witness has its reply, the server has read everything that was sent before the
+// witness asked. Without it, the kernel might join the two parts of a split, and the server would
+// see them as one.
 type witness struct {
 	*client
 	asked    int
-	patience time.Duration // for one answer: it lives longer than a conversation
+	patience time.Duration // for one answer, since a witness outlives many conversations
 }
 
 func (w *witness) ask() {

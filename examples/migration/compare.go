@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// comparison runs the clients against the stages, and prints what came of it.
+// comparison runs the clients against the stages, and prints the result.
 type comparison struct {
 	out, progress io.Writer
 	every         time.Duration // between two lines of progress
@@ -23,9 +23,10 @@ const (
 	line    = "%-31s %12d %9d %11d %11d %10d %11d %14d\n"
 )
 
-// all compares every stage. A stage that fails does not keep the others from running.
+// all compares every stage. When a stage fails, the others still run.
 func (c *comparison) all(stages []stage) error {
-	fmt.Fprintf(c.out, heading, "stage", "connections", "requests", "mismatches", "hand-overs", "callbacks", "task steps", "handler lines")
+	fmt.Fprintf(c.out, heading,
+		"stage", "connections", "requests", "mismatches", "hand-overs", "callbacks", "task steps", "handler lines")
 	var errs []error
 	var requests int64
 	for _, s := range stages {
@@ -44,7 +45,7 @@ to a task, back, and to a task again, and straight-line code all gave the right 
 	return errors.Join(errs...)
 }
 
-// stage compares one, and prints its line of the table.
+// stage compares one stage, and prints its line of the table.
 func (c *comparison) stage(s stage) (*tally, error) {
 	t := &tally{}
 	lines, err := linesOfCode(s.code)
@@ -67,7 +68,8 @@ func (c *comparison) stage(s stage) (*tally, error) {
 	return t, s.check(n, t, len(all))
 }
 
-// check tells what a stage's counts show to be wrong. A zero where something must have happened is as bad as a wrong reply.
+// check returns what the counts of a stage show to be wrong. A zero where something must have
+// happened is as bad as a wrong reply.
 func (s stage) check(n counts, t *tally, conversations int) error {
 	var moves uint64
 	if s.moves {
@@ -78,7 +80,7 @@ func (s stage) check(n counts, t *tally, conversations int) error {
 	case t.mismatches.Load() > 0:
 		return fmt.Errorf("%d mismatches; the first: %s", t.mismatches.Load(), t.first)
 	case t.held.Load() != int64(conversations):
-		return fmt.Errorf("%d of %d conversations were held to their end", t.held.Load(), conversations)
+		return fmt.Errorf("%d of %d conversations were held to their end, want all", t.held.Load(), conversations)
 	case connections <= int64(conversations):
 		return fmt.Errorf("%d connections were made for %d conversations and their witnesses", connections, conversations)
 	case n.accepted != uint64(connections):
@@ -95,7 +97,7 @@ func (s stage) check(n counts, t *tally, conversations int) error {
 	return nil
 }
 
-// plausible reports whether something has happened as often as it must.
+// plausible reports whether something happened as often as it must.
 func plausible(n uint64, what expectation, connections int64) bool {
 	switch what {
 	case never:
@@ -107,7 +109,7 @@ func plausible(n uint64, what expectation, connections int64) bool {
 	}
 }
 
-// showProgress tells from time to time how far a stage has come.
+// showProgress prints from time to time how far a stage has come.
 func (c *comparison) showProgress(name string, conversations int, t *tally) (stop func()) {
 	done, stopped := make(chan struct{}), make(chan struct{})
 	go func() {

@@ -8,8 +8,8 @@ import (
 // exchange is one request and the reply that is right.
 type exchange struct{ request, reply string }
 
-// The conversation that every stage must hold. Its replies are written down here, and not computed by the code under test. SERVED
-// tells whether the session has survived.
+// The conversation that every stage must hold. Its replies are written down here, and not computed
+// by the code under test. SERVED shows whether the session has survived.
 var plain = []exchange{
 	{"UPPER hello, world", "HELLO, WORLD"},
 	{"SUM 1 2 3 39", "45"},
@@ -21,8 +21,8 @@ var plain = []exchange{
 	{"QUIT", "221 bye"},
 }
 
-// The conversation of a connection that moves twice: at MODERN from inside the callback, and after CLASSIC from outside, when the server
-// has the first half of the line that halves names.
+// The conversation of a connection that moves twice. At MODERN it moves from inside the callback.
+// After CLASSIC it moves from outside, when the server has the first half of the line in halves.
 var moving = []exchange{
 	{"UPPER classic", "CLASSIC"},
 	{"SERVED", "2"},
@@ -38,16 +38,18 @@ var (
 	afterHalves = []exchange{{halves.request[half:], halves.reply}, {"SERVED", "6"}, {"SUM 40 2", "42"}, {"QUIT", "221 bye"}}
 )
 
-// takenOver is said by the server when it has taken the connection over. Nobody has asked for it.
+// takenOver is what the server says when it has taken the connection over. It answers no request.
 const takenOver = "250 taken over"
 
-// segment is what a client sends at once, and the replies that must come before it sends the next one.
+// segment is what a client sends at once, with the replies that must come before it sends the next
+// one.
 type segment struct {
 	send    string
 	replies []string
 }
 
-// split cuts a conversation into segments that end at these bytes. Each is answered as far as it completes lines.
+// split cuts a conversation into segments that end at these bytes. The replies of a segment are
+// those to the lines that it completes.
 func split(conversation []exchange, ends ...int) (segments []segment) {
 	all := text(conversation)
 	start, line, said := 0, 0, 0
@@ -64,7 +66,7 @@ func split(conversation []exchange, ends ...int) (segments []segment) {
 	return segments
 }
 
-// text is what the client says in a conversation.
+// text is all that the client says in a conversation.
 func text(conversation []exchange) string {
 	var all strings.Builder
 	for _, x := range conversation {
@@ -73,7 +75,8 @@ func text(conversation []exchange) string {
 	return all.String()
 }
 
-// splits returns a conversation split in two at every byte, and cut into single bytes.
+// splits returns a conversation once for every byte at which it can be split in two, and once cut
+// into single bytes.
 func splits(conversation []exchange) (all [][]segment) {
 	var every []int
 	for i := range len(text(conversation)) + 1 {
@@ -83,8 +86,8 @@ func splits(conversation []exchange) (all [][]segment) {
 	return append(all, split(conversation, every[1:len(every)-1]...))
 }
 
-// conversations returns the conversations of a stage. For one that moves these are all the splits of the part before the second
-// hand-over, and all the splits of the part after it.
+// conversations returns the conversations of a stage. For a stage that moves, these are all splits
+// of the part before the second hand-over, and all splits of the part after it.
 func conversations(moves bool) (all [][]segment) {
 	if !moves {
 		return splits(plain)
@@ -98,7 +101,8 @@ func conversations(moves bool) (all [][]segment) {
 	return all
 }
 
-// uptoHalf adds the first half of a line to the last segment: to be read by the classic handler, and answered by the task.
+// uptoHalf adds the first half of a line to the last segment. The classic handler reads this half,
+// and the task answers the line.
 func uptoHalf(segments []segment) []segment {
 	last := &segments[len(segments)-1]
 	last.send += halves.request[:half]

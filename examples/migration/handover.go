@@ -9,8 +9,8 @@ import (
 	"github.com/corobridge/corobridge/task"
 )
 
-// giveBack gives the connection to a classic handler again, and watches for the moment at which half a line has come: then it takes
-// the connection over from outside, and goes on in a task.
+// giveBack gives the connection to a classic handler again, and waits until half a line has come.
+// Then it takes the connection over from outside, and goes on in a task.
 func (s *session) giveBack(ctx context.Context, c *stream.Conn) error {
 	if _, err := c.WriteString(ctx, "250 going classic\r\n"); err != nil {
 		return err
@@ -22,7 +22,7 @@ func (s *session) giveBack(ctx context.Context, c *stream.Conn) error {
 		if err := compat.Dispatch(ctx, c, h); err != nil {
 			return err
 		}
-		taken.Cancel(nil) // has no effect if it was the taker that ended Dispatch
+		taken.Cancel(nil) // has no effect if Dispatch returned because the connection was taken
 		c, err := taken.Await(ctx)
 		if c == nil || err != nil {
 			return err
@@ -35,10 +35,12 @@ func (s *session) giveBack(ctx context.Context, c *stream.Conn) error {
 	})
 }
 
-// takeAtHalfALine waits until h has part of a line, and takes its connection then. It returns nil if it is cancelled before.
+// takeAtHalfALine waits until h has part of a line, and then takes its connection. If it is
+// cancelled before, it returns nil.
 //
-// It polls, to show that a connection can be taken from a handler that knows nothing of it. A handler that may be changed would
-// rather complete a future.Promise in CollectIncomingData, and this would await it.
+// It polls, to show that a connection can be taken from a handler that knows nothing of it. In a
+// handler that may be changed, CollectIncomingData would complete a future.Promise, and this would
+// await its future.
 func takeAtHalfALine(ctx context.Context, h *lineHandler) (*stream.Conn, error) {
 	for h.Pending() == 0 {
 		if task.Sleep(ctx, time.Millisecond) != nil {

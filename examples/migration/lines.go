@@ -12,7 +12,7 @@ import (
 //go:embed classic.go modern.go handover.go
 var source embed.FS
 
-// linesOfCode counts the lines of functions of the handlers' own source.
+// linesOfCode counts the lines of these functions in the handlers' source.
 func linesOfCode(functions []string) (n int, err error) {
 	found := 0
 	for _, name := range []string{"classic.go", "modern.go", "handover.go"} {

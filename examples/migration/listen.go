@@ -12,7 +12,7 @@ import (
 	"syscall"
 )
 
-// serveAll keeps the four servers up until a signal comes.
+// serveAll runs the four servers until a signal comes.
 func serveAll(address string, out io.Writer) error {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
@@ -39,7 +39,7 @@ func serveAll(address string, out io.Writer) error {
 	return err
 }
 
-// startAt starts a stage at the i-th port after that of address; at any port if that is 0.
+// startAt starts a stage i ports after the port of address, or at any port if that is 0.
 func startAt(s stage, address string, i int) (*server, error) {
 	host, service, err := net.SplitHostPort(address)
 	if err != nil {

@@ -1,21 +1,25 @@
-// Command migration serves one line protocol at the four stages of a migration from callbacks to awaitable code, drives real
-// clients against each, and compares every reply:
+// Command migration serves one line protocol at the four stages of a migration from callbacks to
+// awaitable code. It runs real clients against each stage and compares every reply:
 //
 //  1. a classic asynchat handler on the classic loop;
-//  2. the same handler, unchanged, on a reactor that runs tasks too;
-//  3. a connection that moves three times: from inside FoundTerminator to a task, with what follows already read; back to the
-//     handler; and from outside, between the two halves of a line, to a task again. The table counts as hand-overs the two that
-//     take it away from the handler;
+//  2. the same handler, unchanged, on a loop that runs tasks too;
+//  3. a connection that moves three times: from inside FoundTerminator to a task, along with the
+//     input that has been read already; back to the handler; and, between the two halves of a line,
+//     from outside to a task again. The table counts two hand-overs, the two that take it from the
+//     handler;
 //  4. straight-line code.
 //
-// Each conversation is held once for every byte at which it can be split in two, and once byte by byte; the server has read
-// each part before the next is sent. One wrong reply, or a count that cannot be, and the exit status is 1.
+// Each conversation is held once for every byte at which it can be split in two, and once byte by
+// byte. The server has always read one part before the client sends the next. After one wrong
+// reply, or a count that can't be right, the exit status is 1.
 //
 //	migration                    the comparison
-//	migration -listen ADDR       the four servers, at ADDR and the three ports after it, for nc or telnet, until Ctrl-C
+//	migration -listen ADDR       the four servers, at ADDR and the three ports after it,
+//	                             for nc or telnet, until Ctrl-C
 //
-// Read classic.go (stages 1 to 3), modern.go (3 and 4) and handover.go (3) first; they are what is compared. The protocol itself is
-// in session.go, what starts each stage in stages.go. The rest is the clients' side.
+// Read classic.go (stages 1 to 3), modern.go (3 and 4) and handover.go (3) first: they are what is
+// compared. The protocol itself is in session.go. What starts each stage is in stages.go. The rest
+// is the clients' side.
 package main
 
 import (

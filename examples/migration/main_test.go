@@ -51,7 +51,7 @@ func TestCompareAll(t *testing.T) {
 	}
 	all, requests := rows(t, out.String()), 0
 	if len(all) != len(stages) {
-		t.Fatalf("%d lines, there are %d stages:\n%s", len(all), len(stages), &out)
+		t.Fatalf("%d lines, want one for each of %d stages:\n%s", len(all), len(stages), &out)
 	}
 	for i, r := range all {
 		s := stages[i]
@@ -69,11 +69,12 @@ func TestCompareAll(t *testing.T) {
 		}
 	}
 	if want := fmt.Sprintf("0 mismatches in %d requests", requests); !strings.Contains(out.String(), want) {
-		t.Errorf("not said: %q\n%s", want, &out)
+		t.Errorf("printed:\n%s\nwant %q in it", &out, want)
 	}
 }
 
-// Whatever the place of a split, the parts are the conversation, and each reply is awaited once, in order.
+// Wherever a conversation is split, its parts make up the conversation, and each reply is awaited
+// once, in order.
 func TestSplitsAreTheConversation(t *testing.T) {
 	for _, conversation := range [][]exchange{plain, moving, afterHalves} {
 		all := splits(conversation)
@@ -105,7 +106,8 @@ func serving(h stream.Handler) stage {
 	}}
 }
 
-// inPieces is a right handler that reads what comes at once, which it passes through heard.
+// inPieces is a correct handler, which passes each piece of input through heard before it looks at
+// it.
 func inPieces(heard func(connection int, p []byte) []byte) stream.Handler {
 	connections := 0
 	return func(ctx context.Context, c *stream.Conn) error {
@@ -146,10 +148,10 @@ func compare(t *testing.T, s stage, patience time.Duration) (*tally, error) {
 	return c.stage(s)
 }
 
-// On a busy machine the kernel may deliver what the witness has sent before what was sent earlier over another connection. So there are some tries;
-// without a witness none of them has every split.
+// On a busy machine the kernel may deliver what the witness sent before what was sent earlier over
+// another connection. So there are a few tries. Without the witness, no try would have every split.
 func TestServerSeesTheSplits(t *testing.T) {
-	t.Setenv(world.FaultsVariable, "") // which would split once more
+	t.Setenv(world.FaultsVariable, "") // faults would split the input once more
 	exampletest.Guard(t)
 	var missed []string
 	for range 5 {
@@ -160,7 +162,8 @@ func TestServerSeesTheSplits(t *testing.T) {
 	t.Errorf("the server has not read a conversation split like this: %q", missed)
 }
 
-// missedSplits holds the conversations and returns how the server has read none of them, though a client has sent it so.
+// missedSplits holds the conversations and returns those splits that a client has sent and the
+// server has never read so.
 func missedSplits(t *testing.T) (missed []string) {
 	var mu sync.Mutex
 	pieces := map[int][]string{} // of each connection
@@ -209,7 +212,7 @@ func TestPlantedWrongReplyIsFound(t *testing.T) {
 }
 
 func TestPlantedLostByteIsFound(t *testing.T) {
-	t.Setenv(world.FaultsVariable, "") // for there to be 17 bytes
+	t.Setenv(world.FaultsVariable, "") // so that 17 bytes come at once
 	_, err := compare(t, serving(inPieces(func(connection int, p []byte) []byte {
 		if len(p) == 17 {
 			return p[1:]
@@ -319,7 +322,7 @@ func TestLinesOfCodeKnowsItsFunctions(t *testing.T) {
 	}
 }
 
-// The stage is stuck until the comparison has said how far it is.
+// The stage can't go on until the comparison has said how far it is.
 func TestLongStageShowsProgress(t *testing.T) {
 	exampletest.Guard(t)
 	shown, show := future.New[string]()
@@ -354,7 +357,7 @@ func TestCommandCompares(t *testing.T) {
 	}
 }
 
-// The four servers answer, whoever comes, and end at Ctrl-C with a client still there.
+// The four servers answer, and end at Ctrl-C even if a client is still there.
 func TestListenServesTheFourStages(t *testing.T) {
 	exampletest.Guard(t)
 	p := exampletest.Start(t, "-listen", "127.0.0.1:0")

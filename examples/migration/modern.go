@@ -14,7 +14,7 @@ func native(ctx context.Context, c *stream.Conn) error {
 	return new(session).serve(ctx, c)
 }
 
-// serve is the protocol loop. It begins wherever the connection stands.
+// serve is the protocol's loop. It may begin anywhere in a conversation.
 func (s *session) serve(ctx context.Context, c *stream.Conn) error {
 	for line, err := range c.Lines(ctx) {
 		if err != nil {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// session is what the protocol knows of one connection. It belongs to the connection, not to the code that happens to
-// serve it, and moves along with each hand-over.
+// session is what the protocol knows of one connection. It belongs to the connection, not to the
+// code that serves it at the moment, and moves along with each hand-over.
 type session struct{ served int }
 
 // answer is the protocol: one line in, one line out.

@@ -12,12 +12,12 @@ import (
 	"github.com/corobridge/corobridge/task"
 )
 
-// counts are the library's, of one stage.
+// counts are the library's own, for one stage.
 type counts struct {
 	accepted, handOvers, callbacks, steps uint64
 }
 
-// server is a stage that runs: where, how to count, and how to stop it.
+// server is a running stage: its address, its counts, and how to stop it.
 type server struct {
 	address string
 	counts  func() counts
@@ -30,7 +30,7 @@ type stage struct {
 	code  []string // the functions of the handler
 	moves bool     // its connections are handed over
 	start func(address string) (*server, error)
-	// How often there must have been classic callbacks, and steps of tasks.
+	// How often classic callbacks, and steps of tasks, must have happened.
 	callbacks, steps expectation
 }
 
@@ -38,20 +38,23 @@ type expectation int
 
 const (
 	never     expectation = iota
-	sometimes             // at all
-	often                 // once for each connection, at least
+	sometimes             // at least once
+	often                 // at least once for each connection
 )
 
-var classicCode = []string{"newLineHandler", "CollectIncomingData", "FoundTerminator"}
+var (
+	classicCode = []string{"newLineHandler", "CollectIncomingData", "FoundTerminator"}
+	movingCode  = append([]string{"serve", "giveBack", "takeAtHalfALine"}, classicCode...)
+)
 
 var stages = []stage{
 	{name: "1 classic handler, classic loop", code: classicCode, callbacks: often, start: startClassic},
 	{name: "2 same handler, beside tasks", code: classicCode, callbacks: often, steps: sometimes, start: startShared},
-	{name: "3 connections handed over", code: append([]string{"serve", "giveBack", "takeAtHalfALine"}, classicCode...), moves: true, callbacks: often, steps: often, start: startMoving},
+	{name: "3 connections handed over", code: movingCode, moves: true, callbacks: often, steps: often, start: startMoving},
 	{name: "4 native awaitable code", code: []string{"native", "serve"}, steps: often, start: startNative},
 }
 
-// startClassic serves with the classic loop, which runs nothing else.
+// startClassic serves on the classic loop, which runs nothing else.
 func startClassic(address string) (*server, error) {
 	m := asyncore.NewMap()
 	loop, err := m.Loop()
@@ -69,13 +72,13 @@ func startClassic(address string) (*server, error) {
 		address: s.Addr().String(),
 		counts:  func() counts { return count(loop, m) },
 		stop: func() error {
-			loop.CallSoon(func() { asyncore.CloseAll(m, true) }) // the loop ends when nobody is left
+			loop.CallSoon(func() { asyncore.CloseAll(m, true) }) // so the loop ends
 			return <-ended
 		},
 	}, nil
 }
 
-// startShared serves with a classic listener on a loop that runs tasks too.
+// startShared serves with a classic listener, on a loop that runs tasks too.
 func startShared(address string) (*server, error) {
 	return startLoop(func(ctx context.Context, ready func(*server)) error {
 		loop, _ := reactor.FromContext(ctx)
@@ -117,7 +120,8 @@ func startStream(address string, handler func(*reactor.Loop) (stream.Handler, *a
 	})
 }
 
-// startLoop runs main on a loop of its own in the background, until the server is stopped.
+// startLoop runs main on a loop of its own in the background, until the server is stopped. main
+// calls ready once it serves.
 func startLoop(main func(ctx context.Context, ready func(*server)) error) (*server, error) {
 	loop, err := reactor.New()
 	if err != nil {
@@ -144,7 +148,7 @@ func startLoop(main func(ctx context.Context, ready func(*server)) error) (*serv
 	}
 }
 
-// count reads the library's counts, on the loop: the classic ones belong to it.
+// count reads the library's counts. It does so on the loop, where the classic counts may be read.
 func count(loop *reactor.Loop, m *asyncore.Map) counts {
 	counted := make(chan counts, 1)
 	err := loop.CallSoon(func() {
@@ -162,7 +166,7 @@ func count(loop *reactor.Loop, m *asyncore.Map) counts {
 	select {
 	case c := <-counted:
 		return c
-	case <-loop.Done(): // the server has failed: its counts have gone with it, and check tells
+	case <-loop.Done(): // the server has failed, and its counts are gone; check will say so
 		return counts{}
 	}
 }

@@ -1,12 +1,12 @@
-// Command chat is the tutorial's second listing: a chat server on asynchat, at port 8000. What one member types, the
-// others get, line by line.
+// Command chat is the tutorial's second listing: a chat server on asynchat, at port 8000. What one
+// member types, the others get, line by line.
 //
 //	chat [-listen ADDR]
 //
-// Repairs. The listing makes a listening async_chat, which has no handler for those who connect and neither
-// collect_incoming_data nor found_terminator: nobody is ever accepted. Here the listener is a plain dispatcher, HandleAccepted makes
-// a member of each connection, and the member is the async_chat. A line is bounded, so that nobody fills the memory
-// with one that never ends.
+// Repairs. In the listing an async_chat listens. It has no handler for new connections, and neither
+// collect_incoming_data nor found_terminator, so nobody is ever accepted. Here a plain dispatcher
+// listens, its HandleAccepted makes a member of each connection, and the member is the async_chat.
+// A line has a greatest length, so that nobody can fill the memory with one that never ends.
 package main
 
 import (
@@ -32,10 +32,10 @@ func main() {
 	log.Fatal(asyncore.Loop(m))
 }
 
-// maxLine is how long a line may be.
+// maxLine is the greatest length of a line, in bytes.
 const maxLine = 4096
 
-// myServer is the room. It and its members are handlers of one loop, so that members needs no lock.
+// myServer is the room. It and its members are handlers of one loop, so members needs no lock.
 type myServer struct {
 	asyncore.Dispatcher
 	members map[*member]bool
@@ -63,7 +63,7 @@ func (s *myServer) HandleAccepted(c *stream.Conn, _ net.Addr) error {
 	return p.PushString("welcome\r\n")
 }
 
-// member is one who chats.
+// member is one client of the room.
 type member struct {
 	asynchat.Chat
 	room *myServer
@@ -74,7 +74,8 @@ func (p *member) CollectIncomingData(data []byte) error {
 	return nil
 }
 
-// FoundTerminator passes a line on. An error of a push is that member's own, and has closed it by then or will.
+// FoundTerminator passes a line on to the others. It ignores the errors of their pushes: such an
+// error is that member's own, and closes that member.
 func (p *member) FoundTerminator() error {
 	line := fmt.Sprintf("%v: %s\r\n", p.Addr(), p.Take())
 	for q := range p.room.members {

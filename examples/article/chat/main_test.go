@@ -22,7 +22,7 @@ func serve(t *testing.T) (*myServer, *reactor.Loop) {
 	return s, exampletest.Loop(t, s)
 }
 
-// join returns a client that the room knows.
+// join returns a client that is a member of the room.
 func join(t *testing.T, address string) *exampletest.Client {
 	t.Helper()
 	c := exampletest.Dial(t, address)
@@ -58,7 +58,7 @@ func TestLineWithoutEndCostsItsSenderTheConnection(t *testing.T) {
 	ann, bob := join(t, s.Addr().String()), join(t, s.Addr().String())
 	ann.Send(strings.Repeat("x", maxLine+1))
 	if !ann.Gone() {
-		t.Error("the connection is still open")
+		t.Error("the connection is still open, want it closed")
 	}
 	eve := join(t, s.Addr().String())
 	eve.Send("hello\r\n")
@@ -87,7 +87,7 @@ func TestAddressInUseIsAnError(t *testing.T) {
 	s, _ := serve(t)
 	m := asyncore.NewMap()
 	if _, err := newServer(s.Addr().String(), m); err == nil {
-		t.Error("two servers at one address")
+		t.Error("no error, want one: the address is in use")
 	}
 	if err := asyncore.CloseAll(m, false); err != nil {
 		t.Error(err)

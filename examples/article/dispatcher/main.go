@@ -1,10 +1,12 @@
-// Command dispatcher is the tutorial's first listing: a bare dispatcher that connects and prints what it receives.
+// Command dispatcher is the tutorial's first listing: a bare dispatcher that connects and prints
+// what it receives.
 //
 //	dispatcher [-connect ADDR]
 //
-// Repairs. The listing gives host and port to the base class, whose arguments are a socket and a map, and uses package socket without
-// importing it: here Init is given the map, CreateSocket makes the socket, and Connect is given the address. The
-// listing does not say what happens when nobody listens: here that ends the program with the error.
+// Repairs. The listing passes host and port to the base class, whose arguments are a socket and a
+// map. It also uses package socket without importing it. Here Init is given the map, CreateSocket
+// makes the socket, and Connect is given the address. The listing does not say what happens when
+// nobody listens: here the program ends with the error.
 package main
 
 import (
@@ -25,7 +27,7 @@ func main() {
 	}
 }
 
-// run prints what the server at address sends, until that closes the connection.
+// run prints what the server at address sends, until the server closes the connection.
 func run(address string, out io.Writer) error {
 	m := asyncore.NewMap()
 	if _, err := newDispatcher(address, m, out); err != nil {
@@ -55,7 +57,7 @@ func (d *myDispatcher) HandleConnect() error {
 
 func (d *myDispatcher) HandleRead() error {
 	data, err := d.Recv(8192)
-	if len(data) > 0 { // nothing comes when the server has gone: Recv has called HandleClose then
+	if len(data) > 0 { // at the end of input there is no data, and Recv has called HandleClose
 		fmt.Fprintf(d.out, "Received data %q\n", data)
 	}
 	return err
@@ -66,7 +68,8 @@ func (d *myDispatcher) HandleClose() error {
 	return d.Close()
 }
 
-// HandleError lets the error out, so that Loop returns it. The default logs it and calls HandleClose.
+// HandleError returns the error, so that Loop returns it too. The default logs it and calls
+// HandleClose.
 func (d *myDispatcher) HandleError(err error) error {
 	d.Close()
 	return err

@@ -11,7 +11,7 @@ import (
 
 func TestMain(m *testing.M) { exampletest.Main(m, main) }
 
-// listen returns a listener, and the server's end of the next connection.
+// listen returns the address of a listener, and a function that accepts the next connection.
 func listen(t *testing.T) (address string, accept func() *exampletest.Client) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -56,10 +56,10 @@ func TestNobodyListensIsAnError(t *testing.T) {
 	l.Close()
 	out := exampletest.NewOutput()
 	if err := run(l.Addr().String(), out); !errors.Is(err, syscall.ECONNREFUSED) {
-		t.Errorf("run: %v", err)
+		t.Errorf("run: %v, want %v", err, syscall.ECONNREFUSED)
 	}
 	if len(out) > 0 {
-		t.Errorf("printed %q", <-out)
+		t.Errorf("printed %q, want nothing", <-out)
 	}
 }
 
@@ -69,14 +69,13 @@ func TestCommand(t *testing.T) {
 	p := exampletest.Start(t, "-connect", address)
 	server := accept()
 	server.Send("hello")
-	if got := p.Line(); got != "New connection to "+address {
-		t.Errorf("printed %q", got)
-	}
-	if got := p.Line(); got != `Received data "hello"` {
-		t.Errorf("printed %q", got)
+	for _, want := range []string{"New connection to " + address, `Received data "hello"`} {
+		if got := p.Line(); got != want {
+			t.Errorf("printed %q, want %q", got, want)
+		}
 	}
 	server.Close()
-	if got := p.ExpectSuccess(); got != "Connection closed\n" {
-		t.Errorf("printed %q", got)
+	if got, want := p.ExpectSuccess(), "Connection closed\n"; got != want {
+		t.Errorf("printed %q, want %q", got, want)
 	}
 }

@@ -1,14 +1,14 @@
-// Command handlers is the tutorial's third and fourth listing: a dispatcher with all five handlers, and the loop's
-// timeout and use_poll. One type plays three parts: it listens, it is the server's end of each connection, and with
-// -connect it is the client's.
+// Command handlers is the tutorial's third and fourth listing: a dispatcher with all five handlers,
+// and the loop's timeout and use_poll. One type plays three parts. It listens; it is the server's
+// end of each connection; and with -connect it is the client's end.
 //
 //	handlers [-listen ADDR | -connect ADDR] [-timeout DURATION]
 //
-// Repairs. In the listing handle_accept is there and accepts nobody: who waits to be accepted makes the loop call it again
-// and again, for ever. Here HandleAccept accepts, and the same five handlers serve the connection. The base class's writable
-// says yes at all times, which makes a loop without anything to write spin: here a handler without Writable is told once when
-// output is accepted. A timeout bounds one iteration, and so tells only together with a count; by itself it changes
-// nothing.
+// Repairs. In the listing handle_accept accepts nobody, so the loop calls it again and again for
+// the same waiting client. Here HandleAccept accepts, and the same five handlers serve the
+// connection. The base class's writable always says yes, so the listing's loop spins even when
+// there is nothing to write. Here the handler has no Writable: it is told once each time there is
+// room for output. A timeout bounds one iteration, so it has an effect only together with a count.
 package main
 
 import (
@@ -56,7 +56,8 @@ type myDispatcher struct {
 	out     io.Writer
 }
 
-// newDispatcher makes one without a connection. What it has to say it sends when HandleWrite tells that it may.
+// newDispatcher makes a dispatcher without a connection. It sends what it says when HandleWrite is
+// called.
 func newDispatcher(role, says string, m *asyncore.Map, out io.Writer) (*myDispatcher, error) {
 	d := &myDispatcher{role: role, pending: []byte(says), out: out}
 	asyncore.Init(d, m)
@@ -89,14 +90,15 @@ func (d *myDispatcher) HandleConnect() error {
 	return nil
 }
 
-// HandleAccept is called when somebody waits to be accepted.
+// HandleAccept is called when a client waits to be accepted.
 func (d *myDispatcher) HandleAccept() error {
 	c, addr, err := d.Accept()
 	if c == nil {
 		return err
 	}
 	fmt.Fprintln(d.out, d.role, "accepts", addr)
-	asyncore.Attach(&myDispatcher{role: "connection", pending: []byte("hello from the server\n"), out: d.out}, c, d.Map())
+	h := &myDispatcher{role: "connection", pending: []byte("hello from the server\n"), out: d.out}
+	asyncore.Attach(h, c, d.Map())
 	return nil
 }
 
@@ -109,7 +111,7 @@ func (d *myDispatcher) HandleRead() error {
 	return err
 }
 
-// HandleWrite is called each time that output becomes accepted.
+// HandleWrite is called each time there is room for output again.
 func (d *myDispatcher) HandleWrite() error {
 	n, err := d.Send(d.pending)
 	if n > 0 {
@@ -125,8 +127,8 @@ func (d *myDispatcher) HandleClose() error {
 	return d.Close()
 }
 
-// HandleError lets the errors of a client out, which Loop then returns: that nobody listens, for one. A server goes on
-// with its other connections.
+// HandleError returns a client's errors, so that Loop returns them too, for example that nobody
+// listens. A server goes on with its other connections.
 func (d *myDispatcher) HandleError(err error) error {
 	if d.role != "client" {
 		return d.Base().HandleError(err)

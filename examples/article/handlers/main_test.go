@@ -41,7 +41,7 @@ func TestServerCallsItsHandlers(t *testing.T) {
 	c.Close()
 	out.Expect(t, "connection is closed by its peer")
 	if len(out) > 0 {
-		t.Errorf("a handler that had nothing to do was called: %q", <-out)
+		t.Errorf("printed %q, want nothing: no handler has anything to do", <-out)
 	}
 }
 
@@ -73,7 +73,7 @@ func TestFiveHandlersOfBothEnds(t *testing.T) {
 	both := []string{out.Next(t), out.Next(t)} // in the order in which things happen
 	for _, line := range []string{`client writes "hello from the client\n"`, `client reads "hello from the server\n"`} {
 		if !slices.Contains(both, line) {
-			t.Errorf("printed %q, without %q", both, line)
+			t.Errorf("printed %q, want %q among it", both, line)
 		}
 	}
 	serverOut.Next(t) // accepts
@@ -81,8 +81,8 @@ func TestFiveHandlersOfBothEnds(t *testing.T) {
 	for range 2 {
 		rest = append(rest, serverOut.Next(t))
 	}
-	if !slices.Contains(rest, `connection reads "hello from the client\n"`) {
-		t.Errorf("printed %q", rest)
+	if want := `connection reads "hello from the client\n"`; !slices.Contains(rest, want) {
+		t.Errorf("printed %q, want %q among it", rest, want)
 	}
 }
 
@@ -92,11 +92,12 @@ func TestCountedIterationsEnd(t *testing.T) {
 	if _, err := newServer("127.0.0.1:0", m, exampletest.NewOutput()); err != nil {
 		t.Fatal(err)
 	}
-	if err := asyncore.Loop(m, asyncore.Timeout(time.Millisecond), asyncore.UsePoll(), asyncore.Count(3)); err != nil {
+	err := asyncore.Loop(m, asyncore.Timeout(time.Millisecond), asyncore.UsePoll(), asyncore.Count(3))
+	if err != nil {
 		t.Errorf("Loop: %v", err)
 	}
 	if m.Len() != 1 {
-		t.Errorf("%d handlers, the listener must be there still", m.Len())
+		t.Errorf("the map has %d handlers, want 1, the listener", m.Len())
 	}
 	if err := asyncore.CloseAll(m, false); err != nil {
 		t.Errorf("CloseAll: %v", err)
@@ -115,7 +116,7 @@ func TestClientOfNobodyIsAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := asyncore.Loop(m); !errors.Is(err, syscall.ECONNREFUSED) {
-		t.Errorf("Loop: %v", err)
+		t.Errorf("Loop: %v, want %v", err, syscall.ECONNREFUSED)
 	}
 }
 
@@ -124,7 +125,7 @@ func TestCommand(t *testing.T) {
 	server := exampletest.Start(t, "-listen", "127.0.0.1:0")
 	address := server.Address()
 	client := exampletest.Start(t, "-connect", address)
-	if got := client.Line(); got != "client is connected to "+address {
-		t.Errorf("printed %q", got)
+	if got, want := client.Line(), "client is connected to "+address; got != want {
+		t.Errorf("printed %q, want %q", got, want)
 	}
 }

@@ -1,13 +1,15 @@
-// Command linebuffer is the tutorial's fifth listing: a handler that buffers its input until a line is complete, and its
-// server. It answers each line with the line.
+// Command linebuffer is the tutorial's fifth listing: a handler that keeps its input until a line
+// is complete, and its server. It answers each line with the same line.
 //
 //	linebuffer [-listen ADDR]
 //
-// Repairs. The listing's server gives its handler arguments that dispatcher does not take, and nothing imports socket: here
-// the handler is attached to the accepted connection, in the server's map. What the listing sends is not kept when the kernel
-// takes only a part of it: here it waits in a buffer for HandleWrite. Neither buffer can grow without bound: a line has a
-// greatest length, and Readable asks for input only when the answers to what came before have gone. That also
-// answers a client that shuts down its sending side first: when the end of input is seen, nothing is left to send.
+// Repairs. The listing's server passes arguments to its handler that dispatcher does not take, and
+// does not import socket. Here the handler is attached to the accepted connection, in the server's
+// map. When the kernel takes only a part of what is sent, the listing loses the rest. Here the rest
+// waits in a buffer for HandleWrite. Both buffers are bounded: a line has a greatest length, and
+// Readable asks for more input only when the answers to the last input have been sent. So a client
+// that ends its own side first still gets every answer: when the handler sees the end of input,
+// there is nothing left to send.
 package main
 
 import (
@@ -34,7 +36,7 @@ func main() {
 	log.Fatal(asyncore.Loop(m))
 }
 
-// maxLine is how long a line may be.
+// maxLine is the greatest length of a line, in bytes.
 const maxLine = 64 << 10
 
 var errLineTooLong = errors.New("line too long")
@@ -62,7 +64,7 @@ func (h *myHandler) HandleRead() error {
 	return h.processBuffer()
 }
 
-// processBuffer answers the complete lines.
+// processBuffer answers the complete lines, and keeps the rest.
 func (h *myHandler) processBuffer() error {
 	complete := bytes.LastIndexByte(h.in, '\n') + 1
 	for line := range bytes.Lines(h.in[:complete]) {

@@ -1,11 +1,14 @@
-// Command outputbuffer is the tutorial's sixth listing: a handler with an output buffer, which is writable only while that
-// holds something. It sends back what it gets. The server has a limit of connections, as the tutorial's HTTP server has.
+// Command outputbuffer is the tutorial's sixth listing: a handler with an output buffer, which is
+// writable only while the buffer holds something. It sends back what it gets. The server has a
+// limit of connections, as the tutorial's HTTP server has.
 //
 //	outputbuffer [-listen ADDR] [-max N]
 //
-// Repairs. The listing clears its buffer after each send, and so loses what the kernel has not taken: here only what Send
-// reports goes. Its buffer also grows as long as the client sends: here Readable asks for more only when it is empty. A
-// server at its limit must not accept and close: here its Readable says no, and who comes waits until somebody leaves.
+// Repairs. The listing clears its buffer after each send, and so loses what the kernel has not
+// taken. Here only as much is removed as Send reports. The listing's buffer also grows as long as
+// the client sends; here Readable asks for more only when the buffer is empty. A server at its
+// limit must not accept a connection only to close it: here its Readable says no, and new clients
+// wait until another one leaves.
 package main
 
 import (
@@ -60,7 +63,8 @@ func (h *advancedHandler) HandleClose() error {
 	return h.Close()
 }
 
-// HandleError says whose error it is, and leaves the rest to the base class, which logs it and calls HandleClose.
+// HandleError adds the peer's address to the error. The base class does the rest: it logs the error
+// and calls HandleClose.
 func (h *advancedHandler) HandleError(err error) error {
 	return h.Base().HandleError(fmt.Errorf("%v: %w", h.Addr(), err))
 }
@@ -84,7 +88,8 @@ func newServer(address string, most int, m *asyncore.Map, out io.Writer) (*serve
 	return s, s.Listen(5)
 }
 
-// Readable says whether to accept. The map holds the server too.
+// Readable reports whether to accept. The map holds the server too, so a full one has most+1
+// handlers.
 func (s *server) Readable() bool { return s.Map().Len() <= s.most }
 
 func (s *server) HandleAccepted(c *stream.Conn, addr net.Addr) error {

@@ -36,7 +36,8 @@ func TestSendsBackAndTellsOfConnections(t *testing.T) {
 	out.Expect(t, fmt.Sprint("Connection closed: ", c.LocalAddr()))
 }
 
-// A client that begins to read late makes the kernel take only parts: not a byte may be lost, doubled or moved.
+// When a client begins to read late, the kernel takes only parts. Not a byte may be lost, doubled
+// or moved.
 func TestPartialSendsLoseNothing(t *testing.T) {
 	s, _, loop := serve(t, 100)
 	c := exampletest.Dial(t, s.Addr().String())
@@ -53,14 +54,14 @@ func TestPartialSendsLoseNothing(t *testing.T) {
 	}()
 	got, err := io.ReadAll(c)
 	if err != nil || !bytes.Equal(got, data) {
-		t.Errorf("%d bytes came back (%v), they are not the %d that were sent", len(got), err, len(data))
+		t.Errorf("%d bytes came back (%v), want the %d that were sent", len(got), err, len(data))
 	}
 	if err := <-sent; err != nil {
 		t.Error(err)
 	}
 }
 
-// waiting returns how much the handlers of a map hold.
+// waiting returns how many bytes the handlers of a map hold.
 func waiting(m *asyncore.Map) (n int) {
 	for h := range m.Handlers() {
 		if h, ok := h.(*advancedHandler); ok {
@@ -77,12 +78,13 @@ func TestWhoComesAtTheLimitWaits(t *testing.T) {
 		c.Send("in")
 		c.Expect("in")
 	}
-	third := exampletest.Dial(t, s.Addr().String()) // the kernel connects it, the server does not accept it
+	// The kernel connects the third one. The server does not accept it yet.
+	third := exampletest.Dial(t, s.Addr().String())
 	third.Send("me too")
 	first.Send("still served")
 	first.Expect("still served")
 	if n := len(out); n != 2 {
-		t.Errorf("%d connections were accepted, the limit is 2", n)
+		t.Errorf("%d connections were accepted, want 2, the limit", n)
 	}
 	first.Close()
 	third.Expect("me too")
@@ -92,7 +94,7 @@ func TestWhoComesAtTheLimitWaits(t *testing.T) {
 
 func TestManyComeToALimitAndAllAreServed(t *testing.T) {
 	s, _, _ := serve(t, 3)
-	const clients = 8 // more than the limit, and no more than may wait besides
+	const clients = 8 // the limit, and as many more as the backlog lets wait
 	done := make(chan error, clients)
 	for i := range clients {
 		c := exampletest.Dial(t, s.Addr().String())
@@ -102,7 +104,7 @@ func TestManyComeToALimitAndAllAreServed(t *testing.T) {
 			c.CloseWrite()
 			got, err := io.ReadAll(c)
 			if err == nil && string(got) != message {
-				err = fmt.Errorf("client %d got %d bytes of %d", i, len(got), len(message))
+				err = fmt.Errorf("client %d got %d bytes, want the %d that it sent", i, len(got), len(message))
 			}
 			done <- err
 		}()

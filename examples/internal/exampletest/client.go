@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// stuck is how long a server takes nothing for SendUntilStuck to believe that it will not. A server that is only slow makes a
-// test weaker, and does not make it fail.
+// stuck is how long a server must take nothing until SendUntilStuck believes that it has stopped.
+// If a server is only slow, the test is weaker, and does not fail.
 const stuck = 50 * time.Millisecond
 
-// Client is a plain blocking client. What it does not get in time fails its test.
+// Client is a plain blocking client. If something does not come in time, its test fails.
 type Client struct {
 	*net.TCPConn
 	t  *testing.T
@@ -45,7 +45,7 @@ func Refused(t *testing.T, address string) {
 			c.Close()
 		}
 	}
-	t.Fatal("somebody still listens at ", address)
+	t.Fatalf("somebody still listens at %s, want nobody", address)
 }
 
 // NewClient makes a Client of a TCP connection.
@@ -64,7 +64,8 @@ func (c *Client) Send(s string) {
 	}
 }
 
-// SendUntilStuck sends until the server, which is not read from, takes no more for a while, and returns how much it took.
+// SendUntilStuck sends, and reads nothing, until the server takes no more for a while. It returns
+// how many bytes the server took.
 func (c *Client) SendUntilStuck(data []byte) (n int) {
 	c.t.Helper()
 	for err := error(nil); err == nil && n < len(data); {
@@ -100,7 +101,7 @@ func (c *Client) Line() string {
 	return strings.TrimRight(line, "\r\n")
 }
 
-// ExpectEnd checks that the server closes the connection, and sends nothing more.
+// ExpectEnd checks that the server sends nothing more, and closes the connection.
 func (c *Client) ExpectEnd() {
 	c.t.Helper()
 	if rest, err := io.ReadAll(c.in); len(rest) > 0 || err != nil {
@@ -108,7 +109,8 @@ func (c *Client) ExpectEnd() {
 	}
 }
 
-// Gone reports whether the server has ended the connection: a reset, which is what unread input makes of a close, will do.
+// Gone reports whether the server has ended the connection. A reset counts too: a close with unread
+// input makes one.
 func (c *Client) Gone() bool {
 	_, err := io.Copy(io.Discard, c.in)
 	timeout, ok := err.(net.Error)

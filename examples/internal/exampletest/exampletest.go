@@ -1,5 +1,5 @@
-// Package exampletest is what the tests of the examples share beside package testkit: examples that run
-// in a process of their own, and clients that are real ones.
+// Package exampletest has what the tests of the examples share beside package testkit: examples
+// that run in a process of their own, and blocking clients.
 package exampletest
 
 import (
@@ -17,7 +17,7 @@ const patience = 20 * time.Second
 // child, in the environment, makes Main run the example instead of its tests.
 const child = "COROBRIDGE_EXAMPLE"
 
-// Main is testkit.Main. In a process that Start has made it runs the example itself.
+// Main is testkit.Main. In a process that Start has made, it runs the example instead.
 func Main(m *testing.M, main func()) {
 	if os.Getenv(child) != "" {
 		main()
@@ -26,8 +26,8 @@ func Main(m *testing.M, main func()) {
 	testkit.Main(m)
 }
 
-// Guard is testkit.Guard for a test that uses net/http, which closes descriptors in goroutines of its
-// own: those are waited for.
+// Guard is testkit.Guard for a test that uses net/http. That closes descriptors in goroutines of
+// its own, so Guard waits for them.
 func Guard(t *testing.T) {
 	t.Helper()
 	testkit.Watch(t)
@@ -43,7 +43,7 @@ func Guard(t *testing.T) {
 	})
 }
 
-// leftOf returns what is open, and was not before.
+// leftOf returns the descriptors that are open now and were not before.
 func leftOf(before map[string]string) map[string]string {
 	left := testkit.Descriptors()
 	maps.DeleteFunc(left, func(fd, target string) bool { return before[fd] == target })

@@ -9,18 +9,19 @@ import (
 	"github.com/corobridge/corobridge/reactor"
 )
 
-// Classic is a handler that has been made, and whose loop does not run yet.
+// Classic is a handler whose loop does not run yet.
 type Classic interface {
 	Map() *asyncore.Map
 	Context() context.Context
 }
 
-// Loop runs the classic loop of h's map until the test ends. Then it closes every handler, and Loop must return nil.
+// Loop runs the classic loop of h's map until the test ends. Then it closes every handler, and
+// asyncore.Loop must return nil.
 func Loop(t *testing.T, h Classic, opts ...asyncore.LoopOption) *reactor.Loop {
 	t.Helper()
 	loop, ok := reactor.FromContext(h.Context())
 	if !ok {
-		t.Fatal("the handler has no loop")
+		t.Fatal("the handler has no loop, want one")
 	}
 	m, ended := h.Map(), make(chan error, 1)
 	go func() { ended <- asyncore.Loop(m, opts...) }()
@@ -32,7 +33,7 @@ func Loop(t *testing.T, h Classic, opts ...asyncore.LoopOption) *reactor.Loop {
 				t.Errorf("Loop: %v", err)
 			}
 		case <-time.After(patience):
-			t.Error("Loop does not end with its last handler")
+			t.Error("Loop goes on, want its end when the last handler has gone")
 		}
 	})
 	return loop
@@ -45,7 +46,7 @@ func CloseAll(m *asyncore.Map) {
 	}
 }
 
-// Ask runs fn on a loop and returns what it tells.
+// Ask runs fn on a loop and returns its result.
 func Ask[T any](t *testing.T, loop *reactor.Loop, fn func() T) T {
 	t.Helper()
 	answer := make(chan T, 1)
@@ -55,12 +56,12 @@ func Ask[T any](t *testing.T, loop *reactor.Loop, fn func() T) T {
 	return <-answer
 }
 
-// Eventually waits until the condition holds, which it asks on the loop.
+// Eventually waits until holds, which is called on the loop, returns true.
 func Eventually(t *testing.T, loop *reactor.Loop, what string, holds func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !Ask(t, loop, holds); {
 		if time.Now().After(end) {
-			t.Fatal("it never comes to this: ", what)
+			t.Fatalf("waited %v in vain for: %s", patience, what)
 		}
 	}
 }

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// Output is an io.Writer that takes what a program prints, for a test to wait for.
+// Output is an io.Writer that keeps what a program prints until a test asks for it.
 type Output chan string
 
-// NewOutput makes an Output that takes any reasonable number of prints without anybody reading it.
+// NewOutput makes an Output with room for any reasonable number of prints.
 func NewOutput() Output { return make(Output, 10000) }
 
 // Write takes one print.
@@ -25,12 +25,12 @@ func (o Output) Next(t *testing.T) string {
 	case s := <-o:
 		return strings.TrimRight(s, "\n")
 	case <-time.After(patience):
-		t.Fatal("nothing more is printed")
+		t.Fatal("nothing more is printed, want a line")
 		return ""
 	}
 }
 
-// Expect waits for prints, in this order.
+// Expect waits for these prints, in this order.
 func (o Output) Expect(t *testing.T, lines ...string) {
 	t.Helper()
 	for _, want := range lines {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Process is the example as a process of its own.
+// Process is the example, running in a process of its own.
 type Process struct {
 	t      *testing.T
 	cmd    *exec.Cmd
@@ -17,7 +17,8 @@ type Process struct {
 	stderr strings.Builder
 }
 
-// Start starts the example, as its own main would run with these arguments: the test binary again, whose TestMain is Main.
+// Start starts the example with these arguments. It runs the test binary again, whose TestMain must
+// be Main.
 func Start(t *testing.T, args ...string) *Process {
 	t.Helper()
 	self, err := os.Executable()
@@ -25,7 +26,8 @@ func Start(t *testing.T, args ...string) *Process {
 		t.Fatal(err)
 	}
 	p := &Process{t: t, cmd: exec.Command(self, args...)}
-	p.cmd.Env = append(os.Environ(), child+"=1", "GORACE=atexit_sleep_ms=0") // a race detector ends with a second's sleep
+	// The race detector otherwise sleeps for a second at the end of the process.
+	p.cmd.Env = append(os.Environ(), child+"=1", "GORACE=atexit_sleep_ms=0")
 	p.cmd.Stderr = &p.stderr
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -55,7 +57,7 @@ func (p *Process) Line() string {
 	return p.stdout.Text()
 }
 
-// Address returns the address that ends the next line.
+// Address returns the last word of the next line.
 func (p *Process) Address() string {
 	p.t.Helper()
 	line := p.Line()
@@ -70,7 +72,7 @@ func (p *Process) Signal(sig os.Signal) {
 	}
 }
 
-// Wait waits until the process has ended and returns everything else it has printed.
+// Wait waits until the process has ended, and returns everything else that it has printed.
 func (p *Process) Wait() (rest string) {
 	for p.stdout.Scan() {
 		rest += p.stdout.Text() + "\n"
@@ -79,12 +81,12 @@ func (p *Process) Wait() (rest string) {
 	return rest + p.stderr.String()
 }
 
-// ExpectSuccess waits for the exit status 0.
+// ExpectSuccess is Wait, and fails the test unless the exit status is 0.
 func (p *Process) ExpectSuccess() (rest string) {
 	p.t.Helper()
 	rest = p.Wait()
 	if !p.cmd.ProcessState.Success() {
-		p.t.Fatalf("%v\n%s", p.cmd.ProcessState, rest)
+		p.t.Fatalf("%v, want exit status 0; printed:\n%s", p.cmd.ProcessState, rest)
 	}
 	return rest
 }
