@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/corobridge/corobridge/compat/asyncore"
-	"github.com/corobridge/corobridge/compat/internal/channel"
+	"github.com/corobridge/corobridge/compat/internal/classic"
 	"github.com/corobridge/corobridge/internal/coro"
 	inner "github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/reactor"
@@ -27,7 +27,7 @@ func Handle[H asyncore.Handler](newHandler func(c *stream.Conn, m *asyncore.Map)
 	}
 	return func(ctx context.Context, c *stream.Conn) error {
 		m := mapOf(c.Loop(), key, opts)
-		return await(ctx, newHandler(c, m).ClassicChannel())
+		return await(ctx, newHandler(c, m).Classic())
 	}
 }
 
@@ -39,8 +39,8 @@ func Handle[H asyncore.Handler](newHandler func(c *stream.Conn, m *asyncore.Map)
 // ended before, h keeps it. For a handler without connection the error is asyncore's. It may be called in tasks and plain
 // goroutines.
 func Stream(ctx context.Context, h asyncore.Handler) (*stream.Conn, error) {
-	ch := h.ClassicChannel()
-	loop, err := loopOf(ch)
+	d := h.Classic()
+	loop, err := d.Loop()
 	if err != nil {
 		return nil, err
 	}
@@ -48,11 +48,11 @@ func Stream(ctx context.Context, h asyncore.Handler) (*stream.Conn, error) {
 		if ctx.Err() != nil {
 			return nil, coro.Cause(ctx)
 		}
-		over, err := ch.Take()
+		over, err := d.Take()
 		if err != nil {
 			return nil, err
 		}
-		ch.Deliver(over) // a Handle or Dispatch that serves h returns
+		d.Deliver(over) // a Handle or Dispatch that serves h returns
 		if err := settle(ctx, over); err != nil {
 			return nil, err
 		}
@@ -65,19 +65,19 @@ func Stream(ctx context.Context, h asyncore.Handler) (*stream.Conn, error) {
 // one, whose error goes to the loop's exception handler, and whose end asyncore.Loop waits for. It is called on h's loop, and fails
 // only for a handler without connection.
 func Continue(h asyncore.Handler, fn stream.Handler) error {
-	ch := h.ClassicChannel()
-	loop, err := loopOf(ch)
+	d := h.Classic()
+	loop, err := d.Loop()
 	if err != nil {
 		return err
 	}
-	leave := ch.Set().Guest()
-	over, err := ch.Take()
+	leave := d.Guest()
+	over, err := d.Take()
 	if err != nil {
 		leave()
 		return err
 	}
 	over.Next = fn
-	if ch.Deliver(over) {
+	if d.Deliver(over) {
 		leave()
 		return nil
 	}
@@ -100,13 +100,13 @@ func Dispatch(ctx context.Context, c *stream.Conn, h asyncore.Handler) error {
 		if ctx.Err() != nil {
 			return struct{}{}, coro.Cause(ctx)
 		}
-		if l, err := loopOf(h.ClassicChannel()); err != nil || l != loop {
+		if l, err := h.Classic().Loop(); err != nil || l != loop {
 			asyncore.Init(h, Map(loop))
 		}
-		if err := h.ClassicChannel().Attach(c); err != nil {
+		if err := h.Classic().Attach(c); err != nil {
 			return struct{}{}, err
 		}
-		return struct{}{}, await(ctx, h.ClassicChannel())
+		return struct{}{}, await(ctx, h.Classic())
 	})
 	return err
 }
@@ -126,25 +126,13 @@ func onLoop[T any](ctx context.Context, loop *reactor.Loop, fn func(ctx context.
 	return v, err
 }
 
-// loopOf returns the loop that a handler is on.
-func loopOf(ch *channel.Channel) (*reactor.Loop, error) {
-	switch set := ch.Set(); {
-	case set == nil:
-		return nil, channel.ErrNotInitialised
-	case set.Opened() == nil:
-		return nil, channel.ErrNoConnection
-	default:
-		return set.Opened(), nil
-	}
-}
-
-// await waits for the end of a channel, and goes on with its connection if that was handed over.
-func await(ctx context.Context, ch *channel.Channel) error {
-	ended := ch.Ended()
+// await waits for the end of a handler, and goes on with its connection if that was handed over.
+func await(ctx context.Context, d classic.Dispatcher) error {
+	ended := d.Ended()
 	end, err := ended.Await(ctx)
 	if err != nil {
 		if !ended.Completed() {
-			ch.CloseHandler()
+			d.CloseHandler()
 			return err
 		}
 		end, _ = ended.TryResult() // a hand-over that came together with the end of ctx
@@ -156,7 +144,7 @@ func await(ctx context.Context, ch *channel.Channel) error {
 }
 
 // goOn runs what goes on with a connection, which it owns.
-func goOn(ctx context.Context, over *channel.HandOver) error {
+func goOn(ctx context.Context, over *classic.HandOver) error {
 	if err := settle(ctx, over); err != nil {
 		return err
 	}
@@ -165,7 +153,7 @@ func goOn(ctx context.Context, over *channel.HandOver) error {
 }
 
 // settle sends what the handler had queued, before anything that the new owner sends.
-func settle(ctx context.Context, over *channel.HandOver) (err error) {
+func settle(ctx context.Context, over *classic.HandOver) (err error) {
 	settled := false
 	defer func() {
 		if !settled { // a producer may panic

@@ -212,10 +212,10 @@ func (l *Listener) tryAccept(pick func(peer addr) *reactor.Loop) (*Conn, error) 
 	case err == nil:
 	case err == ErrWouldBlock:
 		return nil, err
-	case outOfResources(err):
-		return nil, l.pause(err)
+	case errors.Is(err, ErrClosed) || isOneOf(err, syscall.EBADF, syscall.EINVAL, syscall.ENOTSOCK):
+		return nil, err // the listener is closed, or none any more: a pause would not help
 	default:
-		return nil, err
+		return nil, l.pause(err)
 	}
 	if !l.options.delay && peer.IP.IsValid() {
 		l.kernel.SetSockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1) // a matter of speed only
@@ -225,7 +225,7 @@ func (l *Listener) tryAccept(pick func(peer addr) *reactor.Loop) (*Conn, error) 
 		loop = pick(peer)
 	}
 	c, err := adopt(loop, fd, peer, true)
-	if outOfResources(err) { // for its registration; the connection is closed
+	if err != nil && !errors.Is(err, reactor.ErrClosed) { // it could not be registered, and is closed
 		return nil, l.pause(err)
 	}
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/corobridge/corobridge/compat/asyncore"
-	"github.com/corobridge/corobridge/compat/internal/channel"
+	"github.com/corobridge/corobridge/compat/internal/classic"
 	"github.com/corobridge/corobridge/stream"
 )
 
@@ -15,14 +15,15 @@ const bufferSize = 64 << 10
 // Handler is a struct that embeds Chat and defines these two, or it does not compile.
 type Handler interface {
 	asyncore.Handler
-	// CollectIncomingData is given input, in pieces, as it comes. data is lent for the call. If the call fails, or hands the
-	// connection over, nothing of data counts as consumed.
+	// CollectIncomingData is given input, in pieces, as it comes. data is lent for the call. If the
+	// call fails, or hands the connection over, nothing of data counts as consumed.
 	CollectIncomingData(data []byte) error
 	// FoundTerminator is told that what was collected is complete.
 	FoundTerminator() error
 }
 
-// Chat is embedded by handlers. Without a terminator it collects everything. Its methods are called on the loop, or before that runs.
+// Chat is embedded by handlers. Without a terminator it collects everything. Its methods are called
+// on the loop, or before that runs.
 type Chat struct {
 	asyncore.Dispatcher
 	handler Handler
@@ -44,13 +45,13 @@ type Chat struct {
 type sizes struct{ in, out int }
 
 // ClassicClass is for the packages of this module.
-func (c *Chat) ClassicClass(handler any) channel.Class {
+func (c *Chat) ClassicClass(handler any) classic.Class {
 	h, ok := handler.(Handler)
 	if !ok {
 		panic(fmt.Sprintf("asynchat: %T needs the methods CollectIncomingData(data []byte) error and FoundTerminator() error", handler))
 	}
 	c.handler = h
-	return channel.Class{
+	return classic.Class{
 		Read:     c.handleRead,
 		Write:    c.InitiateSend,
 		Writable: func() bool { return len(c.fifo) > 0 },
@@ -60,14 +61,16 @@ func (c *Chat) ClassicClass(handler any) channel.Class {
 	}
 }
 
-// Init makes h a handler without a connection: asyncore.Init, for a handler that has what a Chat needs.
+// Init makes h a handler without a connection: asyncore.Init, for a handler that has what a Chat
+// needs.
 func Init(h Handler, m *asyncore.Map) { asyncore.Init(h, m) }
 
-// Attach makes h the handler of a live connection, which is h's from now on: c is inert. See asyncore.Attach.
+// Attach makes h the handler of a live connection, which is h's from now on: c is inert. See
+// asyncore.Attach.
 func Attach(h Handler, c *stream.Conn, m *asyncore.Map) { asyncore.Attach(h, c, m) }
 
-// SetBufferSizes sets how much is received, and how much is sent, at once: ac_in_buffer_size and ac_out_buffer_size. The defaults are
-// 64 KiB. It panics unless both are positive.
+// SetBufferSizes sets how many bytes are received, and sent, at once: ac_in_buffer_size and
+// ac_out_buffer_size. The defaults are 64 KiB. It panics unless both are positive.
 func (c *Chat) SetBufferSizes(in, out int) {
 	if in <= 0 || out <= 0 {
 		panic(fmt.Sprintf("asynchat: SetBufferSizes(%d, %d): give positive numbers of bytes", in, out))
@@ -92,8 +95,10 @@ func (c *Chat) Take() []byte {
 	return data
 }
 
-// DiscardBuffers drops input that has not been delivered and output that has not been sent, a pending CloseWhenDone included.
+// DiscardBuffers drops input that has not been delivered and output that has not been sent, a
+// pending CloseWhenDone included.
 func (c *Chat) DiscardBuffers() { c.in, c.incoming, c.fifo = nil, nil, nil }
 
-// ErrTooMuchPending is the error of a handler whose peer sends more than SetMaxPending allows without a terminator.
+// ErrTooMuchPending is the error of a handler whose peer sends more than SetMaxPending allows without
+// a terminator.
 var ErrTooMuchPending = errors.New("asynchat: too much input without a terminator")

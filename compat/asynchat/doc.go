@@ -3,6 +3,6 @@
 //
 // A handler embeds [Chat], sets a terminator, and defines CollectIncomingData and FoundTerminator.
 //
-// Parsing stops when the handler closes, or hands its connection over, inside FoundTerminator: what follows is not delivered to a
-// handler that has gone.
+// Parsing stops when the handler closes, or hands its connection over, inside FoundTerminator: what
+// follows is not delivered to a handler that has gone.
 package asynchat

@@ -7,12 +7,14 @@ import (
 	"github.com/corobridge/corobridge/stream"
 )
 
-// SetTerminator makes FoundTerminator be called at each delim, which is not delivered. The empty string means to collect everything. It takes
-// effect at once, for input that has been received too, inside FoundTerminator; elsewhere at the next input.
+// SetTerminator makes FoundTerminator be called at each delim, which is not delivered. The empty
+// string means to collect everything. Inside FoundTerminator it takes effect at once, for input that
+// has been received too; elsewhere at the next input.
 func (c *Chat) SetTerminator(delim string) { c.delim, c.length = []byte(delim), 0 }
 
-// SetLength makes FoundTerminator be called after n bytes. Zero means to collect everything, as it does again after those n bytes
-// unless FoundTerminator sets something else. It panics if n is negative.
+// SetLength makes FoundTerminator be called after n bytes. Zero means to collect everything. After
+// those n bytes that is so again, unless FoundTerminator sets something else. It panics if n is
+// negative.
 func (c *Chat) SetLength(n int) {
 	if n < 0 {
 		panic(fmt.Sprintf("asynchat: SetLength(%d): the number of received bytes must be positive", n))
@@ -20,11 +22,13 @@ func (c *Chat) SetLength(n int) {
 	c.delim, c.length = nil, n
 }
 
-// Terminator returns the delimiter, or how many bytes are left of the length; both empty for neither.
+// Terminator returns the delimiter, or how many bytes are left of the length; both are empty for
+// neither.
 func (c *Chat) Terminator() (delim string, n int) { return string(c.delim), c.length }
 
-// SetMaxPending bounds how much may come without the terminator that is set; above it, what has been received and not been delivered is dropped,
-// and the handler gets ErrTooMuchPending as an error. Zero, the default, is no bound, as in asynchat.
+// SetMaxPending bounds how many bytes may come without the terminator that is set. Above it, what has
+// been received and not been delivered is dropped, and the handler gets ErrTooMuchPending as an
+// error. Zero, the default, is no bound, as in asynchat.
 func (c *Chat) SetMaxPending(n int) { c.maxPending = n }
 
 // Pending returns how many bytes have come since the last terminator: collected, or still held back.
@@ -52,8 +56,8 @@ func (c *Chat) handleRead() error {
 	return c.parse()
 }
 
-// parse delivers what is in c.in. Something that waits for more input stays there. It stops when the handler is closed, or
-// lets its connection go.
+// parse delivers what is in c.in. Something that waits for more input stays there. It stops when the
+// handler is closed, or lets its connection go.
 func (c *Chat) parse() error {
 	for len(c.in) > 0 && c.serving() {
 		again, err := c.parseOne()
@@ -64,7 +68,7 @@ func (c *Chat) parse() error {
 	return nil
 }
 
-func (c *Chat) serving() bool { return c.ClassicChannel().Serving() }
+func (c *Chat) serving() bool { return c.Classic().Serving() }
 
 // parseOne delivers up to the next terminator, and reports whether to go on.
 func (c *Chat) parseOne() (again bool, err error) {
@@ -146,11 +150,12 @@ func FindPrefixAtEnd(haystack, needle []byte) int {
 	return 0
 }
 
-// leftInput is what a hand-over puts back: what was collected and not terminated, and what was not delivered. A length
-// that is running gets back as much as is put back of what has been delivered, so that Terminator fits the stream again.
+// leftInput is what a hand-over puts back: what was collected and not terminated, and what was not
+// delivered. A length that is running gets back as much as is put back of what has been delivered, so
+// that Terminator fits the stream again.
 func (c *Chat) leftInput(kept []byte) []byte {
 	collected := c.Take()
-	if c.collecting > 0 { // it happens inside CollectIncomingData: what that was given is still in c.in
+	if c.collecting > 0 { // inside CollectIncomingData: what that was given is still in c.in
 		collected = collected[:min(len(collected), c.collecting-1)]
 	}
 	left := append(append([]byte(nil), kept...), collected...)

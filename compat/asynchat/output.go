@@ -2,19 +2,19 @@ package asynchat
 
 import (
 	"bytes"
-	"slices"
 
-	"github.com/corobridge/corobridge/compat/internal/channel"
+	"github.com/corobridge/corobridge/compat/internal/classic"
 )
 
-// piece is an entry of the output queue: bytes, a producer of bytes, or the mark of CloseWhenDone.
+// piece is an entry of the output queue: bytes, a producer of bytes, or the mark of CloseWhenDone. A
+// producer at the head of the queue has in data what it has given, and what has not been sent.
 type piece struct {
 	data     []byte
 	producer Producer
 	last     bool
 }
 
-// Producer gives output piece by piece: the next one each time, and nothing when it is finished.
+// Producer gives output piece by piece: the next one each time, and nothing when it has ended.
 type Producer interface{ More() ([]byte, error) }
 
 // SimpleProducer gives data in pieces of size bytes: simple_producer.
@@ -32,11 +32,12 @@ func (p *simpleProducer) More() ([]byte, error) {
 	return piece, nil
 }
 
-// Push queues a copy of p, and sends once, as far as there is room; the rest goes out at later events. Before the connection stands, and after
-// it has gone, it only queues. A failure to send goes to HandleError, and Push returns what that does. After a hand-over it takes nothing,
-// and the error is stream.ErrDetached.
+// Push queues a copy of p, and sends once, as far as there is room; the rest goes out at later
+// events. Before the connection stands, and after it has gone, it only queues. A failure to send goes
+// to HandleError, and Push returns what that does. After a hand-over it takes nothing, and the error
+// is stream.ErrDetached.
 func (c *Chat) Push(p []byte) error {
-	if err := c.ClassicChannel().Lost(); err != nil {
+	if err := c.Classic().Lost(); err != nil {
 		return err
 	}
 	_, size := c.bufferSizes()
@@ -67,28 +68,36 @@ func (c *Chat) queue(p []byte, size int) {
 	c.fifo = append(c.fifo, piece{data: p})
 }
 
-// PushWithProducer queues what p gives. p is asked when all before it has been sent, and has ended when it gives nothing. An error of its More
-// is returned here or goes to HandleError, depending on when it comes. After a hand-over it is refused, as Push is.
+// PushWithProducer queues what p gives. p is asked when all before it has been sent, and has ended
+// when it gives nothing. An error of its More is returned here or goes to HandleError, depending on
+// when it comes. After a hand-over it is refused, as Push is.
 func (c *Chat) PushWithProducer(p Producer) error {
-	if err := c.ClassicChannel().Lost(); err != nil {
+	if err := c.Classic().Lost(); err != nil {
 		return err
 	}
 	c.fifo = append(c.fifo, piece{producer: p})
 	return c.InitiateSend()
 }
 
-// CloseWhenDone closes the handler when everything queued before has been sent, by HandleClose. It never does so itself, but
-// at a later event. After a hand-over it does nothing, as Close does.
+// CloseWhenDone closes the handler, by HandleClose, when everything queued before has been sent. It
+// never does so itself, but at a later event. After a hand-over it does nothing, as Close does.
 func (c *Chat) CloseWhenDone() {
-	if c.ClassicChannel().Lost() != nil {
+	if c.Classic().Lost() != nil {
 		return
 	}
 	c.fifo = append(c.fifo, piece{last: true})
 	c.wake()
 }
 
-// Queued returns how many entries wait in the output queue.
-func (c *Chat) Queued() int { return len(c.fifo) }
+// Queued returns how many entries wait in the output queue. What a producer has given is one of its
+// own, before it.
+func (c *Chat) Queued() int {
+	n := len(c.fifo)
+	if n > 0 && c.fifo[0].producer != nil && len(c.fifo[0].data) > 0 {
+		n++
+	}
+	return n
+}
 
 // InitiateSend sends once, as far as there is room. It is called at every write event.
 func (c *Chat) InitiateSend() error {
@@ -97,8 +106,8 @@ func (c *Chat) InitiateSend() error {
 		switch first := &c.fifo[0]; {
 		case first.last:
 			c.pop()
-			return c.ClassicChannel().HandleClose()
-		case first.producer != nil:
+			return c.Classic().HandleClose()
+		case first.producer != nil && len(first.data) == 0:
 			if err := c.produce(first.producer); err != nil {
 				return err
 			}
@@ -119,7 +128,7 @@ func (c *Chat) sendFirst() error {
 	n, err := c.trySend(data[:min(len(data), size)])
 	switch {
 	case n == 0 || len(c.fifo) == 0: // nothing sent, or a handler was called that dropped everything
-	case n == len(data):
+	case n == len(data) && c.fifo[0].producer == nil:
 		c.pop()
 	default:
 		c.fifo[0].data = data[n:]
@@ -131,14 +140,14 @@ func (c *Chat) sendFirst() error {
 func (c *Chat) trySend(p []byte) (int, error) {
 	n, err := c.Send(p)
 	if err != nil && c.Connected() {
-		err = c.ClassicChannel().HandleError(err)
+		err = c.Classic().HandleError(err)
 	}
 	return n, err
 }
 
 func (c *Chat) wake() {
 	if len(c.fifo) > 0 {
-		c.ClassicChannel().Wake()
+		c.Classic().Wake()
 	}
 }
 
@@ -149,7 +158,7 @@ func (c *Chat) pop() {
 	}
 }
 
-// produce puts the next piece of the producer at the head before it, or removes it if it has ended.
+// produce asks the producer at the head for its next piece, and removes it if it has ended.
 func (c *Chat) produce(p Producer) error {
 	data, err := p.More()
 	switch {
@@ -159,13 +168,13 @@ func (c *Chat) produce(p Producer) error {
 	case len(data) == 0:
 		c.pop()
 	default:
-		c.fifo = slices.Insert(c.fifo, 0, piece{data: bytes.Clone(data)})
+		c.fifo[0].data = bytes.Clone(data)
 	}
 	return nil
 }
 
 // leftOutput takes the queue away, for a hand-over.
-func (c *Chat) leftOutput() channel.Drain {
+func (c *Chat) leftOutput() classic.Drain {
 	queue := c.fifo
 	c.fifo = nil
 	return func(write func([]byte) error) (finish bool, err error) {
@@ -183,8 +192,10 @@ func (c *Chat) leftOutput() channel.Drain {
 
 // drain passes all of a piece to write.
 func (p piece) drain(write func([]byte) error) error {
-	if p.producer == nil {
-		return write(p.data)
+	if len(p.data) > 0 || p.producer == nil {
+		if err := write(p.data); err != nil || p.producer == nil {
+			return err
+		}
 	}
 	for {
 		data, err := p.producer.More()

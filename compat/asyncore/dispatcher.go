@@ -2,189 +2,315 @@ package asyncore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 
-	"github.com/corobridge/corobridge/compat/internal/channel"
+	"github.com/corobridge/corobridge/compat/internal/classic"
+	"github.com/corobridge/corobridge/future"
 	"github.com/corobridge/corobridge/stream"
+	"github.com/corobridge/corobridge/task"
 )
 
-// ErrExitNow, returned by a handler's method, ends Loop (asyncore.ExitNow). A loop that others run (On) goes on: its exception handler is
-// told, and the handler closed.
-var ErrExitNow = channel.ErrExitNow
+var (
+	// ErrExitNow, returned by a handler's method, ends Loop (asyncore.ExitNow). A loop that others
+	// run (On) goes on: its exception handler is told, and the handler is closed.
+	ErrExitNow = errors.New("asyncore: exit now")
+	// ErrNotInitialised is the error of a handler that Init and Attach have not seen.
+	ErrNotInitialised = errors.New("asyncore: the handler is not initialised; call Init or Attach with the outer value first")
+	// ErrNoConnection is the error of a call that needs a connection.
+	ErrNoConnection = errors.New("asyncore: the handler has no connection")
 
-// Handler is any struct that embeds Dispatcher, or asynchat.Chat. Which of the interfaces below it satisfies is found once, by Init
-// or Attach, which panic at a method with one of these names and another signature.
-type Handler interface{ ClassicChannel() *channel.Channel }
-
-type (
-	// Reader is called when there is input, or its end: Recv tells.
-	Reader interface{ HandleRead() error }
-	// Writer is called when output is accepted: once for each time that it becomes so, or, with Writabler, in every iteration in
-	// which that says yes.
-	Writer interface{ HandleWrite() error }
-	// Closer is called when the peer has gone. The default calls the handler's Close.
-	Closer interface{ HandleClose() error }
-	// Connecter is called when Connect has succeeded. Connected is true only when it has returned; what it fails with goes to
-	// HandleError, and if that does not close the handler, it is called again.
-	Connecter interface{ HandleConnect() error }
-	// Accepter is called when somebody waits to be accepted. The default accepts, and calls HandleAccepted.
-	Accepter interface{ HandleAccept() error }
-	// AcceptedTaker is given an accepted connection. The default closes it.
-	AcceptedTaker interface {
-		HandleAccepted(c *stream.Conn, addr net.Addr) error
-	}
-	// ErrorHandler is given the errors, and panics, of the others. The default logs, and calls HandleClose unless the handler
-	// listens: what fails there is one client. An error it returns ends Loop, or does what ErrExitNow does to a loop that others run.
-	ErrorHandler interface{ HandleError(err error) error }
-	// Readabler is asked each time before the loop looks for events whether the handler wants input, or, if it listens, connections.
-	Readabler interface{ Readable() bool }
-	// Writabler is asked at the same times whether the handler has something to write.
-	Writabler interface{ Writable() bool }
+	errNotBound     = errors.New("asyncore: the handler has no address to listen at; call Bind first")
+	errNotListening = errors.New("asyncore: the handler does not listen; call Listen first")
 )
 
-// Unfinished and Unsent tell a hand-over what only the handler knows: bytes it has received and not consumed, and bytes
-// it means to send. A handler that keeps such buffers itself has these methods; asynchat.Chat and DispatcherWithSend need none.
-type (
-	Unfinished interface{ Unfinished() []byte }
-	Unsent     interface{ Unsent() []byte }
-)
-
-// Dispatcher is embedded by handlers. It wraps a connection or a listener.
+// Dispatcher is embedded by handlers. It wraps a connection or a listener. Its methods are called on
+// the handler's loop, or before that runs.
 type Dispatcher struct {
-	ch      channel.Channel
-	network string
+	// Set by Init.
+	handler any // the outer value
+	methods *methods
+	class   classic.Class
+	in      *Map
+	network string // of CreateSocket
+
+	// What it serves. At most one of connected, connecting and accepting holds:
+	//
+	//	connecting  from Connect until HandleConnect has returned; conn is there when dialling is over
+	//	connected   from then, or from Attach, until it is closed or handed over; conn is there
+	//	accepting   from Listen until it is closed; listener is there since Bind
+	//
+	// With none of them the handler is at rest: it is in no map, and nothing calls it.
+	connected  bool
+	connecting bool
+	accepting  bool
+	closed     bool  // by Close; false again when there is something new to serve
+	lost       error // of a hand-over; nil again likewise
+	ending     bool  // HandleClose is running
+
+	conn     *stream.Conn
+	listener *stream.Listener
+	waiting  *stream.Conn // accepted ahead, for the next Accept
+	dialing  *task.Task[*stream.Conn]
+	addr     net.Addr
+
+	// Its place in the map. It is a member from Attach, Listen or Connect until it rests or
+	// DelChannel is called. Only a member is called.
+	member bool
+	loose  bool   // DelChannel was called: it serves nobody but its owner, and the map counts it
+	order  uint64 // of joining the map
+
+	// What one iteration of the map knows.
+	queued    bool
+	round     uint64 // of the iteration that wantRead and wantWrite are for
+	wantRead  bool
+	wantWrite bool
+	readEdge  bool // there is input that a handler without HandleRead has not been told of
+	writeEdge bool // there is room that a handler without Writable has not been told of
+
+	ctx    context.Context // nil until somebody asks
+	cancel context.CancelCauseFunc
+	end    *future.Promise[classic.End] // nil unless somebody waits for the end
 }
 
-// ClassicChannel is for the packages of this module.
-func (d *Dispatcher) ClassicChannel() *channel.Channel { return &d.ch }
+func (d *Dispatcher) dispatcher() *Dispatcher { return d }
 
-// Init makes h a handler without a connection: dispatcher.__init__(self, map=m). h is the outer value, so that its methods are
-// found. It is called on m's loop, or before that runs. It panics if h has a method with the name of one of the interfaces above and another
-// signature, or a connection already.
-func Init(h Handler, m *Map) { h.ClassicChannel().Init(h, m.ClassicSet()) }
+// Init makes h a handler without a connection: dispatcher.__init__(self, map=m). h is the outer
+// value, so that its methods are found. It is called on m's loop, or before that runs. It panics if
+// m is nil, if h has a connection already, or a method with the name of one of the interfaces beside
+// Handler and another signature.
+func Init(h Handler, m *Map) {
+	d := h.dispatcher()
+	d.mustBeFree()
+	if m == nil {
+		panic("asyncore: a handler needs a Map; make one with NewMap or On")
+	}
+	d.handler, d.in = h, m
+	d.methods = methodsOf(h)
+	if b, ok := h.(classic.Base); ok {
+		d.class = b.ClassicClass(h)
+	}
+}
 
-// Attach makes h the handler of a live connection: dispatcher.__init__(self, sock, m). The connection is h's from now on, and c
-// is inert. If the connection has been closed, so is h. It is called as Init is, and panics when the
-// connection belongs to another loop than m.
+// Attach makes h the handler of a live connection: dispatcher.__init__(self, sock, m). The
+// connection is h's from now on, and c is inert. If the connection has been closed, so is h. It is
+// called as Init is, and panics when the connection belongs to another loop than m.
 func Attach(h Handler, c *stream.Conn, m *Map) {
 	Init(h, m)
-	if ch := h.ClassicChannel(); ch.Attach(c) != nil {
-		ch.CloseHandler()
+	if d := h.dispatcher(); d.attach(c) != nil {
+		d.closeHandler()
 	}
 }
 
-// CreateSocket says what kind of socket Bind and Connect make: "tcp", "tcp4", "tcp6" or "unix".
-func (d *Dispatcher) CreateSocket(network string) error {
-	switch network {
-	case "tcp", "tcp4", "tcp6", "unix":
-		d.network = network
-		return nil
+// mustBeFree panics if the handler has something to serve: the caller's bug.
+func (d *Dispatcher) mustBeFree() {
+	if d.alive() {
+		panic("asyncore: the handler has a connection, or a listener, already")
 	}
-	return fmt.Errorf("asyncore: create socket: unknown network %q: use tcp, tcp4, tcp6 or unix", network)
 }
 
-// net returns the network of CreateSocket.
-func (d *Dispatcher) net() string {
-	if d.network == "" {
-		panic("asyncore: Bind and Connect need a socket; call CreateSocket first")
+func (d *Dispatcher) attach(c *stream.Conn) error {
+	d.mustBeFree()
+	if l := c.Loop(); l != nil {
+		d.in.adopt(l)
 	}
-	return d.network
+	own, err := c.Detach()
+	if err != nil {
+		return err
+	}
+	d.begin()
+	d.connected = true
+	d.use(own)
+	return nil
 }
 
-// SetReuseAddr is asyncore's set_reuse_addr: listeners reuse addresses anyway.
-func (d *Dispatcher) SetReuseAddr() {}
+// begin makes the handler a member of its map, for something new to serve.
+func (d *Dispatcher) begin() {
+	d.closed, d.lost = false, nil
+	d.in.add(d)
+}
 
-// Bind gives the handler an address, and listens there at once: peers may connect from now on. Listen accepts them.
-func (d *Dispatcher) Bind(address string) error { return d.ch.Bind(d.net(), address) }
+// use sets the connection, and looks at it for the first time: there may be input already.
+func (d *Dispatcher) use(c *stream.Conn) {
+	d.conn, d.addr = c, c.RemoteAddr()
+	d.readEdge, d.writeEdge = true, true
+	c.OnReady(d.onReady)
+	d.in.wake(d)
+}
 
-// Listen begins to accept; backlog is how many connections may wait for that.
-func (d *Dispatcher) Listen(backlog int) error { return d.ch.Listen(backlog) }
+// onReady hears of every change of the connection or listener.
+func (d *Dispatcher) onReady() {
+	d.readEdge, d.writeEdge = true, true
+	d.in.wake(d)
+	d.in.arm()
+}
 
-// Connect begins to connect. HandleConnect tells of the success, HandleError of a failure; if that does not close the handler, and does
-// not Connect again, HandleClose follows.
-func (d *Dispatcher) Connect(address string) error { return d.ch.Connect(d.net(), address) }
+// alive reports whether there is anything to be called for.
+func (d *Dispatcher) alive() bool { return d.connected || d.connecting || d.accepting }
 
-// Accept returns a connection and its peer's address; nil, nil, nil if nobody is there.
-func (d *Dispatcher) Accept() (*stream.Conn, net.Addr, error) { return d.ch.Accept() }
+// Close closes the handler and its connection, after what was sent has been given to the kernel. A
+// second Close, and one after a hand-over, does nothing. A handler may have a Close of its own that
+// calls this one; HandleClose's default and CloseAll call that.
+func (d *Dispatcher) Close() error {
+	conn, listener, waiting := d.conn, d.listener, d.waiting
+	d.letGo(stream.ErrClosed)
+	d.closed = true
+	d.conn, d.listener, d.waiting = nil, nil, nil
+	var err error
+	if conn != nil {
+		conn.OnReady(nil)
+		err = conn.Close()
+	}
+	if waiting != nil {
+		waiting.Abort()
+	}
+	if listener != nil {
+		listener.OnReady(nil)
+		err = listener.Close()
+	}
+	d.tell(classic.End{})
+	return err
+}
 
-// Recv returns at most n bytes of input, lent until the callback returns; in a task, until it waits. When the peer has gone it calls
-// HandleClose and returns nothing, as it does for an n of 0, and returns nothing after Close. If there is nothing now the error is
-// stream.ErrWouldBlock, after a hand-over stream.ErrDetached. It is called on the loop.
-func (d *Dispatcher) Recv(n int) ([]byte, error) { return d.ch.Recv(n) }
+// closeHandler calls the handler's own Close, if it has one.
+func (d *Dispatcher) closeHandler() error {
+	if h, ok := d.handler.(closing); ok {
+		return h.Close()
+	}
+	return d.Close()
+}
 
-// Send takes as much of p as there is room for, and returns how much that is; p is copied. When the peer has gone it calls
-// HandleClose and has taken nothing, as after Close. After a hand-over the error is stream.ErrDetached. It is called on the loop.
-func (d *Dispatcher) Send(p []byte) (int, error) { return d.ch.Send(p) }
+// letGo takes the handler out of everything that calls it.
+func (d *Dispatcher) letGo(cause error) {
+	d.connected, d.connecting, d.accepting = false, false, false
+	if d.dialing != nil {
+		d.dialing.Cancel(cause)
+		d.dialing = nil
+	}
+	if d.cancel != nil {
+		d.cancel(cause)
+		d.ctx, d.cancel = nil, nil
+	}
+	d.leave()
+}
 
-// Close closes the handler and its connection, after what was sent has been given to the kernel. A second Close, and one after a
-// hand-over, does nothing. A handler may have a Close of its own, which calls this one; HandleClose's default and CloseAll call that.
-func (d *Dispatcher) Close() error { return d.ch.Close() }
+// leave takes the handler out of its map.
+func (d *Dispatcher) leave() {
+	if d.in != nil {
+		d.in.remove(d)
+		d.setLoose(false)
+	}
+}
+
+func (d *Dispatcher) setLoose(loose bool) {
+	switch {
+	case loose && !d.loose:
+		d.in.loose++
+	case d.loose && !loose:
+		d.in.loose--
+	}
+	d.loose = loose
+}
 
 // Connected reports whether there is a connection.
-func (d *Dispatcher) Connected() bool { return d.ch.Connected() }
+func (d *Dispatcher) Connected() bool { return d.connected }
 
 // Connecting reports whether Connect is under way.
-func (d *Dispatcher) Connecting() bool { return d.ch.Connecting() }
+func (d *Dispatcher) Connecting() bool { return d.connecting }
 
 // Accepting reports whether the handler listens.
-func (d *Dispatcher) Accepting() bool { return d.ch.Accepting() }
+func (d *Dispatcher) Accepting() bool { return d.accepting }
 
 // Addr returns the peer's address, or the one the handler listens at; also after Close.
-func (d *Dispatcher) Addr() net.Addr { return d.ch.Addr() }
+func (d *Dispatcher) Addr() net.Addr { return d.addr }
 
 // Map returns the map the handler is in.
-func (d *Dispatcher) Map() *Map { return mapOf(d.ch.Set()) }
+func (d *Dispatcher) Map() *Map { return d.in }
 
-// DelChannel takes the handler out of its map: it is not called any more. Its connection stays open, and can be used.
-func (d *Dispatcher) DelChannel() { d.ch.Remove() }
+// DelChannel takes the handler out of its map: it is not called any more. Its connection stays open,
+// and can be used.
+func (d *Dispatcher) DelChannel() {
+	if d.member {
+		d.in.remove(d)
+		d.setLoose(d.alive())
+	}
+}
 
 // AddChannel puts the handler into a map, which must be of the same loop.
-func (d *Dispatcher) AddChannel(m *Map) { d.ch.Add(m.ClassicSet()) }
+func (d *Dispatcher) AddChannel(m *Map) {
+	d.leave()
+	if d.in != nil && d.in.loop != nil {
+		m.adopt(d.in.loop)
+	}
+	d.in = m
+	if d.alive() {
+		m.add(d)
+		m.wake(d)
+	}
+}
 
 // Log logs a message.
-func (d *Dispatcher) Log(msg string) { d.ch.Log("log", msg) }
+func (d *Dispatcher) Log(msg string) { d.LogInfo("log", msg) }
 
 // LogInfo logs a message of a kind: "info", "warning", "error".
-func (d *Dispatcher) LogInfo(kind, msg string) { d.ch.Log(kind, msg) }
+func (d *Dispatcher) LogInfo(kind, msg string) {
+	if d.in != nil && d.in.log != nil {
+		d.in.log(kind, msg)
+	}
+}
 
-// Context returns a context that carries the loop and is cancelled when the handler is closed, or its connection handed over:
-// task.Go(h.Context(), …) works in a callback. Without a connection or listener it is done already; before Init, and with a Map of NewMap
-// before the first Bind, Connect or Attach, it carries no loop, and task.Go panics.
-func (d *Dispatcher) Context() context.Context { return d.ch.Context() }
+func (d *Dispatcher) logError(what string, err error) {
+	d.LogInfo("error", fmt.Sprintf("%s %T: %v", what, d.handler, err))
+}
+
+// Context returns a context that carries the loop, and is cancelled when the handler is closed, or
+// its connection handed over: task.Go(h.Context(), …) works in a callback. Without a connection or
+// listener it is done already. Before Init, and with a Map of NewMap before the first Bind, Connect
+// or Attach, it carries no loop, and task.Go panics.
+func (d *Dispatcher) Context() context.Context {
+	if d.ctx != nil {
+		return d.ctx
+	}
+	parent := context.Background()
+	if d.in != nil && d.in.loop != nil {
+		parent = d.in.loop.Context()
+	}
+	ctx, cancel := context.WithCancelCause(parent)
+	if d.alive() {
+		d.ctx, d.cancel = ctx, cancel
+	} else {
+		cancel(d.why()) // and it is not kept: the handler may be given something to serve
+	}
+	return ctx
+}
+
+// why tells why there is nothing to serve.
+func (d *Dispatcher) why() error {
+	switch {
+	case d.lost != nil:
+		return d.lost
+	case d.closed:
+		return stream.ErrClosed
+	default:
+		return ErrNoConnection
+	}
+}
 
 // String describes the handler: its state and address.
 func (d *Dispatcher) String() string {
 	s := "<asyncore.Dispatcher"
-	if h := d.ch.Handler(); h != nil {
-		s = fmt.Sprintf("<%T", h)
+	if d.handler != nil {
+		s = fmt.Sprintf("<%T", d.handler)
 	}
 	switch {
-	case d.Accepting() && d.Addr() != nil:
+	case d.accepting && d.addr != nil:
 		s += " listening"
-	case d.Connected():
+	case d.connected:
 		s += " connected"
 	}
-	if a := d.Addr(); a != nil {
-		s += " " + a.String()
+	if d.addr != nil {
+		s += " " + d.addr.String()
 	}
 	return s + ">"
 }
-
-// Base calls what the base class does: asyncore.dispatcher.handle_close(self) is h.Base().HandleClose(). In a
-// asynchat.Chat it is async_chat's. It is a type of its own, so that nothing is promoted into handlers.
-type Base struct{ ch *channel.Channel }
-
-// Base returns the base class of the handler.
-func (d *Dispatcher) Base() Base { return Base{&d.ch} }
-
-func (b Base) HandleRead() error           { return b.ch.BaseRead() }
-func (b Base) HandleWrite() error          { return b.ch.BaseWrite() }
-func (b Base) HandleClose() error          { return b.ch.BaseClose() }
-func (b Base) HandleConnect() error        { b.ch.BaseConnect(); return nil }
-func (b Base) HandleAccept() error         { return b.ch.BaseAccept() }
-func (b Base) HandleError(err error) error { return b.ch.BaseError(err) }
-func (b Base) Readable() bool              { return b.ch.BaseReadable() }
-func (b Base) Writable() bool              { return b.ch.BaseWritable() }
-
-var _ fmt.Stringer = (*Dispatcher)(nil)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/stream"
+	"github.com/corobridge/corobridge/task"
 )
 
 func TestRecvLendsUntilTheCallbackReturns(t *testing.T) {
@@ -440,5 +442,79 @@ func TestListenAndAcceptSayWhatIsMissing(t *testing.T) {
 	}
 	if _, _, err := d.Accept(); err == nil || err.Error() != "asyncore: the handler does not listen; call Listen first" {
 		t.Errorf("Accept: %v", err)
+	}
+}
+
+// farewell says goodbye to a peer that may have gone: then what it sends finds that out once more.
+type farewell struct {
+	asyncore.Dispatcher
+	closes int
+}
+
+func (f *farewell) HandleRead() error {
+	_, err := f.Recv(16)
+	return err
+}
+
+func (f *farewell) HandleClose() error {
+	f.closes++
+	if _, err := f.Send([]byte("221 bye\n")); err != nil {
+		return err
+	}
+	f.Recv(16) // the end once more
+	return f.Close()
+}
+
+func TestHandleCloseIsNotCalledFromWithinItself(t *testing.T) {
+	for name, end := range map[string]func(c net.Conn){
+		"the peer has gone": func(c net.Conn) { c.Close() },
+		"the peer has reset": func(c net.Conn) {
+			c.(*net.TCPConn).SetLinger(0)
+			c.Close()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRoom(t)
+			h := &farewell{}
+			end(r.connected(h, "tcp"))
+			r.until(func() bool { return r.m.Len() == 0 })
+			if h.closes != 1 {
+				t.Errorf("HandleClose was called %d times, want once", h.closes)
+			}
+		})
+	}
+}
+
+// stubborn fails to read, and to close.
+type stubborn struct {
+	asyncore.Dispatcher
+	closes int
+}
+
+func (s *stubborn) HandleRead() error           { return errBoom }
+func (s *stubborn) HandleError(err error) error { return err }
+func (s *stubborn) Close() error                { s.closes++; return errBoom }
+
+func TestAHandlerWhoseCloseFailsLeavesASharedLoop(t *testing.T) {
+	err := task.Run(t.Context(), func(ctx context.Context) error {
+		l, _ := reactor.FromContext(ctx)
+		m := asyncore.On(l, asyncore.Logger(func(string, string) {}))
+		a, b := stream.Pipe(ctx)
+		defer b.Close()
+		s := &stubborn{}
+		asyncore.Attach(s, a, m)
+		if _, err := b.WriteString(ctx, "boom"); err != nil {
+			return err
+		}
+		if _, err := b.ReadLine(ctx); err != io.EOF {
+			t.Errorf("the peer reads %v, want io.EOF", err)
+		}
+		if s.closes != 1 || m.Len() != 0 {
+			t.Errorf("Close was called %d times, and the map has %d handlers; want once, and none", s.closes, m.Len())
+		}
+		return nil
+	}, task.WithSignals(), task.WithLoopOptions(reactor.WithExceptionHandler(func(*reactor.Loop, reactor.Exception) {})))
+	if err != nil {
+		t.Error(err)
 	}
 }

@@ -1,41 +1,70 @@
 package asyncore
 
 import (
-	"context"
-	"errors"
+	"cmp"
+	"fmt"
 	"iter"
 	"log/slog"
-	"time"
+	"slices"
 
-	"github.com/corobridge/corobridge/compat/internal/channel"
-	inner "github.com/corobridge/corobridge/internal/loop"
+	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/reactor"
 )
 
-// Map is asyncore's socket_map: the handlers of one loop. There is no global one.
-type Map struct{ set channel.Set }
+// Map is asyncore's socket_map: the handlers of one loop. There is no global one. Make one with
+// NewMap or On. It is used on its loop only, or before that runs.
+type Map struct {
+	loop   *reactor.Loop // nil until a map of NewMap needs one
+	core   *loop.Core    // of that loop
+	shared bool          // somebody else's loop: it is neither stopped nor closed here
+	leave  bool          // whoever runs the loop frees it
+	log    func(kind, msg string)
+
+	all    []*Dispatcher // in the order they were added
+	asked  []*Dispatcher // those with predicates, in that order too
+	asking []*Dispatcher // a copy while they are asked
+	added  uint64
+	loose  int // handlers that DelChannel took out, and that were not closed
+	guests int // tasks that go on with a connection of a map that has a loop of its own
+
+	// The iteration: see iteration.go.
+	pending []*Dispatcher // queued for the coming one
+	batch   []*Dispatcher // of the one that runs
+	round   uint64
+	armed   bool
+	hooked  bool // it is asked before the loop looks for events
+
+	scratch []byte // what Recv lends
+	failure error  // what ended the classic loop
+	stats   Stats
+}
+
+// Stats are counts of what a map's handlers have been through.
+type Stats struct {
+	Callbacks uint64 // calls of handlers' methods, predicates not included
+	HandOvers uint64 // connections that were taken from a handler
+}
 
 // Option configures a Map.
-type Option func(*config)
+type Option func(*Map)
 
-type config struct{ log func(kind, msg string) }
+// Logger sets where handlers log to. The default logs to slog.Default, and drops what is of the kind
+// "warning", as asyncore does.
+func Logger(fn func(kind, msg string)) Option { return func(m *Map) { m.log = fn } }
 
-// Logger sets where handlers log to. The default logs to slog.Default, and drops what is of the kind "warning", as asyncore does.
-func Logger(fn func(kind, msg string)) Option { return func(c *config) { c.log = fn } }
-
-// NewMap makes a map for Loop. It opens a loop of its own when it needs one; Loop closes it when the map is empty, and so does CloseAll.
+// NewMap makes a map for Loop. It opens a loop of its own when it needs one; Loop closes that when
+// the map is empty, and so does CloseAll.
 func NewMap(opts ...Option) *Map { return newMap(nil, opts) }
 
 // On makes a map of handlers that live on l, beside its tasks.
 func On(l *reactor.Loop, opts ...Option) *Map { return newMap(l, opts) }
 
 func newMap(l *reactor.Loop, opts []Option) *Map {
-	c := config{log: logDefault}
+	m := &Map{shared: l != nil, log: logDefault, round: 1}
 	for _, o := range opts {
-		o(&c)
+		o(m)
 	}
-	m := &Map{}
-	m.set.Init(m, l, c.log)
+	m.use(l)
 	return m
 }
 
@@ -49,158 +78,110 @@ func logDefault(kind, msg string) {
 	}
 }
 
-// ClassicSet is for the packages of this module.
-func (m *Map) ClassicSet() *channel.Set {
-	if m == nil {
-		return nil
+// Loop returns the loop that m's handlers live on, for its timers and for calls from other
+// goroutines: loop.CallSoon. A map made by NewMap opens its own if it has none. That one is run by
+// the functions Loop and Poll only.
+func (m *Map) Loop() (*reactor.Loop, error) {
+	if m.loop == nil {
+		l, err := reactor.New()
+		if err != nil {
+			return nil, fmt.Errorf("asyncore: %w", err)
+		}
+		m.use(l)
 	}
-	return &m.set
+	return m.loop, nil
 }
 
-func mapOf(s *channel.Set) *Map {
-	if s == nil {
-		return nil
+// use makes l the map's loop, unless it is nil.
+func (m *Map) use(l *reactor.Loop) {
+	if l != nil {
+		m.loop, m.core = l, loop.From(l.Context())
 	}
-	return s.Owner().(*Map)
 }
 
-// Loop returns the loop that m's handlers live on, for its timers and for calls from other goroutines: loop.CallSoon. A map made by
-// NewMap opens its own if it has none. That one is run by the functions Loop and Poll only.
-func (m *Map) Loop() (*reactor.Loop, error) { return m.set.Loop() }
+// adopt checks that the map is one of l's. A map without a loop becomes one.
+func (m *Map) adopt(l *reactor.Loop) {
+	if m.loop == nil {
+		m.use(l)
+		m.shared = true
+	}
+	if m.loop != l {
+		panic("asyncore: the connection belongs to another loop than the Map")
+	}
+}
 
 // Len returns how many handlers there are.
-func (m *Map) Len() int { return m.set.Len() }
+func (m *Map) Len() int { return len(m.all) }
 
 // Handlers yields the handlers, in the order they were added.
 func (m *Map) Handlers() iter.Seq[Handler] {
 	return func(yield func(Handler) bool) {
-		for _, c := range m.set.Channels() {
-			if !yield(c.Handler().(Handler)) {
+		for _, d := range slices.Clone(m.all) {
+			if !yield(d.handler.(Handler)) {
 				return
 			}
 		}
 	}
 }
 
-// Stats are counts of what a map's handlers have been through. Its fields, all uint64, are Callbacks, the calls of handlers' methods
-// without the predicates, and HandOvers, the connections that were taken from a handler.
-type Stats = channel.Stats
-
 // Stats returns the counts.
-func (m *Map) Stats() Stats { return m.set.Stats() }
+func (m *Map) Stats() Stats { return m.stats }
 
-// LoopOption is one of loop's keyword arguments.
-type LoopOption func(*loopConfig)
+// idle reports whether there is nobody to run a loop for.
+func (m *Map) idle() bool { return len(m.all) == 0 && m.guests == 0 }
 
-type loopConfig struct {
-	timeout time.Duration
-	poller  reactor.PollerKind
-	count   int
-}
-
-// Timeout bounds how long one iteration waits; the default is 30 s. It matters together with Count.
-func Timeout(d time.Duration) LoopOption { return func(c *loopConfig) { c.timeout = d } }
-
-// UsePoll makes the loop ask poll(2), instead of the best facility the platform has.
-func UsePoll() LoopOption { return func(c *loopConfig) { c.poller = reactor.Poll } }
-
-// Count bounds the number of iterations; the default is no bound.
-func Count(n int) LoopOption { return func(c *loopConfig) { c.count = n } }
-
-// Loop runs m until it is empty, as CloseAll makes it, or for Count iterations: asyncore.loop. It returns ErrExitNow, or another error,
-// that a handler's method let out; the other handlers stay as they are then. Tasks that go on with a connection of m (compat.Continue)
-// are waited for. It panics for the map of a loop that runs elsewhere (On).
-func Loop(m *Map, opts ...LoopOption) error {
-	c := loopConfig{timeout: 30 * time.Second, poller: reactor.Auto, count: -1}
-	for _, o := range opts {
-		o(&c)
-	}
-	m.mustBeOwn("Loop")
-	if m.set.Idle() {
-		return nil
-	}
-	loop, err := m.own(c.poller)
-	if err != nil {
-		return err
-	}
-	for !m.set.Idle() && c.count != 0 && err == nil && !m.set.Failed() {
-		if c.count < 0 {
-			err = loop.Run(context.Background()) // until the last handler leaves, or one fails
-		} else {
-			err = loop.Turn(c.timeout)
-			c.count--
-		}
-	}
-	return m.end(err)
-}
-
-// Poll runs one iteration, which waits at most timeout (negative: no bound) for something to do: asyncore.poll. Its errors are Loop's. It
-// leaves m's loop open, as who polls may have more to do: Loop or CloseAll frees it.
-func Poll(m *Map, timeout time.Duration) error { return turn(m, timeout, reactor.Auto) }
-
-// Poll2 is Poll with poll(2): asyncore.poll2.
-func Poll2(m *Map, timeout time.Duration) error { return turn(m, timeout, reactor.Poll) }
-
-func turn(m *Map, timeout time.Duration, poller reactor.PollerKind) error {
-	m.mustBeOwn("Poll")
-	loop, err := m.own(poller)
-	if err != nil {
-		return err
-	}
-	if err = loop.Turn(timeout); m.set.Leaving() {
-		return m.end(err)
-	}
-	return m.failure(err)
-}
-
-// mustBeOwn panics if the map is on somebody else's loop.
-func (m *Map) mustBeOwn(caller string) {
-	if m.set.Shared() {
-		panic("asyncore: " + caller + ": this Map is on a loop that others run; Loop and Poll are for maps made by NewMap")
+// guest counts a task that the classic loop waits for, until it leaves.
+func (m *Map) guest() (leave func()) {
+	m.guests++
+	return func() {
+		m.guests--
+		m.stopIfIdle()
 	}
 }
 
-// own returns the map's own loop, with the poller that is asked for.
-func (m *Map) own(poller reactor.PollerKind) (*reactor.Loop, error) {
-	loop, err := m.set.Loop()
-	if err != nil {
-		return nil, err
+func (m *Map) stopIfIdle() {
+	if m.idle() && !m.shared && m.loop != nil {
+		m.loop.Stop()
 	}
-	return loop, inner.From(loop.Context()).SetPoller(poller)
 }
 
-// failure returns what a handler has let out, else err.
-func (m *Map) failure(err error) error {
-	if e := m.set.TakeFailure(); e != nil {
-		return e
+func (m *Map) add(d *Dispatcher) {
+	if d.member {
+		return
 	}
-	return err
+	m.added++
+	d.member, d.order, d.round = true, m.added, 0
+	d.wantRead, d.wantWrite = false, false // it takes no part in the iteration that may be running
+	m.all = append(m.all, d)
+	if d.methods.readable || d.methods.writable {
+		m.asked = append(m.asked, d)
+	}
+	if !m.hooked {
+		m.hooked = true
+		m.core.Each(loop.BeforePoll, (*asking)(m))
+	}
 }
 
-// end frees the loop of a map that is empty. What handlers have sent before they closed is given to the kernel first.
-func (m *Map) end(err error) error {
-	err = m.failure(err)
-	if e := m.set.Release(); err == nil {
-		err = e
+func (m *Map) remove(d *Dispatcher) {
+	if !d.member {
+		return
 	}
-	return err
+	d.member, d.queued = false, false
+	m.all = without(m.all, d)
+	m.asked = without(m.asked, d)
+	if len(m.all) == 0 && m.hooked {
+		m.core.Not(loop.BeforePoll, (*asking)(m))
+		m.hooked = false
+	}
+	m.stopIfIdle()
 }
 
-// CloseAll calls the Close of every handler of m, in order, and frees m's loop: asyncore.close_all. It stops at the first error unless
-// ignoreErrors is set. It is called on the loop, or while that does not run; on the loop it leaves it to the running Loop or Poll to
-// free that and return, Loop with a nil error.
-func CloseAll(m *Map, ignoreErrors bool) error {
-	var errs []error
-	for h := range m.Handlers() {
-		if err := h.ClassicChannel().CloseHandler(); err != nil {
-			if errs = append(errs, err); !ignoreErrors {
-				return err
-			}
-		}
+// without takes d out of a list that is in order, if it is in it.
+func without(list []*Dispatcher, d *Dispatcher) []*Dispatcher {
+	if i, found := slices.BinarySearchFunc(list, d, inOrder); found {
+		return slices.Delete(list, i, i+1)
 	}
-	err := errors.Join(errs...)
-	if m.set.Leave() {
-		return err
-	}
-	return m.end(err)
+	return list
 }
+
+func inOrder(a, b *Dispatcher) int { return cmp.Compare(a.order, b.order) }

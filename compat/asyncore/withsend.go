@@ -1,6 +1,6 @@
 package asyncore
 
-import "github.com/corobridge/corobridge/compat/internal/channel"
+import "github.com/corobridge/corobridge/compat/internal/classic"
 
 // sendSize is how much of its buffer DispatcherWithSend sends at once.
 const sendSize = 64 << 10
@@ -12,27 +12,27 @@ type DispatcherWithSend struct {
 }
 
 // ClassicClass is for the packages of this module.
-func (d *DispatcherWithSend) ClassicClass(any) channel.Class {
-	return channel.Class{
+func (d *DispatcherWithSend) ClassicClass(any) classic.Class {
+	return classic.Class{
 		Write:    d.initiateSend,
 		Writable: func() bool { return len(d.out) > 0 },
-		Output:   d.leftOutput,
+		Output:   d.takeOutput,
 	}
 }
 
-// Send sends what there is room for, and buffers a copy of the rest. After a hand-over the error is stream.ErrDetached. It is called on
-// the loop.
+// Send sends what there is room for, and buffers a copy of the rest. After a hand-over the error is
+// stream.ErrDetached. It is called on the loop.
 func (d *DispatcherWithSend) Send(p []byte) error {
-	if err := d.ch.Lost(); err != nil {
-		return err
+	if d.lost != nil {
+		return d.lost
 	}
-	if len(d.out) > 0 || !d.Connected() {
+	if len(d.out) > 0 || !d.connected {
 		d.out = append(d.out, p...)
 		return d.initiateSend()
 	}
 	n, err := d.Dispatcher.Send(p[:min(len(p), sendSize)])
 	d.out = append(d.out, p[n:]...)
-	d.ch.Wake()
+	d.wake()
 	return err
 }
 
@@ -40,18 +40,18 @@ func (d *DispatcherWithSend) Send(p []byte) error {
 func (d *DispatcherWithSend) Buffered() int { return len(d.out) }
 
 func (d *DispatcherWithSend) initiateSend() error {
-	if !d.Connected() {
+	if !d.connected {
 		return nil
 	}
 	n, err := d.Dispatcher.Send(d.out[:min(len(d.out), sendSize)])
 	if d.out = d.out[n:]; len(d.out) == 0 {
 		d.out = nil
 	}
-	d.ch.Wake()
+	d.wake()
 	return err
 }
 
-func (d *DispatcherWithSend) leftOutput() channel.Drain {
+func (d *DispatcherWithSend) takeOutput() classic.Drain {
 	out := d.out
 	d.out = nil
 	return func(write func([]byte) error) (bool, error) { return false, write(out) }

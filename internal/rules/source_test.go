@@ -76,10 +76,10 @@ func TestLayersImportDownwardOnly(t *testing.T) {
 		"task/inspect":            {"internal/loop", "future", "reactor", "internal/coro"},
 		"task":                    {"task/inspect", "internal/loop", "future", "reactor", "internal/coro"},
 		"stream":                  {"internal/loop", "task", "future", "reactor", "internal/coro", "internal/world"},
-		"compat/internal/channel": {"internal/loop", "stream", "task", "future", "reactor", "internal/coro"},
-		"compat/asyncore":         {"internal/loop", "compat/internal/channel", "stream", "reactor"},
-		"compat/asynchat":         {"compat/asyncore", "compat/internal/channel", "stream"},
-		"compat":                  {"internal/loop", "compat/asyncore", "compat/asynchat", "compat/internal/channel", "stream", "task", "future", "reactor", "internal/coro"},
+		"compat/internal/classic": {"stream", "future", "reactor"},
+		"compat/asyncore":         {"compat/internal/classic", "stream", "task", "future", "reactor", "internal/loop", "internal/coro"},
+		"compat/asynchat":         {"compat/asyncore", "compat/internal/classic", "stream"},
+		"compat":                  {"compat/asyncore", "compat/asynchat", "compat/internal/classic", "stream", "task", "future", "reactor", "internal/loop", "internal/coro"},
 	}
 	for _, f := range library(t) {
 		allowed, known := may[f.pkg()]

@@ -42,7 +42,7 @@ func Loop(t *testing.T, h Classic, opts ...asyncore.LoopOption) *reactor.Loop {
 // CloseAll closes every handler, on the loop.
 func CloseAll(m *asyncore.Map) {
 	for h := range m.Handlers() {
-		h.ClassicChannel().Close()
+		h.Classic().CloseHandler()
 	}
 }
 

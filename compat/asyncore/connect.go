@@ -1,0 +1,152 @@
+package asyncore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/corobridge/corobridge/stream"
+	"github.com/corobridge/corobridge/task"
+)
+
+// CreateSocket says what kind of socket Bind and Connect make: "tcp", "tcp4", "tcp6" or "unix".
+func (d *Dispatcher) CreateSocket(network string) error {
+	switch network {
+	case "tcp", "tcp4", "tcp6", "unix":
+		d.network = network
+		return nil
+	}
+	return fmt.Errorf("asyncore: create socket: unknown network %q: use tcp, tcp4, tcp6 or unix", network)
+}
+
+// mustHaveSocket panics unless CreateSocket was called.
+func (d *Dispatcher) mustHaveSocket() {
+	if d.network == "" {
+		panic("asyncore: Bind and Connect need a socket; call CreateSocket first")
+	}
+}
+
+// SetReuseAddr is asyncore's set_reuse_addr: listeners reuse addresses anyway.
+func (d *Dispatcher) SetReuseAddr() {}
+
+// Bind gives the handler an address, and listens there at once: peers may connect from now on.
+// Listen accepts them.
+func (d *Dispatcher) Bind(address string) error {
+	d.mustHaveSocket()
+	if d.in == nil {
+		return ErrNotInitialised
+	}
+	d.mustBeFree()
+	if d.listener != nil {
+		return fmt.Errorf("asyncore: bind %s: the handler is bound to %v", address, d.addr)
+	}
+	loop, err := d.in.Loop()
+	if err != nil {
+		return err
+	}
+	l, err := stream.Listen(loop.Context(), d.network, address)
+	if err != nil {
+		return err
+	}
+	d.listener, d.addr = l, l.Addr()
+	return nil
+}
+
+// Listen begins to accept; backlog is how many connections may wait for that. When the process is
+// out of descriptors the listener pauses, as every stream.Listener does.
+func (d *Dispatcher) Listen(backlog int) error {
+	if d.listener == nil {
+		return errNotBound
+	}
+	if err := d.listener.SetBacklog(backlog); err != nil {
+		return err
+	}
+	d.accepting = true
+	d.begin()
+	d.listener.OnReady(d.onReady)
+	d.in.wake(d)
+	return nil
+}
+
+// acceptAhead reports whether there is a connection to accept, which it takes.
+func (d *Dispatcher) acceptAhead() bool {
+	if d.waiting != nil {
+		return true
+	}
+	conn, err := d.listener.TryAccept()
+	if err != nil {
+		if err != stream.ErrWouldBlock && !errors.Is(err, stream.ErrClosed) {
+			d.logError("accepting has ended,", err)
+		}
+		return false
+	}
+	d.waiting = conn
+	return true
+}
+
+// Accept returns a connection and its peer's address; nil, nil, nil if nobody is there.
+func (d *Dispatcher) Accept() (*stream.Conn, net.Addr, error) {
+	if !d.accepting {
+		return nil, nil, errNotListening
+	}
+	if !d.acceptAhead() {
+		return nil, nil, nil
+	}
+	conn := d.waiting
+	d.waiting = nil
+	return conn, conn.RemoteAddr(), nil
+}
+
+// Connect begins to connect. HandleConnect tells of the success, HandleError of a failure; if that
+// does not close the handler, and does not Connect again, HandleClose follows.
+func (d *Dispatcher) Connect(address string) error {
+	d.mustHaveSocket()
+	if d.in == nil {
+		return ErrNotInitialised
+	}
+	loop, err := d.in.Loop()
+	if err != nil {
+		return err
+	}
+	if !d.connecting || d.dialing == nil || !d.dialing.Completed() { // in HandleError it may try again
+		d.mustBeFree()
+	}
+	d.connecting = true
+	d.begin()
+	network := d.network
+	t := task.Go(loop.Context(), func(ctx context.Context) (*stream.Conn, error) {
+		return stream.Dial(ctx, network, address)
+	})
+	d.dialing = t
+	t.OnDone(loop, func(conn *stream.Conn, err error) { d.dialled(t, conn, err) })
+	return nil
+}
+
+// dialled is told how the attempt t to connect has ended.
+func (d *Dispatcher) dialled(t *task.Task[*stream.Conn], conn *stream.Conn, err error) {
+	switch {
+	case d.dialing != t: // closed in the meantime
+		if conn != nil {
+			conn.Abort()
+		}
+	case err != nil:
+		d.refused(err)
+	default:
+		d.dialing = nil
+		d.use(conn)
+	}
+}
+
+// refused tells the handler that its attempt to connect has failed. If that neither closes the
+// handler nor tries again, it is closed.
+func (d *Dispatcher) refused(err error) {
+	t := d.dialing
+	d.fail(err)
+	if d.dialing == t && d.connecting && d.in.failure == nil {
+		d.event((*Dispatcher).handleClose)
+	}
+	if d.dialing == t {
+		d.dialing = nil
+	}
+}

@@ -1,0 +1,113 @@
+package asyncore
+
+import (
+	"fmt"
+	"net"
+	"reflect"
+	"sync"
+
+	"github.com/corobridge/corobridge/compat/internal/classic"
+	"github.com/corobridge/corobridge/stream"
+)
+
+// Handler is any struct that embeds Dispatcher, or asynchat.Chat. Init and Attach find which of the
+// interfaces below it satisfies, once for each type. They panic at a method with one of these names
+// and another signature: it would silently never be called.
+type Handler interface {
+	dispatcher() *Dispatcher
+	Classic() classic.Dispatcher // for the packages of this module
+}
+
+type (
+	// Reader is called when there is input, or its end: Recv tells which.
+	Reader interface{ HandleRead() error }
+	// Writer is called when there is room for output: once each time that there is room again, or,
+	// with Writabler, in every iteration in which that says yes.
+	Writer interface{ HandleWrite() error }
+	// Closer is called when the peer has gone. The default calls the handler's Close. While
+	// HandleClose runs, nothing calls it again.
+	Closer interface{ HandleClose() error }
+	// Connecter is called when Connect has succeeded. Connected is true only when it has returned.
+	// Its error goes to HandleError, and if that does not close the handler, it is called again.
+	Connecter interface{ HandleConnect() error }
+	// Accepter is called when somebody waits to be accepted. The default accepts, and calls
+	// HandleAccepted.
+	Accepter interface{ HandleAccept() error }
+	// AcceptedTaker is given an accepted connection. The default closes it.
+	AcceptedTaker interface {
+		HandleAccepted(c *stream.Conn, addr net.Addr) error
+	}
+	// ErrorHandler is given the errors, and panics, of the others. The default logs, and calls
+	// HandleClose unless the handler listens: what fails there is one client. An error that it
+	// returns ends Loop, or does what ErrExitNow does to a loop that others run.
+	ErrorHandler interface{ HandleError(err error) error }
+	// Readabler is asked each time before the loop looks for events whether the handler wants
+	// input, or, if it listens, connections.
+	Readabler interface{ Readable() bool }
+	// Writabler is asked at the same times whether the handler has something to write.
+	Writabler interface{ Writable() bool }
+)
+
+// Unfinished and Unsent tell a hand-over what only the handler knows: bytes it has received and not
+// consumed, and bytes it means to send. A handler that keeps such buffers itself has these methods.
+// asynchat.Chat and DispatcherWithSend need none.
+type (
+	Unfinished interface{ Unfinished() []byte }
+	Unsent     interface{ Unsent() []byte }
+)
+
+// closing is a handler with a Close of its own above the Dispatcher's.
+type closing interface{ Close() error }
+
+// methods says which methods the handlers of a type have, where an iteration asks each time.
+type methods struct{ read, write, readable, writable, connect bool }
+
+var known sync.Map // of *methods, by reflect.Type
+
+// methodsOf finds the methods of a handler.
+func methodsOf(handler any) *methods {
+	t := reflect.TypeOf(handler)
+	if m, ok := known.Load(t); ok {
+		return m.(*methods)
+	}
+	mustFit[Reader](t)
+	mustFit[Writer](t)
+	mustFit[Closer](t)
+	mustFit[Connecter](t)
+	mustFit[Accepter](t)
+	mustFit[AcceptedTaker](t)
+	mustFit[ErrorHandler](t)
+	mustFit[Readabler](t)
+	mustFit[Writabler](t)
+	mustFit[Unfinished](t)
+	mustFit[Unsent](t)
+	mustFit[closing](t)
+	m := &methods{}
+	_, m.read = handler.(Reader)
+	_, m.write = handler.(Writer)
+	_, m.connect = handler.(Connecter)
+	_, m.readable = handler.(Readabler)
+	_, m.writable = handler.(Writabler)
+	known.Store(t, m)
+	return m
+}
+
+// mustFit panics if t has a method of the name that the interface has, and not its signature.
+func mustFit[I any](t reflect.Type) {
+	want := reflect.TypeFor[I]().Method(0)
+	if got, ok := t.MethodByName(want.Name); ok && !t.Implements(reflect.TypeFor[I]()) {
+		panic(fmt.Sprintf("asyncore: %v.%s must be %v, and is %v", t, want.Name, want.Type, signature(got)))
+	}
+}
+
+// signature is a method's type without its receiver.
+func signature(m reflect.Method) reflect.Type {
+	var in, out []reflect.Type
+	for i := 1; i < m.Type.NumIn(); i++ {
+		in = append(in, m.Type.In(i))
+	}
+	for i := range m.Type.NumOut() {
+		out = append(out, m.Type.Out(i))
+	}
+	return reflect.FuncOf(in, out, m.Type.IsVariadic())
+}

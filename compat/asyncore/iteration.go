@@ -1,0 +1,272 @@
+package asyncore
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/corobridge/corobridge/internal/coro"
+	"github.com/corobridge/corobridge/internal/loop"
+	"github.com/corobridge/corobridge/reactor"
+	"github.com/corobridge/corobridge/stream"
+)
+
+// An iteration of a Map is one of asyncore's poll, inside one turn of the loop:
+//
+//	before the loop looks for events   handlers with predicates are asked, in order
+//	the loop delivers events           the handlers they are for are queued
+//	at the turn's end                  of the queued handlers, those are called, in order, that want
+//	                                   input and have some; and then those that want to write and
+//	                                   have room
+//
+// A handler with something left to do is queued again: that makes edges into the levels that classic
+// handlers expect.
+
+// keepScratch is how much memory for Recv's slices a map keeps.
+const keepScratch = 2 * maxRecv
+
+// wake queues a handler for the coming iteration.
+func (m *Map) wake(d *Dispatcher) {
+	if d.member && d.in == m && !d.queued {
+		d.queued = true
+		m.pending = append(m.pending, d)
+	}
+}
+
+// arm makes the turn of the loop that is running end with an iteration. It is called on the loop.
+func (m *Map) arm() {
+	if !m.armed && len(m.pending) > 0 {
+		m.armed = true
+		m.core.At(loop.TurnEnd, (*iteration)(m))
+	}
+}
+
+// asking is a map before the loop looks for events.
+type asking Map
+
+func (a *asking) Run() { (*Map)(a).ask() }
+
+// ask begins an iteration, before the loop looks for events. Handlers with predicates are asked now,
+// and of the queued handlers those stay that have something to do.
+func (m *Map) ask() {
+	if len(m.asked) == 0 && len(m.pending) == 0 && len(m.batch) == 0 {
+		return
+	}
+	m.round++
+	m.asking = append(m.asking[:0], m.asked...) // a predicate may change the map
+	for _, d := range m.asking {
+		if d.member {
+			d.ask()
+			m.wake(d)
+		}
+	}
+	m.asking = cleared(m.asking)
+	for _, d := range m.take() {
+		if d.due() {
+			m.wake(d)
+		}
+	}
+	m.batch = cleared(m.batch)
+	m.arm()
+}
+
+// take makes what is queued the batch.
+func (m *Map) take() []*Dispatcher {
+	for _, d := range m.batch { // a runtime.Goexit has broken off the last one
+		m.wake(d)
+	}
+	m.batch, m.pending = m.pending, m.batch[:0]
+	m.batch = slices.DeleteFunc(m.batch, func(d *Dispatcher) bool {
+		gone := !d.member || d.in != m
+		if !gone {
+			d.queued = false
+		}
+		return gone
+	})
+	return m.batch
+}
+
+func cleared(list []*Dispatcher) []*Dispatcher {
+	clear(list)
+	return list[:0]
+}
+
+// iteration is a map as an entry of the list that the loop runs when a turn ends.
+type iteration Map
+
+func (t *iteration) Run() {
+	m := (*Map)(t)
+	m.armed = false
+	m.scratch = m.scratch[:0] // a task may have been lent some
+	batch := m.take()
+	if !slices.IsSortedFunc(batch, inOrder) {
+		slices.SortFunc(batch, inOrder)
+	}
+	for _, d := range batch {
+		d.ask()
+	}
+	for _, d := range batch {
+		if d.wantRead && d.hasInput() && m.failure == nil { // found out one by one: input takes memory
+			d.readEdge = false
+			d.event((*Dispatcher).readEvent)
+		}
+	}
+	for _, d := range batch {
+		if d.wantWrite && d.hasRoom() && m.failure == nil {
+			d.writeEdge = false
+			d.event((*Dispatcher).writeEvent)
+		}
+	}
+	for _, d := range batch {
+		m.wake(d) // the next iteration finds out whether something is left to do
+	}
+	m.batch = cleared(m.batch)
+	m.round++
+	if cap(m.scratch) > keepScratch {
+		m.scratch = nil
+	}
+}
+
+// due reports whether there is anything to call the handler for.
+func (d *Dispatcher) due() bool {
+	d.ask()
+	return d.wantRead && d.hasInput() || d.wantWrite && d.hasRoom()
+}
+
+// ask finds out what the handler wants, once in an iteration.
+func (d *Dispatcher) ask() {
+	if d.round == d.in.round {
+		return
+	}
+	d.round = d.in.round
+	d.wantRead, d.wantWrite = false, false
+	if d.accepting || d.conn != nil { // not while it is connecting
+		d.wantRead = d.wantsToRead()
+		d.wantWrite = d.wantsToWrite()
+	}
+}
+
+func (d *Dispatcher) wantsToRead() bool {
+	if d.methods.readable {
+		return d.predicate(d.handler.(Readabler).Readable)
+	}
+	return d.accepting || d.methods.read || d.class.Read != nil || d.connecting || d.readEdge
+}
+
+// wantsToWrite reports whether the handler wants to write. One without a predicate is told of room
+// once.
+func (d *Dispatcher) wantsToWrite() bool {
+	switch {
+	case d.methods.writable:
+		return d.predicate(d.handler.(Writabler).Writable)
+	case d.connecting:
+		return true
+	case d.class.Writable != nil:
+		return d.class.Writable()
+	default:
+		return d.methods.write && d.writeEdge
+	}
+}
+
+// predicate asks one. A panic in it is the handler's error, and means no.
+func (d *Dispatcher) predicate(fn func() bool) (yes bool) {
+	if !d.member {
+		return false
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			d.fail(coro.Recovered(v))
+			yes = false
+		}
+	}()
+	return fn()
+}
+
+// hasInput reports whether there is input, its end, or an error; for a listener, a connection.
+func (d *Dispatcher) hasInput() bool {
+	switch {
+	case !d.member:
+		return false
+	case d.accepting:
+		return d.acceptAhead()
+	case d.conn == nil:
+		return false
+	}
+	_, err := d.conn.TryPeek()
+	return err != stream.ErrWouldBlock
+}
+
+// hasRoom reports whether HandleWrite can do anything: there is room for output, or an error that Send
+// will tell.
+func (d *Dispatcher) hasRoom() bool {
+	if !d.member || d.accepting || d.conn == nil {
+		return false
+	}
+	if !d.methods.write && d.class.Write == nil && !d.connecting {
+		return false
+	}
+	if d.conn.Room() > 0 {
+		return true
+	}
+	_, err := d.conn.TryWrite(nil)
+	return err != nil
+}
+
+// event makes one call, and deals with how it fails. A handler that has left the map is not called.
+func (d *Dispatcher) event(call func(*Dispatcher) error) {
+	if !d.member {
+		return
+	}
+	lent := len(d.in.scratch)
+	if err := d.protect(call); err != nil {
+		d.fail(err)
+	}
+	d.in.scratch = d.in.scratch[:lent]
+}
+
+// protect makes a call of the handler's code; a panic is an error.
+func (d *Dispatcher) protect(call func(*Dispatcher) error) (err error) {
+	d.in.stats.Callbacks++
+	defer func() {
+		if v := recover(); v != nil {
+			err = coro.Recovered(v)
+		}
+	}()
+	return call(d)
+}
+
+// fail hands an error to the handler. An error that is meant to leave the loop, or that the handler
+// passes on, does. A handler that has closed is not called: its error is logged.
+func (d *Dispatcher) fail(err error) {
+	switch {
+	case errors.Is(err, ErrExitNow):
+	case !d.alive():
+		d.logError("error after close", err)
+		return
+	default:
+		err = d.protect(func(d *Dispatcher) error { return d.handleError(err) })
+	}
+	if err != nil {
+		d.in.escape(d, err)
+	}
+}
+
+// escape ends the classic loop with an error that d has not dealt with. A shared loop goes on: it is
+// told, and the handler ends instead, since its peer would wait for ever. It ends even if a Close of
+// its own fails.
+func (m *Map) escape(d *Dispatcher, err error) {
+	if !m.shared {
+		if m.failure == nil {
+			m.failure = err
+		}
+		m.loop.Stop()
+		return
+	}
+	m.core.Report(reactor.Exception{Op: "classic handler", Err: err})
+	if !d.alive() {
+		return
+	}
+	if err := d.protect((*Dispatcher).closeHandler); err != nil {
+		d.logError("error in Close", err)
+		d.Close()
+	}
+}

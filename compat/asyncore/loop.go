@@ -1,0 +1,140 @@
+package asyncore
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/corobridge/corobridge/reactor"
+)
+
+// LoopOption is one of loop's keyword arguments.
+type LoopOption func(*loopConfig)
+
+type loopConfig struct {
+	timeout time.Duration
+	poller  reactor.PollerKind
+	count   int
+}
+
+// Timeout bounds how long one iteration waits; the default is 30 s. It matters together with Count.
+func Timeout(d time.Duration) LoopOption { return func(c *loopConfig) { c.timeout = d } }
+
+// UsePoll makes the loop ask poll(2), instead of the best facility the platform has.
+func UsePoll() LoopOption { return func(c *loopConfig) { c.poller = reactor.Poll } }
+
+// Count bounds the number of iterations; the default is no bound.
+func Count(n int) LoopOption { return func(c *loopConfig) { c.count = n } }
+
+// Loop runs m until it is empty, as CloseAll makes it, or for Count iterations: asyncore.loop. It
+// returns ErrExitNow, or another error, that a handler's method let out; the other handlers stay as
+// they are then. Tasks that go on with a connection of m (compat.Continue) are waited for. It panics
+// for the map of a loop that runs elsewhere (On).
+func Loop(m *Map, opts ...LoopOption) error {
+	c := loopConfig{timeout: 30 * time.Second, poller: reactor.Auto, count: -1}
+	for _, o := range opts {
+		o(&c)
+	}
+	m.mustBeOwn("Loop")
+	if m.idle() {
+		return nil
+	}
+	loop, err := m.own(c.poller)
+	if err != nil {
+		return err
+	}
+	for !m.idle() && c.count != 0 && err == nil && m.failure == nil {
+		if c.count < 0 {
+			err = loop.Run(context.Background()) // until the last handler leaves, or one fails
+		} else {
+			err = loop.Turn(c.timeout)
+			c.count--
+		}
+	}
+	return m.end(err)
+}
+
+// Poll runs one iteration, which waits at most timeout (negative: no bound) for something to do:
+// asyncore.poll. Its errors are Loop's. It leaves m's loop open, since the caller may have more to
+// do: Loop or CloseAll frees it.
+func Poll(m *Map, timeout time.Duration) error { return turn(m, timeout, reactor.Auto) }
+
+// Poll2 is Poll with poll(2): asyncore.poll2.
+func Poll2(m *Map, timeout time.Duration) error { return turn(m, timeout, reactor.Poll) }
+
+func turn(m *Map, timeout time.Duration, poller reactor.PollerKind) error {
+	m.mustBeOwn("Poll")
+	loop, err := m.own(poller)
+	if err != nil {
+		return err
+	}
+	if err = loop.Turn(timeout); m.leave {
+		return m.end(err)
+	}
+	return m.outcome(err)
+}
+
+// mustBeOwn panics if the map is on somebody else's loop.
+func (m *Map) mustBeOwn(caller string) {
+	if m.shared {
+		panic("asyncore: " + caller + ": this Map is on a loop that others run; Loop and Poll are for maps made by NewMap")
+	}
+}
+
+// own returns the map's own loop, with the poller that is asked for.
+func (m *Map) own(poller reactor.PollerKind) (*reactor.Loop, error) {
+	loop, err := m.Loop()
+	if err != nil {
+		return nil, err
+	}
+	return loop, m.core.SetPoller(poller)
+}
+
+// outcome returns what a handler has let out, once, or else err.
+func (m *Map) outcome(err error) error {
+	if m.failure != nil {
+		err, m.failure = m.failure, nil
+	}
+	return err
+}
+
+// end frees the loop of a map that is empty. What handlers have sent before they closed is given to
+// the kernel first.
+func (m *Map) end(err error) error {
+	err = m.outcome(err)
+	if e := m.release(); err == nil {
+		err = e
+	}
+	return err
+}
+
+// release closes the loop if it is the map's own and nobody needs it any more.
+func (m *Map) release() error {
+	m.leave = false
+	if m.shared || m.loop == nil || !m.idle() || m.loose > 0 {
+		return nil
+	}
+	l := m.loop
+	m.loop, m.core, m.hooked, m.armed = nil, nil, false, false
+	return l.Close()
+}
+
+// CloseAll calls the Close of every handler of m, in order, and frees m's loop: asyncore.close_all.
+// It stops at the first error unless ignoreErrors is set. It is called on the loop, or while that
+// does not run. On the loop it leaves it to the running Loop or Poll to free that and return, Loop
+// with a nil error.
+func CloseAll(m *Map, ignoreErrors bool) error {
+	var errs []error
+	for h := range m.Handlers() {
+		if err := h.dispatcher().closeHandler(); err != nil {
+			if errs = append(errs, err); !ignoreErrors {
+				return err
+			}
+		}
+	}
+	err := errors.Join(errs...)
+	if m.leave = !m.shared && m.loop != nil && m.loop.InLoop(); m.leave {
+		return err
+	}
+	return m.end(err)
+}
