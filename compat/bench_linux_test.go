@@ -174,7 +174,7 @@ func TestEchoAllocatesNothingPerRequest(t *testing.T) {
 			defer s.close(t)
 			answer := make([]byte, len(request))
 			if n := testing.AllocsPerRun(500, func() { s.round(t, request, answer) }); n != 0 {
-				t.Errorf("%v allocations for a round of %d requests", n, len(s.conns))
+				t.Errorf("%v allocations for a round of %d requests, want 0", n, len(s.conns))
 			}
 		})
 	}

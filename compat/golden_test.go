@@ -126,7 +126,7 @@ func TestGoldenTracesReplay(t *testing.T) {
 			}
 			got, err := replay(t, one)
 			if err != nil {
-				t.Fatalf("can't be replayed: %v; do it, or list it in inexpressible", err)
+				t.Fatalf("can't be replayed: %v; do it, or list it in inexpressible; want nil", err)
 			}
 			differs := compare(got, want)
 			if !slices.Equal(differs, documented[one.Case]) {

@@ -36,7 +36,7 @@ func TestStreamFromAPlainGoroutine(t *testing.T) {
 			return string(p), err
 		})
 		if got != "hal" || err != nil {
-			t.Errorf("the goroutine reads %q, %v", got, err)
+			t.Errorf("the goroutine reads %q, %v; want %q and nil", got, err, "hal")
 		}
 		expect(t, ctx, b, "got it")
 		b.Close()
@@ -79,7 +79,7 @@ func TestEndOfTheContext(t *testing.T) {
 				expect(t, ctx, b, "<x>\r\n")
 				served.Cancel(nil)
 				if _, err := served.Await(ctx); !errors.Is(err, context.Canceled) {
-					t.Errorf("it returned %v", err)
+					t.Errorf("it returned %v, want %v", err, context.Canceled)
 				}
 				expectEnd(t, ctx, b)
 				if h.Connected() {
@@ -97,7 +97,7 @@ func TestDispatchWithAnEndedContextLeavesTheConnection(t *testing.T) {
 		done, cancel := context.WithCancel(ctx)
 		cancel()
 		if err := compat.Dispatch(done, a, newLiner(nil)); !errors.Is(err, context.Canceled) {
-			t.Errorf("Dispatch returned %v", err)
+			t.Errorf("Dispatch returned %v, want %v", err, context.Canceled)
 		}
 		write(t, ctx, a, "mine")
 		expect(t, ctx, b, "mine")
@@ -116,7 +116,7 @@ func TestCancelledStreamClosesWhatItHadTaken(t *testing.T) {
 		drained(t, ctx)
 		taken.Cancel(nil)
 		if c, err := taken.Await(ctx); c != nil || !errors.Is(err, context.Canceled) {
-			t.Errorf("Stream returned %v, %v", c, err)
+			t.Errorf("Stream returned %v, %v; want nil and %v", c, err, context.Canceled)
 		}
 		readAll(ctx, b) // to its end
 		b.Close()

@@ -110,7 +110,7 @@ func TestStreamCarriesUnsentOutputProducersAndTheCloseMark(t *testing.T) {
 		check(t, err)
 		write(t, ctx, b, "more\r\n")
 		if line, err := c.ReadLine(ctx); line != "more" || err != nil {
-			t.Errorf("the new owner reads %q, %v", line, err)
+			t.Errorf("the new owner reads %q, %v; want %q and nil", line, err, "more")
 		}
 		if _, err := c.WriteString(ctx, "x"); err == nil {
 			t.Error("writing after the handler's end of output succeeded")
@@ -204,12 +204,12 @@ func TestOutputAfterAHandOverIsRefused(t *testing.T) {
 			"the context's cause": context.Cause(h.Context()),
 		} {
 			if err != stream.ErrDetached {
-				t.Errorf("%s: %v", what, err)
+				t.Errorf("%s: %v, want %v", what, err, stream.ErrDetached)
 			}
 		}
 		h.CloseWhenDone()
 		if h.Queued() != 0 || plain.Buffered() != 0 {
-			t.Errorf("%d pieces and %d bytes are kept", h.Queued(), plain.Buffered())
+			t.Errorf("%d pieces and %d bytes are kept; want 0 and 0", h.Queued(), plain.Buffered())
 		}
 		dispatched := task.Spawn(ctx, func(ctx context.Context) error { return compat.Dispatch(ctx, a, h) }) // it may push again
 		write(t, ctx, b, "x\r\n")

@@ -27,7 +27,7 @@ func TestAsyncioMistake2_ACancelOverwritesADeliveredResult(t *testing.T) {
 		p.Resolve(1)
 		waiter.Cancel(errTest) // in the same turn: the waiter has not run on yet
 		if v, err := waiter.Await(ctx); v != 1 || err != nil {
-			t.Errorf("the waiter got %v, %v", v, err)
+			t.Errorf("the waiter got %v, %v; want 1 and nil", v, err)
 		}
 
 		// The same through a combinator, which has nothing left to cancel then.
@@ -75,7 +75,7 @@ func TestAsyncioMistake5_ShieldOrphansItsTask(t *testing.T) {
 			return nil
 		})
 		if ended != 1 || err != errTest {
-			t.Errorf("its scope returned %v; %d have ended", err, ended)
+			t.Errorf("its scope returned %v; %d have ended; want %v and 1", err, ended, errTest)
 		}
 		future.Shield(task.Go(ctx, work)).Cancel(nil) // a member of no explicit group: the loop waits for it, and is told
 		return nil
@@ -99,12 +99,12 @@ func TestAsyncioMistake6_GatherLeavesSiblingsRunning(t *testing.T) {
 		}
 		failing := func(ctx context.Context) (int, error) { task.Yield(ctx); return 0, errTest }
 		if _, err := future.All(ctx, task.Go(ctx, sibling), task.Go(ctx, failing), task.Go(ctx, sibling)); err != errTest || running != 0 {
-			t.Errorf("All returned %v, and %d are running", err, running)
+			t.Errorf("All returned %v, and %d are running; want %v and 0", err, running, errTest)
 		}
 		short, cancel := task.WithTimeout(ctx, time.Millisecond)
 		defer cancel()
 		if _, err := future.AllSettled(short, task.Go(ctx, sibling), task.Go(ctx, sibling)); !errors.Is(err, context.DeadlineExceeded) || running != 0 {
-			t.Errorf("AllSettled returned %v, and %d are running", err, running)
+			t.Errorf("AllSettled returned %v, and %d are running; want %v and 0", err, running, context.DeadlineExceeded)
 		}
 		return nil
 	}, task.WithSignals())
@@ -142,7 +142,7 @@ func TestABoundOnTheTimeOfATask(t *testing.T) {
 			t.Errorf("Await: %v", err)
 		}
 		if v, err := future.Resolved(1).Await(short); v != 1 || err != nil {
-			t.Errorf("of what is there: %v, %v", v, err)
+			t.Errorf("of what is there: %v, %v; want 1 and nil", v, err)
 		}
 		return nil
 	}, task.WithSignals())
@@ -192,7 +192,7 @@ func TestALoopsCallbacksAreNeverSynchronous(t *testing.T) {
 		}
 		task.Yield(ctx)
 		if calls != 2 {
-			t.Errorf("%d callbacks ran", calls)
+			t.Errorf("%d callbacks ran, want 2", calls)
 		}
 		return nil
 	}, task.WithSignals())

@@ -31,7 +31,7 @@ func TestAll(t *testing.T) {
 		time.AfterFunc(time.Millisecond, func() { p.Resolve(2) })
 		vs, err := future.All(ctx, future.Resolved(1), f, future.Resolved(3), f)
 		if !slices.Equal(vs, []int{1, 2, 3, 2}) || err != nil {
-			t.Errorf("got %v, %v", vs, err)
+			t.Errorf("got %v, %v; want %v and nil", vs, err, []int{1, 2, 3, 2})
 		}
 
 		ended := 0
@@ -61,7 +61,7 @@ func TestAll(t *testing.T) {
 func TestRace(t *testing.T) {
 	everywhere(t, func(t *testing.T, ctx context.Context) {
 		if _, err := future.Race[int, *future.Future[int]](ctx); err != future.ErrNone {
-			t.Errorf("of none: %v", err)
+			t.Errorf("of none: %v, want %v", err, future.ErrNone)
 		}
 		ended := 0
 		f, p := future.New[int]()
@@ -72,17 +72,17 @@ func TestRace(t *testing.T) {
 		}
 		want(t, a, 0, future.ErrCancelled)
 		if _, err := future.Race(ctx, obedient(&ended), future.Failed[int](errTest), future.Resolved(1)); err != errTest {
-			t.Errorf("an error is an outcome: %v", err)
+			t.Errorf("an error is an outcome: %v, want %v", err, errTest)
 		}
 		done, cancel := context.WithCancelCause(ctx)
 		cancel(errTest)
 		_, err := future.Race(done, obedient(&ended))
 		testkit.ErrorIs(t, err, errTest, context.Canceled)
 		if ended != 3 {
-			t.Errorf("%d were cancelled", ended)
+			t.Errorf("%d were cancelled, want 3", ended)
 		}
 		if v, err := future.Race(done, future.Resolved(1)); v != 1 || err != nil {
-			t.Errorf("got %v, %v", v, err)
+			t.Errorf("got %v, %v; want 1 and nil", v, err)
 		}
 	})
 }
@@ -101,22 +101,22 @@ func TestCombinatorsTakeTasksAndFutures(t *testing.T) {
 
 		vs, err := future.All(ctx, task.Go(ctx, one), task.Go(ctx, one)) // of tasks alone
 		if !slices.Equal(vs, []int{1, 1}) || err != nil {
-			t.Errorf("got %v, %v", vs, err)
+			t.Errorf("got %v, %v; want %v and nil", vs, err, []int{1, 1})
 		}
 		v, err := future.Race[int, future.Awaitable[int]](ctx, task.Go(ctx, forever), future.FromFunc(ctx, forever), task.Go(ctx, one))
 		if v != 1 || err != nil || ended.Load() != 2 {
-			t.Errorf("got %v, %v; %d have ended", v, err, ended.Load())
+			t.Errorf("got %v, %v; %d have ended; want 1, nil and 2", v, err, ended.Load())
 		}
 		_, err = future.All[int, future.Awaitable[int]](ctx, task.Go(ctx, forever), future.Failed[int](errTest))
 		if err != errTest || ended.Load() != 3 {
-			t.Errorf("got %v; %d have ended", err, ended.Load())
+			t.Errorf("got %v; %d have ended; want %v and 3", err, ended.Load(), errTest)
 		}
 		short, cancel := task.WithTimeout(ctx, time.Millisecond)
 		defer cancel()
 		_, err = future.All(short, task.Go(ctx, forever), task.Go(ctx, forever))
 		testkit.ErrorIs(t, err, context.DeadlineExceeded)
 		if ended.Load() != 5 {
-			t.Errorf("%d have ended", ended.Load())
+			t.Errorf("%d have ended, want 5", ended.Load())
 		}
 		return nil
 	}, task.WithSignals())

@@ -41,7 +41,7 @@ func (g *gauge) check(t *testing.T, calls int) {
 		t.Errorf("%d calls of %d", g.calls, calls)
 	}
 	if g.deepest > 60 { // of a loop's, with the test below and the callbacks above it, 25
-		t.Errorf("the stack was %d frames deep", g.deepest)
+		t.Errorf("the stack was %d frames deep, want at most 60", g.deepest)
 	}
 }
 
@@ -57,7 +57,7 @@ func TestChainsNeedNoStack(t *testing.T) {
 			}
 			p.Resolve(0)
 			if v, err := last.Await(ctx); v != n || err != nil {
-				t.Errorf("got %d, %v", v, err)
+				t.Errorf("got %d, %v; want %d and nil", v, err, n)
 			}
 		},
 		"Thens, each made by the one before": func(t *testing.T, ctx context.Context, g *gauge) {
@@ -71,7 +71,7 @@ func TestChainsNeedNoStack(t *testing.T) {
 				})
 			}
 			if v, err := from(1).Await(ctx); v != n || err != nil {
-				t.Errorf("got %d, %v", v, err)
+				t.Errorf("got %d, %v; want %d and nil", v, err, n)
 			}
 		},
 		"callbacks that complete the next future": func(t *testing.T, ctx context.Context, g *gauge) {
@@ -84,7 +84,7 @@ func TestChainsNeedNoStack(t *testing.T) {
 			}
 			p.Resolve(0)
 			if v, err := last.Await(ctx); v != n || err != nil {
-				t.Errorf("got %d, %v", v, err)
+				t.Errorf("got %d, %v; want %d and nil", v, err, n)
 			}
 		},
 		"callbacks that add callbacks to what is complete": func(t *testing.T, ctx context.Context, g *gauge) {
@@ -156,7 +156,7 @@ func TestAChainOfALoopsCallbacksNeedsNoStack(t *testing.T) {
 		p.Resolve(0)
 		v, err := last.Await(ctx)
 		if v != n {
-			t.Errorf("got %d", v)
+			t.Errorf("got %d, want %d", v, n)
 		}
 		return err
 	}, task.WithSignals())
@@ -226,7 +226,7 @@ func TestChainsLeaveOthersTheirTurn(t *testing.T) {
 			return err
 		}, task.WithSignals())
 		if err != nil || turns < n/(links+2) {
-			t.Errorf("%s: %v; the other task had %d turns", name, err, turns)
+			t.Errorf("%s: %v; the other task had %d turns; want nil and at least %d", name, err, turns, n/(links+2))
 		}
 	}
 }
@@ -256,6 +256,6 @@ func TestCallbacksKeepTheirOrderOverTurns(t *testing.T) {
 		}
 	}
 	if err != nil || len(order) != n+1 {
-		t.Errorf("%v; %d calls", err, len(order))
+		t.Errorf("%v; %d calls; want nil and %d", err, len(order), n+1)
 	}
 }

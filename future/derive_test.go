@@ -234,7 +234,7 @@ func TestACancelledShieldLeavesNothingBehind(t *testing.T) {
 		future.Shield(f).Cancel(nil)
 	}
 	if n := future.Callbacks(f); n != 0 {
-		t.Errorf("%d callbacks are left", n)
+		t.Errorf("%d callbacks are left, want 0", n)
 	}
 	future.Shield(f).Cancel(nil)
 	p.Fail(errTest)
@@ -249,10 +249,10 @@ func TestCombinatorsOfWhatIsKept(t *testing.T) {
 		f, p := future.New[int]()
 		p.OnCancel(func(error) { t.Error("it was asked to stop") })
 		if v, err := future.Race(ctx, future.Keep(f, later(1, nil))...); v != 1 || err != nil {
-			t.Errorf("got %v, %v", v, err)
+			t.Errorf("got %v, %v; want 1 and nil", v, err)
 		}
 		if _, err := future.All(ctx, future.Keep(f, later(1, errTest))...); err != errTest {
-			t.Errorf("got %v", err)
+			t.Errorf("got %v, want %v", err, errTest)
 		}
 		if n := future.Callbacks(f); n != 0 || f.Completed() {
 			t.Errorf("%d callbacks are left", n)

@@ -21,13 +21,13 @@ func TestFromChan(t *testing.T) {
 		} else {
 			time.AfterFunc(time.Millisecond, func() { ch <- 2 })
 			if v, err := f.Await(ctx); v != 2 || err != nil {
-				t.Errorf("got %v, %v", v, err)
+				t.Errorf("got %v, %v; want 2 and nil", v, err)
 			}
 		}
 		f := future.FromChan(ch)
 		time.AfterFunc(time.Millisecond, func() { close(ch) })
 		if _, err := f.Await(ctx); err != io.EOF {
-			t.Errorf("closed: %v", err)
+			t.Errorf("closed: %v, want %v", err, io.EOF)
 		}
 		want(t, future.FromChan(ch), 0, io.EOF)
 
@@ -37,7 +37,7 @@ func TestFromChan(t *testing.T) {
 			t.Error("not cancelled")
 		}
 		if _, err := f.Await(ctx); err != errTest {
-			t.Errorf("cancelled: %v", err)
+			t.Errorf("cancelled: %v, want %v", err, errTest)
 		}
 	})
 }
@@ -84,7 +84,7 @@ func TestFromContext(t *testing.T) {
 
 		v, err := future.Race(ctx, future.Map(f, func(struct{}) (int, error) { return 0, nil }), future.Resolved(1))
 		if testkit.ErrorIs(t, err, errTest); v != 0 {
-			t.Errorf("got %v", v)
+			t.Errorf("got %v, want 0", v)
 		}
 	})
 }

@@ -88,7 +88,7 @@ func TestOneOfManyGoroutinesCompletes(t *testing.T) {
 		}
 		joined.Wait()
 		if wins.Load() != 1 || calls.Load() != 8 {
-			t.Fatalf("%d have won, %d callbacks ran", wins.Load(), calls.Load())
+			t.Fatalf("%d have won, %d callbacks ran; want 1 and 8", wins.Load(), calls.Load())
 		}
 		want(t, f, int(winner.Load()), nil)
 	}
@@ -99,12 +99,12 @@ func TestAwait(t *testing.T) {
 		f, p := future.New[int]()
 		time.AfterFunc(time.Millisecond, func() { p.Resolve(4) })
 		if v, err := f.Await(ctx); v != 4 || err != nil {
-			t.Errorf("got %v, %v", v, err)
+			t.Errorf("got %v, %v; want 4 and nil", v, err)
 		}
 		done, cancel := context.WithCancelCause(ctx)
 		cancel(errTest)
 		if v, err := f.Await(done); v != 4 || err != nil {
-			t.Errorf("a result is not returned when the context is done: %v, %v", v, err)
+			t.Errorf("a result is not returned when the context is done: %v, %v; want 4 and nil", v, err)
 		}
 		g, q := future.New[int]()
 		_, err := g.Await(done)
@@ -140,7 +140,7 @@ func TestCallbacks(t *testing.T) {
 			t.Error("remove of a call that was made")
 		}
 		if want := []string{"a7 true", "c7 true", "d7 true"}; !slices.Equal(order, want) {
-			t.Errorf("calls %q", order)
+			t.Errorf("calls %q, want %q", order, want)
 		}
 	})
 	t.Run("run on the loop they ask for", func(t *testing.T) {
@@ -279,7 +279,7 @@ func TestFromFunc(t *testing.T) {
 					c.then(f, cancel)
 				}
 				if v, err := f.Await(context.Background()); v != c.v || !errors.Is(err, c.err) {
-					t.Errorf("got %v, %v", v, err)
+					t.Errorf("got %v, %v; want %v and %v", v, err, c.v, c.err)
 				}
 			})
 		}
@@ -293,7 +293,7 @@ func TestFromCallback(t *testing.T) {
 		later := future.FromCallback(func(done func(int, error)) { time.AfterFunc(time.Millisecond, func() { done(2, errTest) }) })
 		v, err := later.Await(ctx)
 		if v != 2 || err != errTest {
-			t.Errorf("got %v, %v", v, err)
+			t.Errorf("got %v, %v; want 2 and %v", v, err, errTest)
 		}
 	})
 }
@@ -375,7 +375,7 @@ func TestTasksAndGoroutinesOnTheSameFutures(t *testing.T) {
 		totals, err := future.All(ctx, sums...)
 		for _, v := range totals {
 			if v != n*(n-1)/2 {
-				t.Errorf("a sum of %d", v)
+				t.Errorf("a sum of %d, want %d", v, n*(n-1)/2)
 			}
 		}
 		return err
@@ -399,6 +399,6 @@ func TestAResultThatComesBeforeTheContextsEndWins(t *testing.T) {
 	f, p := future.New[int]()
 	v, err := f.Await(endsLate{context.Background(), func() { p.Resolve(7) }})
 	if v != 7 || err != nil {
-		t.Errorf("%v, %v", v, err)
+		t.Errorf("%v, %v; want 7 and nil", v, err)
 	}
 }

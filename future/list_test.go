@@ -34,7 +34,7 @@ func TestAListHasWhatASliceHas(t *testing.T) {
 			}
 		}
 		if looked != (most >= long) {
-			t.Errorf("of at most %d, the places are known: %v", most, looked)
+			t.Errorf("of at most %d, the places are known: %v; want %v", most, looked, (most >= long))
 		}
 		if got := l.compact(); !slices.Equal(got, want) {
 			t.Errorf("seed %d, most %d:\ngot  %v\nwant %v", seed, most, got, want)

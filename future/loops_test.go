@@ -75,7 +75,7 @@ func TestFuturesBelongToNoLoop(t *testing.T) {
 			t.Errorf("%d of %d have returned", calls.Load(), 2*goroutines)
 		}
 		if future.Callbacks(never) != 0 || future.Waiters(never) != 0 {
-			t.Errorf("%d callbacks and %d waiters are left", future.Callbacks(never), future.Waiters(never))
+			t.Errorf("%d callbacks and %d waiters are left; want 0 and 0", future.Callbacks(never), future.Waiters(never))
 		}
 	}
 }

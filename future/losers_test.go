@@ -131,6 +131,6 @@ func TestWaitLeavesNothingEnlisted(t *testing.T) {
 	future.Wait(over(context.Background()), future.AllCompleted, f, f)
 	future.Wait(context.Background(), future.FirstCompleted, f, future.Resolved(1))
 	if n := future.Callbacks(f); n != 0 {
-		t.Errorf("%d callbacks are left", n)
+		t.Errorf("%d callbacks are left, want 0", n)
 	}
 }

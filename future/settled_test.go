@@ -34,7 +34,7 @@ func TestAllSettled(t *testing.T) {
 		twice := later(2, nil)
 		all, err := future.AllSettled(ctx, twice, future.Failed[int](errTest), later(3, errTest), twice)
 		if want := []outcome{{2, nil}, {0, errTest}, {3, errTest}, {2, nil}}; !slices.Equal(all, want) || err != nil {
-			t.Errorf("got %v, %v", all, err)
+			t.Errorf("got %v, %v; want %v and nil", all, err, want)
 		}
 		ended := 0
 		all, err = future.AllSettled(over(ctx), future.Resolved(1), obedient(&ended))
@@ -52,7 +52,7 @@ func TestAny(t *testing.T) {
 	other := errors.New("another error")
 	everywhere(t, func(t *testing.T, ctx context.Context) {
 		if _, err := future.Any[int, *future.Future[int]](ctx); err != future.ErrNone {
-			t.Errorf("of none: %v", err)
+			t.Errorf("of none: %v, want %v", err, future.ErrNone)
 		}
 		ended := 0
 		a := obedient(&ended)
@@ -70,7 +70,7 @@ func TestAny(t *testing.T) {
 			t.Errorf("at the end of the context: %v, %d were cancelled", err, ended)
 		}
 		if v, err := future.Any(over(ctx), future.Failed[int](other), future.Resolved(1)); v != 1 || err != nil {
-			t.Errorf("what is there is not returned when the context is done: %v, %v", v, err)
+			t.Errorf("what is there is not returned when the context is done: %v, %v; want 1 and nil", v, err)
 		}
 	})
 }
@@ -79,21 +79,21 @@ func TestAllOfDifferentTypes(t *testing.T) {
 	everywhere(t, func(t *testing.T, ctx context.Context) {
 		n, s, b := later(1, nil), future.Resolved("two"), future.Resolved(true)
 		if v, w, err := future.All2(ctx, n, s); v != 1 || w != "two" || err != nil {
-			t.Errorf("All2: %v, %v, %v", v, w, err)
+			t.Errorf("All2: %v, %v, %v; want 1, %v and nil", v, w, err, "two")
 		}
 		if v, w, x, err := future.All3(ctx, later(1, nil), s, b); v != 1 || w != "two" || !x || err != nil {
 			t.Errorf("All3: %v, %v, %v, %v", v, w, x, err)
 		}
 		ended := 0
 		if v, w, err := future.All2(ctx, s, later(7, errTest)); v != "" || w != 0 || err != errTest {
-			t.Errorf("All2 with an error: %v, %v, %v", v, w, err)
+			t.Errorf("All2 with an error: %v, %v, %v; want %v, 0 and %v", v, w, err, "", errTest)
 		}
 		if _, _, _, err := future.All3(ctx, obedient(&ended), s, later(7, errTest)); err != errTest || ended != 1 {
-			t.Errorf("All3 with an error: %v, %d were cancelled", err, ended)
+			t.Errorf("All3 with an error: %v, %d were cancelled; want %v and 1", err, ended, errTest)
 		}
 		_, _, err := future.All2(over(ctx), s, obedient(&ended))
 		if testkit.ErrorIs(t, err, errTest, context.Canceled); ended != 2 {
-			t.Errorf("%d were cancelled", ended)
+			t.Errorf("%d were cancelled, want 2", ended)
 		}
 	})
 }

@@ -48,7 +48,7 @@ func TestWait(t *testing.T) {
 		done, pending, err := future.Wait(short, future.AllCompleted, never, one)
 		testkit.ErrorIs(t, err, context.DeadlineExceeded)
 		if !slices.Equal(done, []fut{one}) || !slices.Equal(pending, []fut{never}) {
-			t.Errorf("at the end of the context: %v, %v", done, pending)
+			t.Errorf("at the end of the context: %v, %v; want %v and %v", done, pending, []fut{one}, []fut{never})
 		}
 		if done, _, err := future.Wait(over(ctx), future.FirstCompleted, never, one); len(done) != 1 || err != nil {
 			t.Errorf("what is there is not returned when the context is done: %v, %v", done, err)

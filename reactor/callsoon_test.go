@@ -39,7 +39,7 @@ func TestCallSoonIsInOrderAndNeverSynchronous(t *testing.T) {
 	}
 	testkit.Turns(t, l, 2)
 	if !slices.Equal(got, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}) {
-		t.Errorf("got %v", got)
+		t.Errorf("got %v, want %v", got, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9})
 	}
 }
 
@@ -101,7 +101,7 @@ func TestCallSoonOfNothingIsReported(t *testing.T) {
 	l.CallSoon(nil)
 	testkit.Turns(t, l, 1)
 	if !slices.Equal(x.Ops(), []string{"callback"}) {
-		t.Errorf("reported: %v", x.Ops())
+		t.Errorf("reported: %v, want %v", x.Ops(), []string{"callback"})
 	}
 }
 
@@ -177,12 +177,12 @@ func TestABurstFromOutsideWakesTheLoopOnce(t *testing.T) {
 		testkit.Check(l.CallSoon(func() { ran.Add(1) }))
 	}
 	if n := count.Wakes.Load(); n != 1 {
-		t.Errorf("%d wake-ups for a burst", n)
+		t.Errorf("%d wake-ups for a burst, want 1", n)
 	}
 	goOn <- struct{}{}
 	testkit.OnLoop(t, l, func() {})
 	if ran.Load() != 1000 {
-		t.Errorf("%d of 1000 ran", ran.Load())
+		t.Errorf("%d of 1000 ran, want 1000", ran.Load())
 	}
 }
 
@@ -204,7 +204,7 @@ func TestCallSoonAllocatesNothing(t *testing.T) {
 	l.CallSoon(func() {
 		l.CallSoon(func() {}) // the ring
 		if n := testing.AllocsPerRun(10, func() { l.CallSoon(fn) }); n != 0 {
-			t.Errorf("%v allocations for a call on the loop", n)
+			t.Errorf("%v allocations for a call on the loop, want 0", n)
 		}
 	})
 	testkit.Turns(t, l, 1)
@@ -219,7 +219,7 @@ func TestPostTakesAnyRunnable(t *testing.T) {
 	}
 	testkit.Turns(t, l, 1)
 	if n != 3 {
-		t.Errorf("ran %d times", n)
+		t.Errorf("ran %d times, want 3", n)
 	}
 }
 
@@ -262,14 +262,14 @@ func TestContextCarriesTheLoop(t *testing.T) {
 	}
 	l.Close()
 	if context.Cause(ctx) != reactor.ErrClosed {
-		t.Errorf("the cause is %v", context.Cause(ctx))
+		t.Errorf("the cause is %v, want %v", context.Cause(ctx), reactor.ErrClosed)
 	}
 }
 
 func TestStats(t *testing.T) {
 	l := testkit.NewLoop(t)
 	if s := stats(l); s != (reactor.Stats{}) {
-		t.Errorf("before the first turn: %+v", s)
+		t.Errorf("before the first turn: %+v, want %+v", s, (reactor.Stats{}))
 	}
 	l.CallSoon(func() {})
 	l.CallLater(0, func() {})

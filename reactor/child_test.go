@@ -52,7 +52,7 @@ func exits() (fn func(*os.ProcessState, error), calls chan exit) {
 func mustBeReaped(t *testing.T, pid int) {
 	t.Helper()
 	if _, err := unix.Wait4(pid, nil, unix.WNOHANG, nil); err != unix.ECHILD {
-		t.Errorf("process %d is still there: %v", pid, err)
+		t.Errorf("process %d is still there: %v, want %v", pid, err, unix.ECHILD)
 	}
 }
 
@@ -156,7 +156,7 @@ func TestManyChildrenTakeNoGoroutine(t *testing.T) {
 		children = append(children, child)
 	}
 	if more := runtime.NumGoroutine() - goroutines; more > 0 {
-		t.Errorf("%d goroutines more", more)
+		t.Errorf("%d goroutines more, want 0", more)
 	}
 	for _, c := range children {
 		c.in.Close()
@@ -225,7 +225,7 @@ func TestChildThatIsRemovedDoesNotWakeTheLoop(t *testing.T) {
 	testkit.OnLoop(t, l, func() {})
 	testkit.OnLoop(t, l, func() {}) // the loop has looked for events in between
 	if n := events.Load(); n != 0 {
-		t.Errorf("%d events", n)
+		t.Errorf("%d events, want 0", n)
 	}
 }
 
@@ -271,12 +271,12 @@ func TestAddChildFails(t *testing.T) {
 	done := play(t, "child: exits with 3", "")
 	testkit.Must(done.Wait())
 	if _, err := l.AddChild(done.Process, fn); !errors.Is(err, os.ErrProcessDone) {
-		t.Errorf("a child that was waited for: %v", err)
+		t.Errorf("a child that was waited for: %v, want %v", err, os.ErrProcessDone)
 	}
 	child := play(t, "child: exits with 3", "")
 	withoutDescriptors(func() {
 		if _, err := l.AddChild(child.Process, fn); !errors.Is(err, syscall.EMFILE) {
-			t.Errorf("out of descriptors: %v", err)
+			t.Errorf("out of descriptors: %v, want %v", err, syscall.EMFILE)
 		}
 	})
 	for name, f := range map[string]func(){

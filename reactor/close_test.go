@@ -33,22 +33,22 @@ func TestCloseEndsALoop(t *testing.T) {
 			})
 			l.CallSoon(func() { rest++ })
 			if err := l.Run(context.Background()); err != reactor.ErrClosed {
-				t.Errorf("Run: %v", err)
+				t.Errorf("Run: %v, want %v", err, reactor.ErrClosed)
 			}
 			if rest != 2 {
-				t.Errorf("%d of 2 ran after that", rest)
+				t.Errorf("%d of 2 ran after that, want 2", rest)
 			}
 		},
 		"in a task": func(t *testing.T, l *reactor.Loop) {
 			start(l, func() { testkit.Check(l.Close()); core(l).Coroutines().Running().Yield() })
 			if err := l.Run(context.Background()); err != reactor.ErrClosed {
-				t.Errorf("Run: %v", err)
+				t.Errorf("Run: %v, want %v", err, reactor.ErrClosed)
 			}
 		},
 		"in a turn": func(t *testing.T, l *reactor.Loop) {
 			l.CallSoon(func() { l.Close() })
 			if err := l.Turn(-1); err != reactor.ErrClosed {
-				t.Errorf("Turn: %v", err)
+				t.Errorf("Turn: %v, want %v", err, reactor.ErrClosed)
 			}
 		},
 		"in another loop": func(t *testing.T, l *reactor.Loop) {
@@ -72,7 +72,7 @@ func TestCloseEndsALoop(t *testing.T) {
 				t.Error("Done is not closed")
 			}
 			if cause := context.Cause(l.Context()); cause != reactor.ErrClosed {
-				t.Errorf("the context's cause is %v", cause)
+				t.Errorf("the context's cause is %v, want %v", cause, reactor.ErrClosed)
 			}
 		})
 	}
@@ -124,14 +124,14 @@ func TestEveryCallOnAClosedLoop(t *testing.T) {
 	}
 	for name, call := range fails {
 		if err := call(); err != reactor.ErrClosed {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: %v, want %v", name, err, reactor.ErrClosed)
 		}
 	}
 	if l.RemoveReader(a.fd) || l.RemoveWriter(a.fd) {
 		t.Error("a closed loop had a reader or a writer")
 	}
 	if err := source.Detach(); err != nil {
-		t.Errorf("Detach: %v", err)
+		t.Errorf("Detach: %v, want nil", err)
 	}
 	source.Blocked(loop.Readable)
 	if l.InLoop() || l.CallLater(0, func() {}).Pending() {
@@ -156,7 +156,7 @@ func TestCloseCancelsTheLatestFirst(t *testing.T) {
 	add("d")
 	l.Close()
 	if s := strings.Join(got, " "); s != "d c new a" {
-		t.Errorf("got %s", s)
+		t.Errorf("got %s, want %s", s, "d c new a")
 	}
 }
 
@@ -210,7 +210,7 @@ func TestEventsAreDeliveredWhileClosing(t *testing.T) {
 	go l.Close()
 	<-l.Context().Done()
 	if err := l.AddWriter(a.fd, func() {}); err != reactor.ErrClosed {
-		t.Errorf("AddWriter while closing: %v", err)
+		t.Errorf("AddWriter while closing: %v, want %v", err, reactor.ErrClosed)
 	}
 	b.write("bye")
 	<-l.Done()

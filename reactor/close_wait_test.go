@@ -150,7 +150,7 @@ func TestCloseLogsWhomItWaitsFor(t *testing.T) {
 		}
 	}
 	if took := clock.Now() - before; took < 3*time.Second {
-		t.Errorf("three lines in %v", took)
+		t.Errorf("three lines in %v, want at least %v", took, 3*time.Second)
 	}
 	close(goOn)
 	release()
@@ -213,7 +213,7 @@ func TestCloseLogsWhatNeverComesToRest(t *testing.T) {
 			go l.Close()
 			for range 2 {
 				if text := <-texts; text != "reactor: Close is waiting for="+tt.want {
-					t.Errorf("logged %q", text)
+					t.Errorf("logged %q, want %q", text, "reactor: Close is waiting for="+tt.want)
 				}
 			}
 			over.Store(true)

@@ -119,18 +119,18 @@ func TestAJumpOfTheTimeOfDayMovesNoTimer(t *testing.T) {
 			testkit.Turns(t, l, 2)
 			for _, timer := range timers {
 				if left := timer.When().Sub(l.Now()); left != time.Hour {
-					t.Errorf("%v are left", left)
+					t.Errorf("%v are left, want %v", left, time.Hour)
 				}
 			}
 			clock.Advance(time.Hour - 1)
 			testkit.Turns(t, l, 2)
 			if fired != 0 {
-				t.Errorf("%d timers fired too early", fired)
+				t.Errorf("%d timers fired too early, want 0", fired)
 			}
 			clock.Advance(1)
 			testkit.Turns(t, l, 2)
 			if fired != 2 {
-				t.Errorf("%d of 2 timers fired", fired)
+				t.Errorf("%d of 2 timers fired, want 2", fired)
 			}
 		})
 	}
@@ -204,7 +204,7 @@ func TestACallFromAGoroutineJoinsTheQueueAtTheDoor(t *testing.T) {
 	})
 	testkit.Turns(t, l, 2)
 	if want := []string{"callback", "goroutine", "goroutine again"}; !slices.Equal(got, want) {
-		t.Errorf("got %v", got)
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 
@@ -265,7 +265,7 @@ func TestCloseRunsWhatIsReadyAndDropsWhatIsNotDue(t *testing.T) {
 	l.CallLater(time.Hour, func() { later++ })
 	testkit.Check(l.Close())
 	if ready != 2 || later != 0 {
-		t.Errorf("%d ready and %d later", ready, later)
+		t.Errorf("%d ready and %d later; want 2 and 0", ready, later)
 	}
 }
 
@@ -282,7 +282,7 @@ func TestADescriptorIsWatchedByOneOwner(t *testing.T) {
 			"Attach after AddReader": attach,
 		} {
 			if !errors.Is(err, unix.EEXIST) {
-				t.Errorf("%s: %v", name, err)
+				t.Errorf("%s: %v, want %v", name, err, unix.EEXIST)
 			}
 		}
 		if l.RemoveReader(a.fd) || l.RemoveWriter(a.fd) {

@@ -51,7 +51,7 @@ func TestCallSoonOfADebuggedLoopReturnsErrClosed(t *testing.T) {
 	l.CallSoon(func() {
 		l.Close()
 		if err := l.CallSoon(func() {}); !errors.Is(err, reactor.ErrClosed) {
-			t.Errorf("CallSoon while closing: %v", err)
+			t.Errorf("CallSoon while closing: %v, want %v", err, reactor.ErrClosed)
 		}
 	})
 	l.Run(t.Context())
@@ -72,7 +72,7 @@ func TestASiteIsTheCallersOfTheLibrary(t *testing.T) {
 		t.Errorf("in a callback: %s", inCallback)
 	}
 	if at := core(testkit.NewLoop(t)).Site(); at != "" {
-		t.Errorf("without debug mode: %s", at)
+		t.Errorf("without debug mode: %s, want %s", at, "")
 	}
 }
 

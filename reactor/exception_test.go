@@ -49,7 +49,7 @@ func TestAPanicIsCaughtEverywhere(t *testing.T) {
 			testkit.Turns(t, l, 3)
 			check(t, &x, tt.op, 3)
 			if after != 3 {
-				t.Errorf("%d of 3 others ran", after)
+				t.Errorf("%d of 3 others ran, want 3", after)
 			}
 		})
 	}
@@ -66,7 +66,7 @@ func TestAPanicIsCaughtEverywhere(t *testing.T) {
 		testkit.Turns(t, l, 3)
 		check(t, &x, "ready", n)
 		if n < 2 {
-			t.Errorf("the reader was called %d times", n)
+			t.Errorf("the reader was called %d times, want at least 2", n)
 		}
 		l.RemoveReader(a.fd)
 		l.RemoveReader(b.fd)

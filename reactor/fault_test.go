@@ -114,7 +114,7 @@ func TestALoopSurvivesWhatACallbackDoes(t *testing.T) {
 					runtime.Gosched()
 				}
 				if n := ran.Load(); n != 6 {
-					t.Errorf("%d calls of 6", n)
+					t.Errorf("%d calls of 6, want 6", n)
 				}
 			})
 		}
@@ -156,7 +156,7 @@ func TestADescriptorClosedBehindTheLoopsBack(t *testing.T) {
 				before := stats(l).Events
 				testkit.Turns(t, l, 10)
 				if n := stats(l).Events - before; n != 0 {
-					t.Errorf("%d events in 10 turns", n)
+					t.Errorf("%d events in 10 turns, want 0", n)
 				}
 				d.write("xy")
 				testkit.Turns(t, l, 2)
@@ -164,7 +164,7 @@ func TestADescriptorClosedBehindTheLoopsBack(t *testing.T) {
 				d.write("z")
 				testkit.Turns(t, l, 1)
 				if got != "xyz" {
-					t.Errorf("the other got %q", got)
+					t.Errorf("the other got %q, want %q", got, "xyz")
 				}
 				l.RemoveReader(c.fd)
 				b.close()
@@ -197,7 +197,7 @@ func TestADuplicateOfAClosedDescriptorDoesNotMakeTheLoopSpin(t *testing.T) {
 	testkit.Check(l.Run(context.Background()))
 	// A loop that spins makes a hundred thousand. A loop that naps makes fewer than one in a millisecond, however slow the machine.
 	if n := waits.Load(); n > 64+span.Milliseconds() {
-		t.Errorf("%d waits in %v", n, span)
+		t.Errorf("%d waits in %v, want at most %d", n, span, 64+span.Milliseconds())
 	}
 	if ops := x.Ops(); !slices.Equal(ops, []string{"poll"}) {
 		t.Errorf("reported: %v", x.All())
@@ -205,7 +205,7 @@ func TestADuplicateOfAClosedDescriptorDoesNotMakeTheLoopSpin(t *testing.T) {
 	d.write("yz")
 	testkit.Turns(t, l, 4)
 	if got != "yz" {
-		t.Errorf("the other got %q", got)
+		t.Errorf("the other got %q, want %q", got, "yz")
 	}
 	duplicate.close()
 	l.RemoveReader(c.fd)
@@ -253,7 +253,7 @@ func TestARegistrationThatIsRefusedChangesNothing(t *testing.T) {
 			"Attach":                    (&loop.Source{}).Attach(core(l), c.fd, handler(func(loop.Events) { got += "a" })),
 		} {
 			if !errors.Is(err, errno) {
-				t.Errorf("%s: %v", name, err)
+				t.Errorf("%s: %v, want %v", name, err, errno)
 			}
 		}
 		if l.RemoveWriter(a.fd) || l.RemoveReader(c.fd) || l.RemoveWriter(c.fd) {
@@ -321,7 +321,7 @@ func TestALoopWithoutAPollerCloses(t *testing.T) {
 				}
 			}
 			if err := l.Close(); !errors.Is(err, errno) {
-				t.Errorf("Close: %v", err)
+				t.Errorf("Close: %v, want %v", err, errno)
 			}
 			if ops := x.Ops(); !slices.Equal(ops, []string{"poll", "poll"}) || !errors.Is(x.All()[1].Err, errno) {
 				t.Errorf("reported: %v", x.All())

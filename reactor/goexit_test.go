@@ -68,11 +68,11 @@ func TestGoexitInACallbackOfAStartedLoopLosesNothing(t *testing.T) {
 			slices.Sort(got)
 			for i := range 10 {
 				if n := count(got, i); n != 4 {
-					t.Errorf("number %d: %d calls of 4", i, n)
+					t.Errorf("number %d: %d calls of 4, want 4", i, n)
 				}
 			}
 			if len(got) != 40 {
-				t.Errorf("%d calls", len(got))
+				t.Errorf("%d calls, want 40", len(got))
 			}
 		})
 	}
@@ -107,7 +107,7 @@ func TestGoexitKeepsTheOrderOfTheQueue(t *testing.T) {
 	testkit.OnLoop(t, l, func() { l.CallSoon(func() {}) })
 	testkit.OnLoop(t, l, func() {
 		if !slices.Equal(got, want) {
-			t.Errorf("got %v", got)
+			t.Errorf("got %v, want %v", got, want)
 		}
 	})
 }

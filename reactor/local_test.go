@@ -17,11 +17,11 @@ func TestLocal(t *testing.T) {
 	made := 0
 	for range 3 {
 		if v := core(l).Local("key", func() any { made++; return made }); v != 1 {
-			t.Errorf("got %v", v)
+			t.Errorf("got %v, want 1", v)
 		}
 	}
 	if v := core(l).Local("other key", func() any { return nil }); v != nil {
-		t.Errorf("got %v", v)
+		t.Errorf("got %v, want nil", v)
 	}
 }
 
@@ -74,7 +74,7 @@ func TestALocalMadeWhileClosingIsClosed(t *testing.T) {
 	})
 	l.Close()
 	if closed != 2 {
-		t.Errorf("%d of 2 were closed", closed)
+		t.Errorf("%d of 2 were closed, want 2", closed)
 	}
 }
 

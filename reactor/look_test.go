@@ -78,13 +78,13 @@ func TestALoopKnowsWhetherItSleepsForEver(t *testing.T) {
 				}
 				testkit.Check(l.Turn(-1))
 				if len(*told) != 1 {
-					t.Fatalf("asked %d times", len(*told))
+					t.Fatalf("asked %d times, want 1", len(*told))
 				}
 				return (*told)[0]
 			}
 			end := c.have(t, l)
 			if got := ask(); got != c.want {
-				t.Errorf("for ever is %v", got)
+				t.Errorf("for ever is %v, want %v", got, c.want)
 			}
 			end()
 			if !ask() {
@@ -116,7 +116,7 @@ func TestALoopThatIsToBeAskedAgainSleepsNoLonger(t *testing.T) {
 	})
 	testkit.Check(l.Run(t.Context()))
 	if asked != 3 {
-		t.Errorf("asked %d times", asked)
+		t.Errorf("asked %d times, want 3", asked)
 	}
 }
 
@@ -156,6 +156,6 @@ func TestLookIsAnsweredInEachStateOfTheLoop(t *testing.T) {
 	testkit.Check(l.Close())
 	look()
 	if state != 41 {
-		t.Errorf("%d looks", state)
+		t.Errorf("%d looks, want 41", state)
 	}
 }

@@ -22,7 +22,7 @@ import (
 func closeGroup(t testing.TB, g *reactor.LoopGroup) {
 	t.Helper()
 	if err := g.Close(); err != nil {
-		t.Errorf("Close: %v", err)
+		t.Errorf("Close: %v, want nil", err)
 	}
 }
 
@@ -57,7 +57,7 @@ func TestAGroupHasAsManyLoopsAsAskedFor(t *testing.T) {
 		g := testkit.NewGroup(t, n)
 		loops := g.Loops()
 		if len(loops) != want {
-			t.Errorf("%d loops for %d", len(loops), n)
+			t.Errorf("%d loops for %d, want %d", len(loops), n, want)
 		}
 		loops[0] = nil // a copy
 		if g.Loops()[0] == nil {
@@ -146,14 +146,14 @@ func TestHowARunOfAGroupEnds(t *testing.T) {
 			}
 			test.end(g, func() { cancel(errMine) })
 			if err := <-over; !errors.Is(err, test.want) {
-				t.Errorf("Run: %v", err)
+				t.Errorf("Run: %v, want %v", err, test.want)
 			}
 			if test.want == reactor.ErrClosed {
 				if err := g.Run(context.Background()); err != reactor.ErrClosed {
-					t.Errorf("Run again: %v", err)
+					t.Errorf("Run again: %v, want %v", err, reactor.ErrClosed)
 				}
 				if err := g.Start(); err != reactor.ErrClosed {
-					t.Errorf("Start: %v", err)
+					t.Errorf("Start: %v, want %v", err, reactor.ErrClosed)
 				}
 				return
 			}
@@ -188,7 +188,7 @@ func TestALoopOfAGroupThatIsClosedOrStoppedAloneIsLeftOut(t *testing.T) {
 			}
 			g.Stop()
 			if err := <-over; err != nil {
-				t.Errorf("loop %d is %s: Run: %v", which, name, err)
+				t.Errorf("loop %d is %s: Run: %v, want nil", which, name, err)
 			}
 		}
 	}
@@ -216,7 +216,7 @@ func TestLoopsThatWaitForEachOtherAreClosedTogether(t *testing.T) {
 			closeGroup(t, g)
 			for i, l := range loops {
 				if err := l.CallSoon(func() {}); err != reactor.ErrClosed {
-					t.Errorf("loop %d: %v", i, err)
+					t.Errorf("loop %d: %v, want %v", i, err, reactor.ErrClosed)
 				}
 			}
 		})
@@ -308,11 +308,11 @@ func TestGoexitOnAnotherLoopOfARunEndsWhatCalledIt(t *testing.T) {
 	}
 	meet(t, g.Loops()...)
 	if n := ran.Load(); n != 20 {
-		t.Errorf("%d of 20 ran", n)
+		t.Errorf("%d of 20 ran, want 20", n)
 	}
 	g.Stop()
 	if err := <-over; err != nil {
-		t.Errorf("Run: %v", err)
+		t.Errorf("Run: %v, want nil", err)
 	}
 }
 

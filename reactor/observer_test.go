@@ -43,7 +43,7 @@ func TestAnObserverIsToldOfTurnsAndLag(t *testing.T) {
 		t.Errorf("lags: %v, want %v", lags, want)
 	}
 	if s := stats(l); s.Busy != 8*time.Second {
-		t.Errorf("busy for %v", s.Busy)
+		t.Errorf("busy for %v, want %v", s.Busy, 8*time.Second)
 	}
 }
 
@@ -51,18 +51,18 @@ func TestAnObserverIsToldOfABackoff(t *testing.T) {
 	var told []string
 	l := testkit.NewLoop(t, reactor.WithObserver(&reactor.Observer{Backoff: func(op string, err error, d time.Duration) {
 		if !errors.Is(err, errMine) || d != time.Second {
-			t.Errorf("told of %v, %v", err, d)
+			t.Errorf("told of %v, %v; want %v and %v", err, d, errMine, time.Second)
 		}
 		told = append(told, op)
 	}}))
 	core(l).Backoff("accept", errMine, time.Second)
 	if s := stats(l); s.AcceptBackoffs != 1 || !slices.Equal(told, []string{"accept"}) {
-		t.Errorf("told of %v, counted %d", told, s.AcceptBackoffs)
+		t.Errorf("told of %v, counted %d; want %v and 1", told, s.AcceptBackoffs, []string{"accept"})
 	}
 	other := testkit.NewLoop(t)
 	core(other).Backoff("accept", errMine, time.Second)
 	if s := stats(other); s.AcceptBackoffs != 1 {
-		t.Errorf("without an observer %d were counted", s.AcceptBackoffs)
+		t.Errorf("without an observer %d were counted, want 1", s.AcceptBackoffs)
 	}
 }
 

@@ -51,7 +51,7 @@ func TestOffloadIsBoundedAndFair(t *testing.T) {
 				}, func() { done.Add(1) }))
 			}
 			if r, q := offloaded(l); r != workers || q != jobs-workers {
-				t.Errorf("%d run, %d are queued", r, q)
+				t.Errorf("%d run, %d are queued; want %d and %d", r, q, workers, jobs-workers)
 			}
 			var order []int
 			for range workers {
@@ -107,7 +107,7 @@ func TestOffloadedWorkThatWaitsCanBeWithdrawn(t *testing.T) {
 				t.Errorf("withdraw of %d reports the wrong thing", i)
 			}
 			if r, q := offloaded(l); r != 1 || q != left {
-				t.Errorf("%d run, %d are queued", r, q)
+				t.Errorf("%d run, %d are queued; want 1 and %d", r, q, left)
 			}
 		}
 		testkit.Must(l.Offload(func() { worked = append(worked, jobs) }, nil)) // the queue is whole
@@ -212,7 +212,7 @@ func TestOffloadedWorkMayEndInAnyWay(t *testing.T) {
 				t.Errorf("%d of %d done", done, n)
 			}
 			if want := slices.Repeat(tt.ops, n); !slices.Equal(x.Ops(), want) {
-				t.Errorf("reported: %v", x.Ops())
+				t.Errorf("reported: %v, want %v", x.Ops(), want)
 			}
 			for _, e := range x.All() {
 				var p *reactor.PanicError
@@ -236,7 +236,7 @@ func TestCloseWaitsForOffloadedWork(t *testing.T) {
 	l.AtClose(func() { close(goOn) })
 	l.CallSoon(func() { l.Close() })
 	if err := l.Run(context.Background()); err != reactor.ErrClosed {
-		t.Errorf("Run: %v", err)
+		t.Errorf("Run: %v, want %v", err, reactor.ErrClosed)
 	}
 	if done.Load() != 2 || !again {
 		t.Errorf("%d of 2 done", done.Load())

@@ -46,7 +46,7 @@ func TestRegistrationsMoveToAnotherPoller(t *testing.T) {
 	}
 	for range 2 {
 		if err := core(l).SetPoller(reactor.Kqueue); !errors.Is(err, errors.ErrUnsupported) {
-			t.Errorf("SetPoller: %v", err)
+			t.Errorf("SetPoller: %v, want %v", err, errors.ErrUnsupported)
 		}
 	}
 	got = ""
@@ -60,7 +60,7 @@ func TestRegistrationsMoveToAnotherPoller(t *testing.T) {
 	testkit.Turns(t, l, 1)
 	l.Close() // before the descriptors
 	if err := core(l).SetPoller(reactor.Epoll); err != reactor.ErrClosed {
-		t.Errorf("on a closed loop: %v", err)
+		t.Errorf("on a closed loop: %v, want %v", err, reactor.ErrClosed)
 	}
 }
 
@@ -101,7 +101,7 @@ func TestSelectRefusesAHighDescriptor(t *testing.T) {
 	b.write("x")
 	testkit.Turns(t, l, 1)
 	if n != 1 {
-		t.Errorf("the loop that kept its poller called %d times", n)
+		t.Errorf("the loop that kept its poller called %d times, want 1", n)
 	}
 	l.RemoveReader(high)
 }

@@ -66,7 +66,7 @@ func TestAnUrgentItemWaitsForOneTurnOfOthers(t *testing.T) {
 				if ran++; ran == 10 {
 					core(l).Post(item{0, func() {
 						if turn = ran; ran != 64 {
-							t.Errorf("it ran after %d of the others", ran)
+							t.Errorf("it ran after %d of the others, want 64", ran)
 						}
 					}})
 				}
@@ -82,7 +82,7 @@ func TestAnUrgentItemWaitsForOneTurnOfOthers(t *testing.T) {
 	}
 	testkit.Turns(t, l, 10)
 	if n := stats(l).Ready; ran != 500 || n != 0 {
-		t.Errorf("%d of 500 have run, %d are ready", ran, n)
+		t.Errorf("%d of 500 have run, %d are ready; want 500 and 0", ran, n)
 	}
 }
 
@@ -121,7 +121,7 @@ func TestNoClassStarves(t *testing.T) {
 				if waited := int(ran - came); ran == 0 || waited > ahead+1 {
 					t.Errorf("it waited for %d turns, want at most %d", waited, ahead+1)
 				} else if waited < class*age/2 {
-					t.Errorf("it waited for %d turns only", waited)
+					t.Errorf("it waited for %d turns only, want at least %d", waited, class*age/2)
 				}
 				testkit.Turns(t, l, 10)
 			})
@@ -186,7 +186,7 @@ func TestASeededChooserChoosesWithinTheBatchOfPriorities(t *testing.T) {
 		}
 		for at, i := range order[:64] {
 			if i%3 != 0 {
-				t.Errorf("an item of class %d was number %d of the first turn", i%3, at)
+				t.Errorf("an item of class %d was number %d of the first turn, want 0", i%3, at)
 			}
 		}
 		return order
@@ -210,7 +210,7 @@ func TestWithPrioritiesAPanicKeepsNobodyFromRunning(t *testing.T) {
 	}
 	testkit.Turns(t, l, 6)
 	if ops := x.Ops(); ran != 300 || len(ops) != 6 {
-		t.Errorf("%d of 300 have run, %d panics were reported", ran, len(ops))
+		t.Errorf("%d of 300 have run, %d panics were reported; want 300 and 6", ran, len(ops))
 	}
 }
 
@@ -223,7 +223,7 @@ func TestCloseRunsWhatPrioritiesHoldBack(t *testing.T) {
 	testkit.Turns(t, l, 1)
 	l.Close()
 	if ran != 1000 {
-		t.Errorf("%d of 1000 have run", ran)
+		t.Errorf("%d of 1000 have run, want 1000", ran)
 	}
 }
 
@@ -238,7 +238,7 @@ func TestALoopWithPrioritiesDoesNotSleepWhileItemsAreHeldBack(t *testing.T) {
 		}})
 	}
 	if err := l.Run(context.Background()); err != nil || ran != 1000 {
-		t.Errorf("%v after %d of 1000", err, ran)
+		t.Errorf("%v after %d of 1000; want nil and 1000", err, ran)
 	}
 }
 

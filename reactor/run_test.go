@@ -29,10 +29,10 @@ func TestStopBeforeRunMakesOneTurn(t *testing.T) {
 	})
 	l.Stop()
 	if err := l.Run(context.Background()); err != nil {
-		t.Errorf("Run: %v", err)
+		t.Errorf("Run: %v, want nil", err)
 	}
 	if first != 1 || second != 0 {
-		t.Errorf("the first batch ran %d times, the next one %d", first, second)
+		t.Errorf("the first batch ran %d times, the next one %d; want 1 and 0", first, second)
 	}
 	l.Stop()
 	l.Run(context.Background())
@@ -40,7 +40,7 @@ func TestStopBeforeRunMakesOneTurn(t *testing.T) {
 		t.Error("what was queued did not stay queued for the next Run")
 	}
 	if !slices.Equal(waited, []time.Duration{0}) { // the first has left work
-		t.Errorf("it waited for %v", waited)
+		t.Errorf("it waited for %v, want %v", waited, []time.Duration{0})
 	}
 }
 
@@ -52,7 +52,7 @@ func TestStopInACallbackLetsTheBatchEnd(t *testing.T) {
 		l.CallSoon(func() { ran++ })
 	}
 	if err := l.Run(context.Background()); err != nil || ran != 3 {
-		t.Errorf("Run: %v, %d ran", err, ran)
+		t.Errorf("Run: %v, %d ran; want nil and 3", err, ran)
 	}
 }
 
@@ -61,7 +61,7 @@ func TestStopFromAGoroutineWakesTheLoop(t *testing.T) {
 	for range 200 {
 		go l.Stop()
 		if err := l.Run(context.Background()); err != nil {
-			t.Errorf("Run: %v", err)
+			t.Errorf("Run: %v, want nil", err)
 		}
 	}
 }
@@ -169,7 +169,7 @@ func TestALoopRunsAgainAndElsewhere(t *testing.T) {
 	l.Stop()
 	l.Run(context.Background())
 	if n != 3 {
-		t.Errorf("%d ran", n)
+		t.Errorf("%d ran, want 3", n)
 	}
 }
 
@@ -194,7 +194,7 @@ func TestTurnWaitsAtMostItsTimeout(t *testing.T) {
 		l.CallSoon(func() {})
 		testkit.Check(l.Turn(limit))
 		if got := waited[len(waited)-1]; got != 0 {
-			t.Errorf("with work, Turn(%v) waited for %v", limit, got)
+			t.Errorf("with work, Turn(%v) waited for %v; want 0", limit, got)
 		}
 	}
 }
@@ -296,7 +296,7 @@ func TestAFlushThatAsksAgainDoesNotHoldTheLoop(t *testing.T) {
 			l.CallSoon(func() {})
 		}
 		if testkit.Turns(t, l, 1); n != 10 {
-			t.Errorf("%s: ran %d times", name, n)
+			t.Errorf("%s: ran %d times, want 10", name, n)
 		}
 	}
 }
@@ -314,7 +314,7 @@ func TestHooks(t *testing.T) {
 	removeB = beforePoll(l, func() { got = append(got, "b"); removeB() })
 	testkit.Turns(t, l, 3)
 	if s := strings.Join(got, ""); s != "abcacac" {
-		t.Errorf("got %s", s)
+		t.Errorf("got %s, want %s", s, "abcacac")
 	}
 }
 
@@ -338,7 +338,7 @@ func TestNewFails(t *testing.T) {
 	testkit.Guard(t)
 	for _, kind := range []reactor.PollerKind{reactor.Kqueue, 77} {
 		if l, err := reactor.New(reactor.WithPoller(kind)); l != nil || !errors.Is(err, errors.ErrUnsupported) {
-			t.Errorf("%v: %v, %v", kind, l, err)
+			t.Errorf("%v: %v, %v; want nil and %v", kind, l, err, errors.ErrUnsupported)
 		}
 	}
 	testkit.Panics(t, "reactor: WithWorkers(0)…", func() { reactor.WithWorkers(0) })

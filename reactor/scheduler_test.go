@@ -64,6 +64,6 @@ func TestABusyLoopLetsAGoroutineRunOnOneProcessor(t *testing.T) {
 		runtime.Gosched()
 	}
 	if n := calls.Load() - before; n > rounds*most {
-		t.Errorf("%d callbacks in %d rounds of a goroutine", n, rounds)
+		t.Errorf("%d callbacks in %d rounds of a goroutine, want at most %d", n, rounds, rounds*most)
 	}
 }

@@ -53,7 +53,7 @@ func TestSignalWakesALoopThatIsBlocked(t *testing.T) {
 		<-asleep
 		raise(syscall.SIGUSR1)
 		if s := <-calls; s != syscall.SIGUSR1 {
-			t.Errorf("told of %v", s)
+			t.Errorf("told of %v, want %v", s, syscall.SIGUSR1)
 		}
 	}
 }
@@ -80,7 +80,7 @@ func TestEachHandlerOfASignalIsCalledInOrder(t *testing.T) {
 	<-elsewhere
 	testkit.OnLoop(t, l, func() {
 		if s := strings.Join(got, " "); s != "a b d" {
-			t.Errorf("called: %s", s)
+			t.Errorf("called: %s, want %s", s, "a b d")
 		}
 	})
 }
@@ -98,7 +98,7 @@ func TestSignalHandlerMayPanicOrCallGoexit(t *testing.T) {
 		<-calls
 	}
 	if got := x.Ops(); !slices.Equal(got, []string{"signal", "signal", "signal"}) {
-		t.Errorf("reported: %v", got)
+		t.Errorf("reported: %v, want %v", got, []string{"signal", "signal", "signal"})
 	}
 }
 
@@ -106,10 +106,10 @@ func TestSignalsThatCannotBeCaughtAreRefused(t *testing.T) {
 	l := testkit.NewLoop(t)
 	for _, sig := range []os.Signal{syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGSEGV, syscall.Signal(34), syscall.Signal(0), syscall.Signal(-1), syscall.Signal(1000), notASignal{}} {
 		if _, err := l.AddSignal(sig, func(os.Signal) {}); !errors.Is(err, syscall.EINVAL) {
-			t.Errorf("AddSignal(%v): %v", sig, err)
+			t.Errorf("AddSignal(%v): %v, want %v", sig, err, syscall.EINVAL)
 		}
 		if _, err := reactor.NextSignal(l, func(os.Signal) {}, syscall.SIGUSR1, sig); !errors.Is(err, syscall.EINVAL) {
-			t.Errorf("NextSignal(%v): %v", sig, err)
+			t.Errorf("NextSignal(%v): %v, want %v", sig, err, syscall.EINVAL)
 		}
 	}
 	for name, f := range map[string]func(){
@@ -215,7 +215,7 @@ func TestSignalsTakeOneGoroutineForALoop(t *testing.T) {
 		}
 	}
 	if n := signalGoroutines(); n != 1 {
-		t.Errorf("%d goroutines", n)
+		t.Errorf("%d goroutines, want 1", n)
 	}
 	l.Close()
 	for signalGoroutines() > 0 { // its last deferred call tells Close, and then it ends

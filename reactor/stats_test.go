@@ -79,7 +79,7 @@ func TestStatsTellHowTheTimeIsSpent(t *testing.T) {
 	round()
 	s := stats(l)
 	if s.Busy != time.Second || s.Idle != 3*time.Second || s.BusyRatio() != 0.25 {
-		t.Errorf("%v busy, %v idle, ratio %v", s.Busy, s.Idle, s.BusyRatio())
+		t.Errorf("%v busy, %v idle, ratio %v; want %v, %v and 0.25", s.Busy, s.Idle, s.BusyRatio(), time.Second, 3*time.Second)
 	}
 	if s.Lag.Count() != 2 || s.Lag.Quantile(0.5) != time.Microsecond || s.Lag.Quantile(1) != 1<<20*time.Microsecond {
 		t.Errorf("the rounds took %v", s.Lag)
@@ -110,7 +110,7 @@ func TestTheLastRoundCounts(t *testing.T) {
 	})
 	testkit.Check(l.Run(t.Context()))
 	if s := stats(l); s.Busy != 3*time.Second {
-		t.Errorf("busy for %v", s.Busy)
+		t.Errorf("busy for %v, want %v", s.Busy, 3*time.Second)
 	}
 }
 
@@ -136,9 +136,9 @@ func TestAHistogramsQuantiles(t *testing.T) {
 
 func TestEventsPerPoll(t *testing.T) {
 	if got := (reactor.Stats{Polls: 4, Events: 6}).EventsPerPoll(); got != 1.5 {
-		t.Errorf("got %v", got)
+		t.Errorf("got %v, want 1.5", got)
 	}
 	if got := (reactor.Stats{}).EventsPerPoll(); got != 0 {
-		t.Errorf("without a poll: %v", got)
+		t.Errorf("without a poll: %v, want 0", got)
 	}
 }

@@ -103,7 +103,7 @@ func TestAStormLosesNothingAndKeepsEachGoroutinesOrder(t *testing.T) {
 				}
 			}
 			if s.mixed.Load() > 0 {
-				t.Errorf("%d calls ran out of order", s.mixed.Load())
+				t.Errorf("%d calls ran out of order, want 0", s.mixed.Load())
 			}
 		})
 	}
@@ -140,7 +140,7 @@ func TestAStormOnALoopThatClosesRunsWhatItHasTaken(t *testing.T) {
 					}
 				}
 				if s.mixed.Load() > 0 {
-					t.Errorf("%d calls ran out of order", s.mixed.Load())
+					t.Errorf("%d calls ran out of order, want 0", s.mixed.Load())
 				}
 			}
 		})

@@ -219,7 +219,7 @@ func TestOnlyWhatTakesLongIsSlow(t *testing.T) {
 			l.CallSoon(func() { alarm.Advance(d); end() })
 			testkit.Turns(t, l, 1)
 			if slow, stalled := s.count(); slow != want || stalled != 0 {
-				t.Errorf("%v, %s: told %d times that it was slow, and %d times of a stall", d, name, slow, stalled)
+				t.Errorf("%v, %s: told %d times that it was slow, and %d times of a stall; want %d and 0", d, name, slow, stalled, want)
 			}
 		}
 	}
@@ -329,7 +329,7 @@ func TestCloseInStalledOnlyBeginsIt(t *testing.T) {
 			<-g.Loops()[0].Done()
 			testkit.Check(g.Close())
 			if told != 1 {
-				t.Errorf("told %d times", told)
+				t.Errorf("told %d times, want 1", told)
 			}
 		})
 	}
@@ -372,6 +372,6 @@ func TestTheWatchdogLooksAtOneStallAtATime(t *testing.T) {
 	close(goOn)
 	testkit.OnLoop(t, l, func() {})
 	if _, n := s.count(); n != 2 {
-		t.Errorf("told of %d stalls of 2", n)
+		t.Errorf("told of %d stalls of 2, want 2", n)
 	}
 }

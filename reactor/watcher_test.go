@@ -28,7 +28,7 @@ func TestReadersAreLevelTriggered(t *testing.T) {
 		b.write("abc")
 		testkit.Turns(t, l, 5)
 		if got != "a|b|c|" {
-			t.Errorf("got %s", got)
+			t.Errorf("got %s, want %s", got, "a|b|c|")
 		}
 	})
 }
@@ -48,7 +48,7 @@ func TestAReaderIsToldOfTheEnd(t *testing.T) {
 				finish(b)
 				testkit.Turns(t, l, 3)
 				if n != 3 {
-					t.Errorf("%d calls in 3 turns", n)
+					t.Errorf("%d calls in 3 turns, want 3", n)
 				}
 			})
 		})
@@ -160,7 +160,7 @@ func TestARemovedReaderIsNotCalledInTheSameTurn(t *testing.T) {
 		watch(b, a)
 		testkit.Turns(t, l, 1)
 		if n != 1 {
-			t.Errorf("after a turn: %d", n)
+			t.Errorf("after a turn: %d, want 1", n)
 		}
 	})
 }
@@ -207,7 +207,7 @@ func TestAReusedNumberIsWatchedAfresh(t *testing.T) {
 	number := a.fd
 	a.close()
 	if err := l.AddReader(number, func() {}); !errors.Is(err, unix.EBADF) {
-		t.Errorf("AddReader of a closed descriptor: %v", err)
+		t.Errorf("AddReader of a closed descriptor: %v, want %v", err, unix.EBADF)
 	}
 	c, d := pair(t)
 	if c.fd != number {
@@ -218,7 +218,7 @@ func TestAReusedNumberIsWatchedAfresh(t *testing.T) {
 	d.write("x")
 	testkit.Turns(t, l, 2)
 	if n != 2 {
-		t.Errorf("%d calls in 2 turns", n)
+		t.Errorf("%d calls in 2 turns, want 2", n)
 	}
 	b.close()
 	l.Close() // before the descriptors
@@ -311,7 +311,7 @@ func TestARegistrationCostsOneCall(t *testing.T) {
 		}
 	}
 	if add, rest := count.Adds.Load(), count.Modifies.Load()+count.Removes.Load()+count.Rearms.Load(); add != 10 || rest != 0 {
-		t.Errorf("%d and %d others, for 10 registrations", add, rest)
+		t.Errorf("%d and %d others, for 10 registrations; want 10 and 0", add, rest)
 	}
 }
 
@@ -348,7 +348,7 @@ func TestAStaleEventDoesNotReachTheNewOwner(t *testing.T) {
 		}
 		testkit.Turns(t, l, 1)
 		if called != 1 || fresh != 0 {
-			t.Errorf("%d old handlers were called, and %d new ones in the same turn", called, fresh)
+			t.Errorf("%d old handlers were called, and %d new ones in the same turn; want 1 and 0", called, fresh)
 		}
 		testkit.Turns(t, l, 2)
 		if fresh != n {
@@ -395,7 +395,7 @@ func TestANumberThatWasFoundClosedIsWatchedAfresh(t *testing.T) {
 		d.write("x")
 		testkit.Turns(t, l, 3)
 		if calls != 3 {
-			t.Errorf("%d calls in 3 turns", calls)
+			t.Errorf("%d calls in 3 turns, want 3", calls)
 		}
 	})
 }
@@ -410,10 +410,10 @@ func TestDetachWithoutAnAttachDoesNothing(t *testing.T) {
 	calls := 0
 	testkit.Must(attach(l, a.fd, handler(func(loop.Events) { calls++ })))
 	if err := refused.Attach(core(l), a.fd, handler(func(loop.Events) { t.Error("called") })); !errors.Is(err, unix.EEXIST) {
-		t.Errorf("a second Attach: %v", err)
+		t.Errorf("a second Attach: %v, want %v", err, unix.EEXIST)
 	}
 	if err := late.Attach(core(other), a.fd, handler(func(loop.Events) { t.Error("called") })); err != reactor.ErrClosed {
-		t.Errorf("Attach to a closed loop: %v", err)
+		t.Errorf("Attach to a closed loop: %v, want %v", err, reactor.ErrClosed)
 	}
 	for range 2 {
 		for _, s := range []*loop.Source{&never, &refused, &late} {
@@ -433,7 +433,7 @@ func TestDetachWithoutAnAttachDoesNothing(t *testing.T) {
 	before := []int{calls, more}
 	testkit.Turns(t, l, 1)
 	if n := []int{calls - before[0], more - before[1], stats(l).Sources}; !slices.Equal(n, []int{1, 2, 3}) {
-		t.Errorf("events, events of the others, sources: %v", n)
+		t.Errorf("events, events of the others, sources: %v; want %v", n, []int{1, 2, 3})
 	}
 	l.Close() // before the descriptors
 }

@@ -125,7 +125,7 @@ func TestALackMakesOnePauseAtATime(t *testing.T) {
 				testkit.Eventually(t, "a backoff, and all callers in Accept again", func() bool { return backoffs(l) == uint64(i+1) && stream.AcceptWaits(ln) == n })
 				testkit.OnLoop(t, l, func() {})
 				if tries := f.accepted(); tries != i+1 || len(accepted) != 0 {
-					t.Errorf("%d tries for %d pauses, %d accepted", tries, i+1, len(accepted))
+					t.Errorf("%d tries for %d pauses, %d accepted; want %d and 0", tries, i+1, len(accepted), i+1)
 				}
 				clock.move(l, 100*time.Millisecond)
 			}
@@ -136,7 +136,7 @@ func TestALackMakesOnePauseAtATime(t *testing.T) {
 				(<-accepted).Close()
 			}
 			if s := statsOf(l); s.AcceptBackoffs != 6 {
-				t.Errorf("the loop counts %d back-offs", s.AcceptBackoffs)
+				t.Errorf("the loop counts %d back-offs, want 6", s.AcceptBackoffs)
 			}
 		})
 	}
@@ -212,13 +212,13 @@ func TestALackThatLastsTurnsAwayThoseWhoWait(t *testing.T) {
 	for i := range 10 {
 		testkit.Eventually(t, "one more backoff", func() bool { return backoffs(l) == uint64(i+1) })
 		if n := stream.StatsOf(l).TurnedAway; n != 0 {
-			t.Errorf("%d turned away after %d pauses", n, i)
+			t.Errorf("%d turned away after %d pauses, want 0", n, i)
 		}
 		clock.move(l, 100*time.Millisecond)
 	}
 	for _, p := range late {
 		if n, err := p.Read(make([]byte, 1)); n != 0 || err != io.EOF {
-			t.Errorf("who waited: %d, %v", n, err)
+			t.Errorf("who waited: %d, %v; want 0 and %v", n, err, io.EOF)
 		}
 	}
 	ask(t, first, "still here")
@@ -226,7 +226,7 @@ func TestALackThatLastsTurnsAwayThoseWhoWait(t *testing.T) {
 	again := dial(t, address)                                                      // as long as the lack lasts, at the next try
 	clock.move(l, 100*time.Millisecond)
 	if n, err := again.Read(make([]byte, 1)); n != 0 || err != io.EOF {
-		t.Errorf("who came then: %d, %v", n, err)
+		t.Errorf("who came then: %d, %v; want 0 and %v", n, err, io.EOF)
 	}
 	testkit.Eventually(t, "12 backoffs", func() bool { return backoffs(l) == 12 })
 	k.allow(10)
@@ -294,10 +294,10 @@ func TestAServerSurvivesAPollerWithoutRoom(t *testing.T) {
 		ask(t, first, "hello")
 		p.errno.Store(uint32(errno))
 		if _, err := dial(t, address).Read(make([]byte, 1)); err != io.EOF {
-			t.Errorf("who could not be watched: %v", err)
+			t.Errorf("who could not be watched: %v, want %v", err, io.EOF)
 		}
 		if _, err := stream.Dial(l.Context(), "tcp", address); !errors.Is(err, errno) {
-			t.Errorf("Dial: %v", err)
+			t.Errorf("Dial: %v, want %v", err, errno)
 		}
 		p.errno.Store(0)
 		ask(t, first, "served meanwhile")

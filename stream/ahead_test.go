@@ -108,11 +108,11 @@ func TestAnEventThatBringsNothingWakesNobody(t *testing.T) {
 				testkit.OnLoop(t, l, func() { stream.BecomesReadable(conn) })
 			}
 			if n := steps() - before; n != 0 {
-				t.Errorf("%d resumes", n)
+				t.Errorf("%d resumes, want 0", n)
 			}
 			p.Write([]byte("hello\n"))
 			if line := <-got; line != "hello" {
-				t.Errorf("read %q", line)
+				t.Errorf("read %q, want %q", line, "hello")
 			}
 			conn.Close()
 			p.Close()
@@ -183,7 +183,7 @@ func TestCopyInACallbackPanics(t *testing.T) {
 	})
 	testkit.InTask(t, l, func(ctx context.Context) {
 		if got, err := a.Peek(ctx, 5); string(got) != "hello" || err != nil {
-			t.Errorf("%q, %v", got, err)
+			t.Errorf("%q, %v; want %q and nil", got, err, "hello")
 		}
 	})
 	a.Close()

@@ -49,7 +49,7 @@ func TestAsyncioMistake8_WaitClosedHangsOrLies(t *testing.T) {
 				}
 			})
 			if s := stream.StatsOf(l); s.Open != 0 {
-				t.Errorf("%d connections are open after WaitClosed", s.Open)
+				t.Errorf("%d connections are open after WaitClosed, want 0", s.Open)
 			}
 		})
 	}
@@ -92,7 +92,7 @@ func TestAsyncioMistake11_BytesBeforeAResetCannotBeRead(t *testing.T) {
 	testkit.InTask(t, l, func(ctx context.Context) {
 		all, err := readAll(ctx, c)
 		if string(all) != "before" {
-			t.Errorf("%q", all)
+			t.Errorf("%q, want %q", all, "before")
 		}
 		mustBe(t, "then", err, syscall.ECONNRESET)
 	})
@@ -115,12 +115,12 @@ func TestAsyncioMistake12_ServerCloseLeavesClientsOpen(t *testing.T) {
 	mustBe(t, "Serve", stop(), nil)
 	testkit.OnLoop(t, l, func() {
 		if s := stream.StatsOf(l); ended != len(clients) || s.Open != 0 {
-			t.Errorf("%d handlers have ended, and %d connections are open", ended, s.Open)
+			t.Errorf("%d handlers have ended, and %d connections are open; want %d and 0", ended, s.Open, len(clients))
 		}
 	})
 	for _, p := range clients {
 		if _, err := p.Read(make([]byte, 1)); err != io.EOF {
-			t.Errorf("a client: %v", err)
+			t.Errorf("a client: %v, want %v", err, io.EOF)
 		}
 	}
 }

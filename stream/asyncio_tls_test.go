@@ -29,7 +29,7 @@ func TestAsyncioMistake10_StartTLSLosesBytesAlreadyBuffered(t *testing.T) {
 		client.Write([]byte("hello\n")) // the handshake comes first
 		line, err := bufio.NewReader(client).ReadString('\n')
 		if line != "hello\n" {
-			t.Errorf("the client gets %q, %v", line, err)
+			t.Errorf("the client gets %q, %v; want %q", line, err, "hello\n")
 		}
 		client.Close()
 	})

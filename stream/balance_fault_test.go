@@ -55,7 +55,7 @@ func TestALoopThatClosesWhileItGetsAConnectionEndsThatOneOnly(t *testing.T) {
 	<-victim.Done()
 	for _, p := range []net.Conn{a, dial(t, address), dial(t, address)} {
 		if loop := loopOf(t, p); loop != 0 {
-			t.Errorf("served by loop %d", loop)
+			t.Errorf("served by loop %d, want 0", loop)
 		}
 	}
 	mustBe(t, "Serve", stop(), nil)
@@ -102,7 +102,7 @@ func TestAHandlerThatFailsOnOneLoopEndsItsOwnConnection(t *testing.T) {
 				if line != "" {
 					mustEnd(t, p)
 				} else if loop := loopOf(t, p); loop != i%3 {
-					t.Errorf("connection %d is served by loop %d", i, loop)
+					t.Errorf("connection %d is served by loop %d, want %d", i, loop, i%3)
 				}
 			}
 			for i, p := range bystanders {

@@ -70,7 +70,7 @@ func TestTheEndOfAServerReachesHandlersOnEveryLoop(t *testing.T) {
 			srv := task.Spawn(ctx, func(ctx context.Context) error {
 				err := s.Serve(ctx, ln)
 				if n := ended.Load(); n != 4 {
-					t.Errorf("%d of 4 handlers had ended when Serve returned", n)
+					t.Errorf("%d of 4 handlers had ended when Serve returned, want 4", n)
 				}
 				return err
 			})
@@ -253,7 +253,7 @@ func TestListenAndServeWithAGroupNeedsNoLoopInItsContext(t *testing.T) {
 	for i := range 4 {
 		p := dialWhenServed(t, address)
 		if loop := loopOf(t, p); loop != i%2 {
-			t.Errorf("connection %d is served by loop %d", i, loop)
+			t.Errorf("connection %d is served by loop %d, want %d", i, loop, i%2)
 		}
 	}
 	cancel()
@@ -321,7 +321,7 @@ func TestAListenerForEachLoopSharesThePort(t *testing.T) {
 		}
 	}
 	if sum != 60 {
-		t.Errorf("%d connections of 60", sum)
+		t.Errorf("%d connections of 60, want 60", sum)
 	}
 	mustBe(t, "Close of one loop", g.Loops()[1].Close(), nil)
 	for range 10 {
@@ -366,7 +366,7 @@ func TestClientsOfManyGoroutinesAreServedOnManyLoops(t *testing.T) {
 		}
 		for i, n := range open(g) {
 			if n != 0 {
-				t.Errorf("balance %d: %d connections are open on loop %d", balance, n, i)
+				t.Errorf("balance %d: %d connections are open on loop %d, want 0", balance, n, i)
 			}
 		}
 	}

@@ -70,11 +70,11 @@ func TestRoundRobinTakesTheLoopsInTurn(t *testing.T) {
 			address, stop := serving(t, test.acceptor(t, g), &stream.Server{Handler: where(g), Group: g})
 			for i := range 12 {
 				if loop := loopOf(t, dial(t, address)); loop != i%4 {
-					t.Errorf("connection %d is served by loop %d", i, loop)
+					t.Errorf("connection %d is served by loop %d, want %d", i, loop, i%4)
 				}
 			}
 			if n := accepted(g); !slices.Equal(n, []uint64{3, 3, 3, 3}) {
-				t.Errorf("accepted: %v", n)
+				t.Errorf("accepted: %v, want %v", n, []uint64{3, 3, 3, 3})
 			}
 			mustBe(t, "Serve", stop(), nil)
 		})
@@ -101,7 +101,7 @@ func TestLeastConnsTakesTheEmptiestLoop(t *testing.T) {
 	}
 	for i := range 9 { // while it makes no difference, they take turns
 		if loop := hold(); loop != i%3 {
-			t.Errorf("connection %d is served by loop %d", i, loop)
+			t.Errorf("connection %d is served by loop %d, want %d", i, loop, i%3)
 		}
 	}
 	leave(1, 3)
@@ -112,7 +112,7 @@ func TestLeastConnsTakesTheEmptiestLoop(t *testing.T) {
 		}
 	}
 	if n := open(g); !slices.Equal(n, []int{4, 3, 4}) {
-		t.Errorf("open: %v", n)
+		t.Errorf("open: %v, want %v", n, []int{4, 3, 4})
 	}
 	for range 2 { // other connections of a loop count too
 		a, b := stream.Pipe(g.Loops()[1].Context())
@@ -157,7 +157,7 @@ func TestSourceHashServesASourceOnOneLoop(t *testing.T) {
 		}
 	}
 	if len(used) != 4 {
-		t.Errorf("16 sources on %d loops of 4", len(used))
+		t.Errorf("16 sources on %d loops of 4, want 4", len(used))
 	}
 	const gone = 2
 	mustBe(t, "Close of one loop", g.Loops()[gone].Close(), nil)
@@ -186,7 +186,7 @@ func TestSourceHashSpreadsTheClientsOfAUnixSocket(t *testing.T) {
 		}
 		defer p.Close()
 		if loop := loopOf(t, p); loop != i%3 {
-			t.Errorf("connection %d is served by loop %d", i, loop)
+			t.Errorf("connection %d is served by loop %d, want %d", i, loop, i%3)
 		}
 	}
 }

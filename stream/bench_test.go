@@ -136,7 +136,7 @@ func TestAnIdleConnectionIsSmall(t *testing.T) {
 	}
 	testkit.Guard(t)
 	if per := idleHeap(t, 2000); per > 300 {
-		t.Errorf("%.0f bytes of heap for each connection", per)
+		t.Errorf("%.0f bytes of heap for each connection, want at most 300", per)
 	}
 }
 

@@ -26,13 +26,13 @@ func TestACancelledReadTakesNothing(t *testing.T) {
 				mustBe(t, name, call(done, c), cause)
 			}
 			if c.Buffered() != 3 {
-				t.Errorf("%d bytes are left of 3", c.Buffered())
+				t.Errorf("%d bytes are left of 3, want 3", c.Buffered())
 			}
 			_ = cctx
 			cancel(nil)
 			rest, _ := readAll(ctx, c)
 			if string(rest) != "buf" {
-				t.Errorf("%q is left", rest)
+				t.Errorf("%q is left, want %q", rest, "buf")
 			}
 			mustBe(t, "Flush", c.Flush(ctx), nil)
 		})
@@ -67,14 +67,14 @@ func TestCancellationNearTheData(t *testing.T) {
 					line, err = c.ReadLine(ctx)
 				}
 				if line != "line" || err != nil {
-					t.Errorf("%q, %v", line, err)
+					t.Errorf("%q, %v; want %q and nil", line, err, "line")
 				}
 				wait()
 				cancel()
 			})
 		}
 		if c.Buffered() != 0 {
-			t.Errorf("%d bytes too many", c.Buffered())
+			t.Errorf("%d bytes too many, want 0", c.Buffered())
 		}
 	})
 }

@@ -44,7 +44,7 @@ func TestAWriteBeforeCloseIsSent(t *testing.T) {
 			c.WriteString(ctx, "last words")
 		})
 		if got, err := io.ReadAll(p); string(got) != "last words" || err != nil {
-			t.Errorf("%q, %v", got, err)
+			t.Errorf("%q, %v; want %q and nil", got, err, "last words")
 		}
 	})
 }
@@ -195,13 +195,13 @@ func TestDetachWhileOthersWait(t *testing.T) {
 			w.run(func(ctx context.Context) { // the turns are free
 				defer d.Close()
 				if n, err := d.Read(ctx, make([]byte, 1)); n != 1 || err != nil {
-					t.Errorf("Read on the new handle: %d, %v", n, err)
+					t.Errorf("Read on the new handle: %d, %v; want 1 and nil", n, err)
 				}
 				if name == "CloseWrite" { // that is begun, and a state of the connection
 					return
 				}
 				if _, err := d.Write(ctx, []byte("y")); err != nil {
-					t.Errorf("Write on the new handle: %v", err)
+					t.Errorf("Write on the new handle: %v, want nil", err)
 				}
 			})
 			drained()
@@ -232,7 +232,7 @@ func TestLoopCloseWhileOthersWait(t *testing.T) {
 				mustBe(t, "WaitClosed", c.WaitClosed(context.Background()), reactor.ErrClosed)
 				p.Close()
 				if n := stream.StatsOf(l).Open; n != 0 {
-					t.Errorf("%d connections open", n)
+					t.Errorf("%d connections open, want 0", n)
 				}
 				a, b := stream.Pipe(l.Context())
 				inert(t, context.Background(), a, stream.ErrClosed)

@@ -43,7 +43,7 @@ func TestOneRegistrationForAConnectionsLife(t *testing.T) {
 		t.Errorf("%d registrations for %d connections", k, conns)
 	}
 	if k := n.Poller.Modifies.Load() + n.Poller.Removes.Load() + n.Poller.Rearms.Load(); k != 0 {
-		t.Errorf("%d further calls", k)
+		t.Errorf("%d further calls, want 0", k)
 	}
 }
 
@@ -168,7 +168,7 @@ func TestAnEchoAllocatesNothing(t *testing.T) {
 						round()
 					}
 					if n := testing.AllocsPerRun(500, round); n != 0 {
-						t.Errorf("%v allocations", n)
+						t.Errorf("%v allocations, want 0", n)
 					}
 					if stream.HoldsMemory(c) || stream.HoldsMemory(client) {
 						t.Error("a buffer is kept")
@@ -252,7 +252,7 @@ func TestAPartialLineHoldsLittle(t *testing.T) {
 		b.WriteString(context.Background(), "part of a line")
 		tk := task.Spawn(l.Context(), func(ctx context.Context) error {
 			if line, err := a.ReadLine(ctx); line != "part of a line, and the rest" {
-				t.Errorf("%q, %v", line, err)
+				t.Errorf("%q, %v; want %q", line, err, "part of a line, and the rest")
 			}
 			return nil
 		})
@@ -262,7 +262,7 @@ func TestAPartialLineHoldsLittle(t *testing.T) {
 	runtime.GC()
 	runtime.ReadMemStats(&after)
 	if per := int64(after.HeapAlloc-before.HeapAlloc) / conns; per > 4000 {
-		t.Errorf("%d bytes of heap for each connection", per)
+		t.Errorf("%d bytes of heap for each connection, want at most 4000", per)
 	}
 	for i, b := range all {
 		b.WriteString(context.Background(), ", and the rest\n")
@@ -282,7 +282,7 @@ func TestASlowLongLineIsNotCopiedForEachByte(t *testing.T) {
 		reader := task.Spawn(ctx, func(ctx context.Context) error {
 			line, err := a.ReadLine(ctx)
 			if len(line) != 62_000 {
-				t.Errorf("%d bytes, %v", len(line), err)
+				t.Errorf("%d bytes, %v; want 62_000", len(line), err)
 			}
 			return nil
 		})
@@ -298,7 +298,7 @@ func TestASlowLongLineIsNotCopiedForEachByte(t *testing.T) {
 		}
 		runtime.ReadMemStats(&after)
 		if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
-			t.Errorf("%d bytes allocated for 2000", n)
+			t.Errorf("%d bytes allocated for 2000, want at most %d", n, 1<<20)
 		}
 		b.Write(ctx, []byte("\n"))
 		reader.Await(ctx)

@@ -64,7 +64,7 @@ func TestAConnectionCollectedWithoutCloseIsReportedInDebugMode(t *testing.T) {
 			testkit.OnLoop(t, l, func() {})
 			all := r.All()
 			if len(all) != len(want) {
-				t.Fatalf("%d reports: %v", len(all), all)
+				t.Fatalf("%d reports: %v, want %d", len(all), all, len(want))
 			}
 			for i, e := range all {
 				if !strings.Contains(e.Err.Error(), want[i]) || !strings.HasSuffix(e.Err.Error(), "collected without Close") ||
@@ -138,7 +138,7 @@ func TestStatsCountTheBuffersLent(t *testing.T) {
 					b.Close()
 					testkit.OnLoop(t, l, func() {})
 					if n := statsOf(l).BuffersLent; n != 0 {
-						t.Errorf("%d are lent when all is closed", n)
+						t.Errorf("%d are lent when all is closed, want 0", n)
 					}
 				})
 			}

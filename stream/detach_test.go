@@ -23,7 +23,7 @@ func TestDetachMovesEverything(t *testing.T) {
 			c.SetValue("v")
 			c.SetLineLimit(4)
 			if line, err := c.ReadLine(ctx); line != "one" {
-				t.Errorf("%q, %v", line, err)
+				t.Errorf("%q, %v; want %q", line, err, "one")
 			}
 			lent, err := c.PeekSome(ctx)
 			if err != nil {
@@ -57,7 +57,7 @@ func TestDetachMovesEverything(t *testing.T) {
 			}
 			before := string(lent)
 			if line, err := d.ReadLine(ctx); line != "two" {
-				t.Errorf("%q, %v", line, err)
+				t.Errorf("%q, %v; want %q", line, err, "two")
 			}
 			if string(lent) != before {
 				t.Error("what the old handle had lent has changed")
@@ -67,15 +67,15 @@ func TestDetachMovesEverything(t *testing.T) {
 			d.Unread([]byte("back "))
 			all, err := readAll(ctx, d)
 			if string(all) != "back three" || err != io.EOF {
-				t.Errorf("%q, %v", all, err)
+				t.Errorf("%q, %v; want %q and %v", all, err, "back three", io.EOF)
 			}
 			d.WriteString(ctx, "reply")
 		})
 		if got, err := io.ReadAll(p); string(got) != "reply" {
-			t.Errorf("%q, %v", got, err)
+			t.Errorf("%q, %v; want %q", got, err, "reply")
 		}
 		if n := stream.StatsOf(w.loop).HandOvers; n != 1 {
-			t.Errorf("%d hand-overs", n)
+			t.Errorf("%d hand-overs, want 1", n)
 		}
 	})
 }
@@ -100,7 +100,7 @@ func TestWhatADetachedHandleHasLentStays(t *testing.T) {
 		from.WriteString(ctx, "from elsewhere")
 		other.PeekSome(ctx)
 		if string(lent) != "lent" {
-			t.Errorf("now it is %q", lent)
+			t.Errorf("now it is %q, want %q", lent, "lent")
 		}
 	})
 }

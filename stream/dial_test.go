@@ -97,7 +97,7 @@ func TestDial(t *testing.T) {
 					t.Errorf("dialled %v, not %v", c.RemoteAddr(), ln.Addr())
 				}
 				if line, err := c.ReadLine(context.Background()); line != "hello" {
-					t.Errorf("%q, %v", line, err)
+					t.Errorf("%q, %v; want %q", line, err, "hello")
 				}
 			})
 			wait()

@@ -34,7 +34,7 @@ func TestABusyWriterIsFair(t *testing.T) {
 					}
 				}
 				if steps < 500/16-1 {
-					t.Errorf("the other task had %d steps", steps)
+					t.Errorf("the other task had %d steps, want at least %d", steps, 500/16-1)
 				}
 				stop = true
 				other.Await(ctx)
@@ -68,7 +68,7 @@ func TestABusyReaderIsFair(t *testing.T) {
 					return nil
 				})
 				if n, err := c.Discard(ctx, size); n != size || err != nil {
-					t.Errorf("Discard: %d, %v", n, err)
+					t.Errorf("Discard: %d, %v; want %d and nil", n, err, size)
 				}
 				if least := size / (16 << 10) / 16 / 2; steps < least {
 					t.Errorf("the other task had %d steps, fewer than %d", steps, least)

@@ -54,7 +54,7 @@ func TestAHangUpWithInputPending(t *testing.T) {
 		w.run(func(ctx context.Context) {
 			got := make([]byte, len(data))
 			if n, err := c.ReadFull(ctx, got[:1]); n != 1 || err != nil {
-				t.Errorf("%d, %v", n, err)
+				t.Errorf("%d, %v; want 1 and nil", n, err)
 			}
 			n, err := c.ReadFull(ctx, got[1:])
 			if err != nil || !bytes.Equal(got, data) {
@@ -83,13 +83,13 @@ func TestBytesThatCameBeforeAResetCanBeRead(t *testing.T) {
 				who.run(t, l, func(ctx context.Context) {
 					line, err := c.ReadLine(ctx)
 					if line != "a line" || err != nil {
-						t.Errorf("%q, %v", line, err)
+						t.Errorf("%q, %v; want %q and nil", line, err, "a line")
 					}
 					_, err = c.ReadLine(ctx)
 					mustBe(t, "ReadLine", err, syscall.ECONNRESET)
 					rest, err := readAll(ctx, c)
 					if string(rest) != "and a half" {
-						t.Errorf("%q, %v", rest, err)
+						t.Errorf("%q, %v; want %q", rest, err, "and a half")
 					}
 					mustBe(t, "Read", err, syscall.ECONNRESET)
 					var op interface{ Timeout() bool }

@@ -73,7 +73,7 @@ func TestAccept(t *testing.T) {
 					return
 				}
 				if line, err := c.ReadLine(ctx); line != "hello" {
-					t.Errorf("%q, %v", line, err)
+					t.Errorf("%q, %v; want %q", line, err, "hello")
 				}
 				if c.LocalAddr().String() != ln.Addr().String() {
 					t.Errorf("%v accepted a connection of %v", ln.Addr(), c.LocalAddr())
@@ -132,7 +132,7 @@ func TestAcceptIsCancelled(t *testing.T) {
 			mustBe(t, "Accept", err, context.Canceled)
 			wait()
 			if n := stream.AcceptWaits(ln); n != 0 {
-				t.Errorf("%d still wait", n)
+				t.Errorf("%d still wait, want 0", n)
 			}
 			p, err := net.Dial("tcp", ln.Addr().String())
 			if err != nil {
@@ -187,7 +187,7 @@ func TestLoopCloseClosesListeners(t *testing.T) {
 	mustBe(t, "loop.Close", l.Close(), nil)
 	wait()
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the socket's file is there: %v", err)
+		t.Errorf("the socket's file is there: %v, want %v", err, fs.ErrNotExist)
 	}
 }
 
@@ -221,7 +221,7 @@ func TestListenErrors(t *testing.T) {
 	}
 	un.Close()
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the socket's file is there: %v", err)
+		t.Errorf("the socket's file is there: %v, want %v", err, fs.ErrNotExist)
 	}
 }
 
@@ -231,7 +231,7 @@ func TestTryAcceptInACallback(t *testing.T) {
 	accepted := make(chan *stream.Conn, 10)
 	testkit.OnLoop(t, l, func() {
 		if _, err := ln.TryAccept(); !errors.Is(err, stream.ErrWouldBlock) {
-			t.Errorf("TryAccept of nobody: %v", err)
+			t.Errorf("TryAccept of nobody: %v, want %v", err, stream.ErrWouldBlock)
 		}
 		ln.OnReady(func() {
 			for {
@@ -295,7 +295,7 @@ func TestAcceptPassesOverConnectionsThatHaveGone(t *testing.T) {
 			}
 		}
 		if n := stream.StatsOf(l).Backoffs; n != 0 {
-			t.Errorf("%d back-offs", n)
+			t.Errorf("%d back-offs, want 0", n)
 		}
 	})
 }
@@ -312,6 +312,6 @@ func TestAListenThatFailsLeavesNoFile(t *testing.T) {
 	_, err := stream.Listen(l.Context(), "unix", path)
 	mustBe(t, "Listen", err, syscall.EADDRINUSE)
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the path: %v", err)
+		t.Errorf("the path: %v, want %v", err, fs.ErrNotExist)
 	}
 }

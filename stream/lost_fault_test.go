@@ -47,7 +47,7 @@ func TestBytesLostForWantOfMemoryEndTheWaitForAnAnswer(t *testing.T) {
 				got := make([]byte, 6)
 				_, err = c.ReadFull(ctx, got)
 				if string(got) != "before" || err != nil {
-					t.Errorf("what came before: %q, %v", got, err)
+					t.Errorf("what came before: %q, %v; want %q and nil", got, err, "before")
 				}
 				_, err = c.ReadFull(ctx, got)
 				mustBe(t, "the wait for an answer", err, errno)

@@ -141,7 +141,7 @@ func TestConnectionsThatAreClosedTogetherMakeOneTry(t *testing.T) {
 	testkit.OnLoop(t, l, func() {})
 	testkit.OnLoop(t, l, func() {})
 	if n := f.accepted() - tries; n != 1 || backoffs(l) != 2 {
-		t.Errorf("%d tries, %d back-offs", n, backoffs(l))
+		t.Errorf("%d tries, %d back-offs; want 1 and 2", n, backoffs(l))
 	}
 	f.lacking(0)
 	clock.move(l, 100*time.Millisecond)
@@ -208,7 +208,7 @@ func TestTheReserveIsKeptAgain(t *testing.T) {
 	k.allow(2)
 	lastsASecond()
 	if n := stream.StatsOf(l).TurnedAway; n != 0 {
-		t.Errorf("%d turned away without a descriptor", n)
+		t.Errorf("%d turned away without a descriptor, want 0", n)
 	}
 	k.allow(10)
 	clock.move(l, 100*time.Millisecond)
@@ -217,9 +217,9 @@ func TestTheReserveIsKeptAgain(t *testing.T) {
 	last := dial(t, address)
 	lastsASecond()
 	if n := stream.StatsOf(l).TurnedAway; n != 1 {
-		t.Fatalf("%d turned away", n)
+		t.Fatalf("%d turned away, want 1", n)
 	}
 	if _, err := last.Read(make([]byte, 1)); err != io.EOF {
-		t.Errorf("who waited: %v", err)
+		t.Errorf("who waited: %v, want %v", err, io.EOF)
 	}
 }

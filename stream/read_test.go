@@ -202,7 +202,7 @@ func feed(t testing.TB, c *stream.Conn, p peer, parts ...string) (wait func()) {
 			}
 			testkit.Eventually(t, "a reader that waits", func() bool { return stream.ReaderWaits(c) })
 			if _, err := p.Write([]byte(part)); err != nil {
-				t.Errorf("peer: %v", err)
+				t.Errorf("peer: %v, want nil", err)
 			}
 		}
 		p.CloseWrite()
@@ -274,7 +274,7 @@ func TestTheDefaultLineLimit(t *testing.T) {
 		sent := in(t, func() { b.Write(context.Background(), []byte(line+"\n"+line+"x\n")) })
 		got, err := a.ReadLine(ctx)
 		if len(got) != len(line) || err != nil {
-			t.Errorf("%d bytes, %v", len(got), err)
+			t.Errorf("%d bytes, %v; want %d and nil", len(got), err, len(line))
 		}
 		_, err = a.ReadLine(ctx)
 		mustBe(t, "65537 bytes", err, stream.ErrLineTooLong)
@@ -306,7 +306,7 @@ func TestReadersTakeTurns(t *testing.T) {
 		for i, wait := range waits {
 			wait()
 			if want := fmt.Sprintf("line %d", i); got[i] != want {
-				t.Errorf("reader %d got %q", i, got[i])
+				t.Errorf("reader %d got %q, want %q", i, got[i], want)
 			}
 		}
 	})

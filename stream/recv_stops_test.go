@@ -60,7 +60,7 @@ func urgent(t testing.TB, p peer, s string) {
 			t.Log("this kernel has no urgent data in Unix streams")
 			syscall.Sendto(int(fd), []byte(s), 0, nil)
 		} else if err != nil {
-			t.Errorf("sending %q urgently: %v", s, err)
+			t.Errorf("sending %q urgently: %v, want nil", s, err)
 		}
 	})
 }
@@ -69,7 +69,7 @@ func urgent(t testing.TB, p peer, s string) {
 func descriptor(t testing.TB, p peer, s string) {
 	n, _, err := p.(*net.UnixConn).WriteMsgUnix([]byte(s), syscall.UnixRights(int(os.Stdin.Fd())), nil)
 	if n != len(s) || err != nil {
-		t.Errorf("sending a descriptor with %q: %d, %v", s, n, err)
+		t.Errorf("sending a descriptor with %q: %d, %v; want %d and nil", s, n, err, len(s))
 	}
 }
 

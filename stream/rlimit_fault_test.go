@@ -80,7 +80,7 @@ func TestAServerWithoutDescriptors(t *testing.T) {
 	backoffs, turnedAway := 0, 0
 	first.Write([]byte("stats\n"))
 	if _, err := fmt.Fscanf(first, "%d %d\n", &backoffs, &turnedAway); err != nil || backoffs < 10 || turnedAway != ended {
-		t.Errorf("%d back-offs, %d of %d turned away, %v", backoffs, turnedAway, ended, err)
+		t.Errorf("%d back-offs, %d of %d turned away, %v; want at least 10, %d and nil", backoffs, turnedAway, ended, err, ended)
 	}
 
 	for range len(served) { // each makes room for another

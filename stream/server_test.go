@@ -72,7 +72,7 @@ func ask(t testing.TB, p net.Conn, line string) {
 	p.Write([]byte(line))
 	b := make([]byte, len(line))
 	if _, err := io.ReadFull(p, b); string(b) != line || err != nil {
-		t.Errorf("%q: %q, %v", line, b, err)
+		t.Errorf("%q: %q, %v; want %q and nil", line, b, err, line)
 	}
 }
 
@@ -89,14 +89,14 @@ func TestServer(t *testing.T) {
 		mustBe(t, "Serve", stop(), nil)
 		for _, p := range all {
 			if _, err := p.Read(make([]byte, 1)); err != io.EOF {
-				t.Errorf("after the end of the server: %v", err)
+				t.Errorf("after the end of the server: %v, want %v", err, io.EOF)
 			}
 		}
 		if s := stream.StatsOf(l); s.Open != 0 || s.Accepted != 20 {
 			t.Errorf("%+v", s)
 		}
 		if _, err := net.Dial("tcp", address); !errors.Is(err, refusedOfNet) {
-			t.Errorf("dial after the end: %v", err)
+			t.Errorf("dial after the end: %v, want %v", err, refusedOfNet)
 		}
 	}
 }
@@ -151,7 +151,7 @@ func TestAFailingHandlerEndsItsOwnConnection(t *testing.T) {
 		p := dial(t, address)
 		p.Write([]byte(s + "\n"))
 		if _, err := p.Read(make([]byte, 1)); err != io.EOF {
-			t.Errorf("%s: %v", s, err)
+			t.Errorf("%s: %v, want %v", s, err, io.EOF)
 		}
 		ask(t, bystander, "still here\n")
 	}
@@ -256,7 +256,7 @@ func TestGraceEnds(t *testing.T) {
 	mustBe(t, "Serve", stop(), nil)
 	mustBe(t, "the handler", <-told, stream.ErrServerClosed)
 	if _, err := p.Read(make([]byte, 1)); err != io.EOF {
-		t.Errorf("the connection: %v", err)
+		t.Errorf("the connection: %v, want %v", err, io.EOF)
 	}
 }
 
@@ -281,7 +281,7 @@ func TestLoopCloseEndsGrace(t *testing.T) {
 	mustBe(t, "loop.Close", l.Close(), nil)
 	ended()
 	if _, err := p.Read(make([]byte, 1)); err != io.EOF {
-		t.Errorf("the connection: %v", err)
+		t.Errorf("the connection: %v, want %v", err, io.EOF)
 	}
 }
 
@@ -301,12 +301,12 @@ func TestADetachedConnectionOutlivesItsHandlerAndServer(t *testing.T) {
 	d := <-detached
 	mustBe(t, "Serve", stop(), nil)
 	if line, err := d.ReadLine(context.Background()); line != "the rest" {
-		t.Errorf("%q, %v", line, err)
+		t.Errorf("%q, %v; want %q", line, err, "the rest")
 	}
 	d.WriteString(context.Background(), "reply")
 	d.Close()
 	if got, err := io.ReadAll(p); string(got) != "reply" {
-		t.Errorf("%q, %v", got, err)
+		t.Errorf("%q, %v; want %q", got, err, "reply")
 	}
 }
 
@@ -320,7 +320,7 @@ func TestServeEndsWithTheListener(t *testing.T) {
 	_, err := srv.Await(context.Background())
 	mustBe(t, "Serve", err, stream.ErrClosed)
 	if _, err := p.Read(make([]byte, 1)); err != io.EOF {
-		t.Errorf("the connection: %v", err)
+		t.Errorf("the connection: %v, want %v", err, io.EOF)
 	}
 }
 
@@ -348,7 +348,7 @@ func TestListenAndServe(t *testing.T) {
 		}
 		c.WriteString(ctx, "hello\n")
 		if line, err := c.ReadLine(ctx); line != "hello" {
-			t.Errorf("%q, %v", line, err)
+			t.Errorf("%q, %v; want %q", line, err, "hello")
 		}
 		srv.Cancel(nil)
 		_, err := c.ReadLine(ctx)

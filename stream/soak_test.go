@@ -88,10 +88,10 @@ func (f footprint) mustNotExceed(t *testing.T, when string, before footprint, go
 		t.Errorf("%s: %d descriptors, and there were %d", when, f.descriptors, before.descriptors)
 	}
 	if f.goroutines > before.goroutines+goroutines {
-		t.Errorf("%s: %d goroutines, and there were %d", when, f.goroutines, before.goroutines)
+		t.Errorf("%s: %d goroutines, and there were %d; want at most %d", when, f.goroutines, before.goroutines, before.goroutines+goroutines)
 	}
 	if f.heap > before.heap+soakHeap {
-		t.Errorf("%s: %d bytes of heap, and there were %d", when, f.heap, before.heap)
+		t.Errorf("%s: %d bytes of heap, and there were %d; want at most %d", when, f.heap, before.heap, before.heap+soakHeap)
 	}
 }
 
@@ -176,7 +176,7 @@ func (s *soaking) run(n int64) {
 	s.made += uint64(n)
 	testkit.Eventually(s.t, "that the server has accepted all, and closed all", func() bool { return stream.StatsOf(s.server).Accepted == s.made && stream.StatsOf(s.server).Open == 0 })
 	if open := stream.StatsOf(s.clients).Open; open != 0 {
-		s.t.Errorf("%d connections of clients are open", open)
+		s.t.Errorf("%d connections of clients are open, want 0", open)
 	}
 }
 

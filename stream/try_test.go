@@ -20,13 +20,13 @@ func TestTryMethodsInACallback(t *testing.T) {
 			done := make(chan error, 1)
 			testkit.OnLoop(t, l, func() {
 				if _, err := c.TryPeek(); err != stream.ErrWouldBlock {
-					t.Errorf("TryPeek of nothing: %v", err)
+					t.Errorf("TryPeek of nothing: %v, want %v", err, stream.ErrWouldBlock)
 				}
 				if _, err := c.TryRead(make([]byte, 1)); err != stream.ErrWouldBlock {
-					t.Errorf("TryRead of nothing: %v", err)
+					t.Errorf("TryRead of nothing: %v, want %v", err, stream.ErrWouldBlock)
 				}
 				if n, err := c.TryDiscard(5); n != 0 || err != nil {
-					t.Errorf("TryDiscard of nothing: %d, %v", n, err)
+					t.Errorf("TryDiscard of nothing: %d, %v; want 0 and nil", n, err)
 				}
 				c.OnReady(func() {
 					for {
@@ -42,7 +42,7 @@ func TestTryMethodsInACallback(t *testing.T) {
 						got = append(got, b...)
 						c.TryDiscard(len(b))
 						if n, err := c.TryWrite(b); n != len(b) || err != nil {
-							t.Errorf("TryWrite: %d, %v", n, err)
+							t.Errorf("TryWrite: %d, %v; want %d and nil", n, err, len(b))
 						}
 					}
 				})
@@ -56,10 +56,10 @@ func TestTryMethodsInACallback(t *testing.T) {
 			}
 			p.CloseWrite()
 			if err := <-done; err != io.EOF {
-				t.Errorf("the end: %v", err)
+				t.Errorf("the end: %v, want %v", err, io.EOF)
 			}
 			if string(got) != "helloworld" {
-				t.Errorf("got %q", got)
+				t.Errorf("got %q, want %q", got, "helloworld")
 			}
 		})
 	}

@@ -56,7 +56,7 @@ func TestABigTransfer(t *testing.T) {
 							return
 						}
 						if u := c.Unsent(); u > 64<<10 {
-							t.Errorf("%d bytes unsent", u)
+							t.Errorf("%d bytes unsent, want at most %d", u, 64<<10)
 						}
 					}
 					mustBe(t, "CloseWrite", c.CloseWrite(ctx), nil)
@@ -81,10 +81,10 @@ func TestWriteWaitsAboveTheHighMarkAndGoesOnBelowTheLow(t *testing.T) {
 		c.SetWaterMarks(1000, 5000)
 		sent := fill(c)
 		if c.Room() != 0 || c.Unsent() != 5000 {
-			t.Errorf("full: room %d, unsent %d", c.Room(), c.Unsent())
+			t.Errorf("full: room %d, unsent %d; want 0 and 5000", c.Room(), c.Unsent())
 		}
 		if n, err := c.TryWrite([]byte("x")); n != 0 || err != stream.ErrWouldBlock {
-			t.Errorf("TryWrite when full: %d, %v", n, err)
+			t.Errorf("TryWrite when full: %d, %v; want 0 and %v", n, err, stream.ErrWouldBlock)
 		}
 		wait := in(t, func() {
 			testkit.Eventually(t, "a writer that waits", func() bool { return stream.WriterWaits(c) })
@@ -101,10 +101,10 @@ func TestWriteWaitsAboveTheHighMarkAndGoesOnBelowTheLow(t *testing.T) {
 		})
 		w.run(func(ctx context.Context) {
 			if n, err := c.WriteString(ctx, "the end"); n != 7 || err != nil {
-				t.Errorf("Write: %d, %v", n, err)
+				t.Errorf("Write: %d, %v; want 7 and nil", n, err)
 			}
 			if u := c.Unsent(); u > 1007 {
-				t.Errorf("Write went on with %d unsent", u)
+				t.Errorf("Write went on with %d unsent, want at most 1007", u)
 			}
 			mustBe(t, "CloseWrite", c.CloseWrite(ctx), nil)
 		})
@@ -133,7 +133,7 @@ func TestACancelledWriteSaysHowMuchItHasTaken(t *testing.T) {
 			again, err := c.Write(ctx, data[n:])
 			mustBe(t, "Write with a context that is done", err, cause)
 			if again != 0 {
-				t.Errorf("it took %d", again)
+				t.Errorf("it took %d, want 0", again)
 			}
 			taken = n
 			wait()
@@ -160,7 +160,7 @@ func TestWritersTakeTurns(t *testing.T) {
 			waits = append(waits, in(t, func() {
 				w.run(func(ctx context.Context) {
 					if n, err := c.Write(ctx, bytes.Repeat([]byte{byte('a' + i)}, size)); n != size || err != nil {
-						t.Errorf("Write: %d, %v", n, err)
+						t.Errorf("Write: %d, %v; want %d and nil", n, err, size)
 					}
 				})
 			}))
@@ -206,7 +206,7 @@ func TestACancelledWaiterLeavesTheQueue(t *testing.T) {
 		first()
 		third()
 		if line != "three" {
-			t.Errorf("the third got %q", line)
+			t.Errorf("the third got %q, want %q", line, "three")
 		}
 	})
 }
@@ -230,7 +230,7 @@ func TestFlushWaitsForTheKernel(t *testing.T) {
 			})
 			mustBe(t, "Flush", c.Flush(ctx), nil)
 			if c.Unsent() != 0 {
-				t.Errorf("%d unsent after Flush", c.Unsent())
+				t.Errorf("%d unsent after Flush, want 0", c.Unsent())
 			}
 			wait()
 		})
@@ -268,7 +268,7 @@ func TestACancelledCloseWriteComesAfterWhatIsUnsent(t *testing.T) {
 			})
 			reply, err := readAll(ctx, c) // reading goes on
 			if string(reply) != "reply" || err != io.EOF {
-				t.Errorf("%q, %v", reply, err)
+				t.Errorf("%q, %v; want %q and %v", reply, err, "reply", io.EOF)
 			}
 			wait()
 			mustBe(t, "CloseWrite again", c.CloseWrite(ctx), nil)
@@ -286,11 +286,11 @@ func TestAGoroutineWritesByItself(t *testing.T) {
 			l.CallSoon(func() { close(busy); <-free })
 			<-busy
 			if n, err := c.WriteString(context.Background(), "now"); n != 3 || err != nil {
-				t.Errorf("Write: %d, %v", n, err)
+				t.Errorf("Write: %d, %v; want 3 and nil", n, err)
 			}
 			b := make([]byte, 3)
 			if _, err := io.ReadFull(p, b); string(b) != "now" {
-				t.Errorf("%q, %v", b, err)
+				t.Errorf("%q, %v; want %q", b, err, "now")
 			}
 			close(free)
 		})
@@ -312,7 +312,7 @@ func TestWriteThenAwaitSomethingElse(t *testing.T) {
 			for range 3 {
 				a.WriteString(ctx, "ping\n")
 				if s, err := b.ReadLine(ctx); s != "pong" {
-					t.Errorf("%q, %v", s, err)
+					t.Errorf("%q, %v; want %q", s, err, "pong")
 				}
 			}
 		})
@@ -346,7 +346,7 @@ func TestWaitingInACallbackPanics(t *testing.T) {
 				p.Write([]byte("abc\n"))
 			})
 			if s, err := c.ReadLine(ctx); s != "abc" {
-				t.Errorf("%q, %v", s, err)
+				t.Errorf("%q, %v; want %q", s, err, "abc")
 			}
 			wait()
 			p.Write([]byte("more\n"))
@@ -354,10 +354,10 @@ func TestWaitingInACallbackPanics(t *testing.T) {
 			mustBe(t, "Peek", err, nil)
 			testkit.OnLoop(t, l, func() { // no wait, no panic
 				if s, err := c.ReadLine(ctx); s != "more" {
-					t.Errorf("%q, %v", s, err)
+					t.Errorf("%q, %v; want %q", s, err, "more")
 				}
 				if n, err := c.Write(ctx, []byte("x")); n != 1 || err != nil {
-					t.Errorf("Write: %d, %v", n, err)
+					t.Errorf("Write: %d, %v; want 1 and nil", n, err)
 				}
 			})
 			sent := fill(c)
@@ -370,7 +370,7 @@ func TestWaitingInACallbackPanics(t *testing.T) {
 				io.ReadFull(p, make([]byte, 1+len(sent)+1))
 			})
 			if n, err := c.Write(ctx, []byte("y")); n != 1 || err != nil {
-				t.Errorf("Write: %d, %v", n, err)
+				t.Errorf("Write: %d, %v; want 1 and nil", n, err)
 			}
 			wait()
 			mustBe(t, "Flush", c.Flush(ctx), nil)

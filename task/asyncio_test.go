@@ -32,7 +32,7 @@ func TestAsyncioMistake1_ACancellationCanBeSwallowed(t *testing.T) {
 		_, err := swallows.Await(ctx)
 		wantErr(t, err, errTest, context.Canceled)
 		if swallowed != 3 {
-			t.Errorf("%d awaits returned", swallowed)
+			t.Errorf("%d awaits returned, want 3", swallowed)
 		}
 		return nil
 	})
@@ -55,7 +55,7 @@ func TestAsyncioMistake2_ACancelOverwritesADeliveredResult(t *testing.T) {
 		p.Resolve(7)
 		waits.Cancel(errTest) // before the task has run with the result
 		if v, err := waits.Await(ctx); v != 7 || err != nil || got != 7 {
-			t.Errorf("the task got %d and returned %d, %v", got, v, err)
+			t.Errorf("the task got %d and returned %d, %v; want 7, 7 and nil", got, v, err)
 		}
 		wantErr(t, next, errTest)
 
@@ -73,7 +73,7 @@ func TestAsyncioMistake2_ACancelOverwritesADeliveredResult(t *testing.T) {
 		cancel()
 		outer.Await(ctx)
 		if v != 7 || err != nil {
-			t.Errorf("the result of a task that was awaited with a timeout: %d, %v", v, err)
+			t.Errorf("the result of a task that was awaited with a timeout: %d, %v; want 7 and nil", v, err)
 		}
 		return nil
 	})
@@ -108,7 +108,7 @@ func TestAsyncioMistake3_ATaskCancelledBeforeItsStartNeverCleansUp(t *testing.T)
 				return nil
 			})
 			if cleaned != 2 {
-				t.Errorf("%d of 2 tasks have cleaned up", cleaned)
+				t.Errorf("%d of 2 tasks have cleaned up, want 2", cleaned)
 			}
 		})
 	}
@@ -162,7 +162,7 @@ func TestAsyncioMistake6_SiblingsAreLeftRunning(t *testing.T) {
 		}
 		g.Go(func() error { task.Yield(gctx); return errTest })
 		if err := g.Wait(); err != errTest || running != 0 {
-			t.Errorf("Wait: %v, and %d members run", err, running)
+			t.Errorf("Wait: %v, and %d members run; want %v and 0", err, running, errTest)
 		}
 		return nil
 	})

@@ -47,13 +47,13 @@ func TestBlockingThatHasNotBegunNeverRuns(t *testing.T) {
 				})
 				task.Yield(ctx)
 				if r, q := offloaded(loop); r != 1 || q != 1 {
-					t.Errorf("%d run, %d are queued", r, q)
+					t.Errorf("%d run, %d are queued; want 1 and 1", r, q)
 				}
 				cancel(tk)
 				_, err := tk.Await(ctx)
 				wantErr(t, err, context.Cause(inner))
 				if _, q := offloaded(loop); q != 0 {
-					t.Errorf("%d are queued", q)
+					t.Errorf("%d are queued, want 0", q)
 				}
 				free()
 				// the worker goes on

@@ -173,7 +173,7 @@ func TestTheCauseOfACancelledTaskIsSeenThroughEveryLayer(t *testing.T) {
 				wantErr(t, err, errTest, context.Canceled)
 				for _, c := range []context.Context{ctx, layered, derived} {
 					if c.Err() != context.Canceled || context.Cause(c) != errTest {
-						t.Errorf("Err %v, Cause %v", c.Err(), context.Cause(c))
+						t.Errorf("Err %v, Cause %v; want %v and %v", c.Err(), context.Cause(c), context.Canceled, errTest)
 					}
 				}
 				if err := task.Sleep(shielded, time.Microsecond); err != nil {
@@ -266,7 +266,7 @@ func TestAValueIsDeliveredOrItStays(t *testing.T) {
 				}
 				wantErr(t, next, errTest)
 				if v, err := f.TryResult(); v != 5 || err != nil {
-					t.Errorf("the future has %v, %v", v, err)
+					t.Errorf("the future has %v, %v; want 5 and nil", v, err)
 				}
 				return nil
 			})
@@ -284,7 +284,7 @@ func TestACancellationRacesWithAResult(t *testing.T) {
 			v, err := f.Await(ctx)
 			w, err2 := g.Await(context.WithoutCancel(ctx))
 			if w != 2 || err2 != nil {
-				t.Errorf("the wait after gave %v, %v", w, err2)
+				t.Errorf("the wait after gave %v, %v; want 2 and nil", w, err2)
 			}
 			return v, err
 		})
@@ -317,7 +317,7 @@ func TestCancelFromManyGoroutinesAtOnce(t *testing.T) {
 			seen.Store("task", context.Cause(ctx))
 			<-ctx.Done()
 			if ctx.Err() != context.Canceled {
-				t.Errorf("done, and Err is %v", ctx.Err())
+				t.Errorf("done, and Err is %v; want %v", ctx.Err(), context.Canceled)
 			}
 			return err
 		})
@@ -352,7 +352,7 @@ func TestDoneErrAndCauseAgree(t *testing.T) {
 			joined.Go(func() {
 				<-ctx.Done()
 				if ctx.Err() != context.Canceled || context.Cause(ctx) != errTest {
-					t.Errorf("Err %v, Cause %v", ctx.Err(), context.Cause(ctx))
+					t.Errorf("Err %v, Cause %v; want %v and %v", ctx.Err(), context.Cause(ctx), context.Canceled, errTest)
 				}
 			})
 			joined.Go(func() {
@@ -360,7 +360,7 @@ func TestDoneErrAndCauseAgree(t *testing.T) {
 					runtime.Gosched()
 				}
 				if context.Cause(ctx) != errTest {
-					t.Errorf("Cause %v", context.Cause(ctx))
+					t.Errorf("Cause %v, want %v", context.Cause(ctx), errTest)
 				}
 			})
 		}

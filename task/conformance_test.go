@@ -29,7 +29,7 @@ func TestATaskHasTheOutcomeOfItsFunction(t *testing.T) {
 		tk := task.Go(loop.Context(), c.fn)
 		for range 2 {
 			if v, err := tk.Await(context.Background()); v != c.v || !errors.Is(err, c.want) {
-				t.Errorf("%s: %d, %v", name, v, err)
+				t.Errorf("%s: %d, %v; want %d and %v", name, v, err, c.v, c.want)
 			}
 		}
 		if v, err := tk.TryResult(); v != c.v || !errors.Is(err, c.want) || !tk.Completed() {
@@ -64,7 +64,7 @@ func TestWhatATaskDoesWithItsCancellationIsItsOutcome(t *testing.T) {
 					t.Error("Cancel of a task that runs")
 				}
 				if v, err := tk.Await(ctx); v != c.v || !errors.Is(err, c.want) {
-					t.Errorf("%d, %v", v, err)
+					t.Errorf("%d, %v; want %d and %v", v, err, c.v, c.want)
 				}
 				if tk.Cancel(errTest) {
 					t.Error("Cancel of a task that has ended")
@@ -89,7 +89,7 @@ func TestATaskThatCancelsItself(t *testing.T) {
 			})
 			got, err := tk.Await(ctx)
 			if wantErr(t, err, next); got != v {
-				t.Errorf("%s: %d, %v", name, got, err)
+				t.Errorf("%s: %d, %v; want %d", name, got, err, v)
 			}
 			next = nil
 		}
@@ -144,11 +144,11 @@ func TestATimeoutEndsWhatItBounds(t *testing.T) {
 		pass(d)
 		err, expired := over.TryResult()
 		if wantErr(t, err, context.DeadlineExceeded); expired != context.DeadlineExceeded {
-			t.Errorf("it took too long: %v", expired)
+			t.Errorf("it took too long: %v, want %v", expired, context.DeadlineExceeded)
 		}
 		begin(d, func(ctx context.Context) error { return task.Yield(ctx) })
 		if err, expired := begin(d, func(context.Context) error { return nil }).TryResult(); err != nil || expired != nil || pendingTimers(loop) != 0 {
-			t.Errorf("it took no time: %v, %v; %d timers", err, expired, pendingTimers(loop))
+			t.Errorf("it took no time: %v, %v; %d timers; want nil, nil and 0", err, expired, pendingTimers(loop))
 		}
 		for _, none := range []time.Duration{0, -d} {
 			_, expired := begin(none, func(ctx context.Context) error { return task.Sleep(ctx, 0) }).TryResult()

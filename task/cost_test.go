@@ -12,7 +12,7 @@ import (
 
 func TestATaskIsSmall(t *testing.T) {
 	if task.SizeOfTask > 160 {
-		t.Errorf("a Task[int] has %d bytes", task.SizeOfTask)
+		t.Errorf("a Task[int] has %d bytes, want at most 160", task.SizeOfTask)
 	}
 }
 

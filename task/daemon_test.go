@@ -41,7 +41,7 @@ func TestADaemonIsCancelledAndAwaitedWhenTheOthersHaveEnded(t *testing.T) {
 			return nil
 		})
 		if err := g.Wait(); err != nil || g.Errors() != nil {
-			t.Errorf("Wait: %v, Errors: %v", err, g.Errors())
+			t.Errorf("Wait: %v, Errors: %v; want nil and nil", err, g.Errors())
 		}
 		say("Wait")
 		want := []string{"the last member", "d1: true", "d2: true", "d1 has ended", "d2 has ended", "Wait"}
@@ -140,7 +140,7 @@ func TestADaemonGoesOnWhileNobodyWaits(t *testing.T) {
 			t.Error("cancelled for a Wait that has given up:", cause)
 		}
 		if err := g.Wait(); err != nil || cause != task.ErrEnded {
-			t.Errorf("Wait: %v; cause %v", err, cause)
+			t.Errorf("Wait: %v; cause %v; want nil and %v", err, cause, task.ErrEnded)
 		}
 		return nil
 	})
@@ -157,7 +157,7 @@ func TestADaemonThatIsStartedLate(t *testing.T) {
 		}, task.Daemon())
 		task.Spawn(gctx, untilCancelled(&first), task.Daemon())
 		if err := g.Wait(); err != nil || first != task.ErrEnded || second != task.ErrEnded {
-			t.Errorf("Wait: %v; causes %v, %v", err, first, second)
+			t.Errorf("Wait: %v; causes %v, %v; want nil, %v and %v", err, first, second, task.ErrEnded, task.ErrEnded)
 		}
 		return nil
 	})
@@ -204,7 +204,7 @@ func TestEachDaemonIsDismissedOnce(t *testing.T) {
 		}
 		runtime.ReadMemStats(&after)
 		if each := (after.Mallocs - before.Mallocs) / n; each > 200 {
-			t.Errorf("%d allocations for each", each)
+			t.Errorf("%d allocations for each, want at most 200", each)
 		}
 		return nil
 	})

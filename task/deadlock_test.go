@@ -186,7 +186,7 @@ func wantDeadlock(t *testing.T, reports []reactor.Exception, tree, want string, 
 		t.Fatalf("reports %v", reports)
 	}
 	if reports[0].Name != d.Tasks[0].Name || reports[0].Site != d.Tasks[0].Spawned {
-		t.Errorf("it names %q, started at %q", reports[0].Name, reports[0].Site)
+		t.Errorf("it names %q, started at %q; want %q and %q", reports[0].Name, reports[0].Site, d.Tasks[0].Name, d.Tasks[0].Spawned)
 	}
 	text := d.Error()
 	bare := text

@@ -141,7 +141,7 @@ func TestAnObserverThatPanicsHurtsNoTask(t *testing.T) {
 	run(t, func(ctx context.Context) error {
 		v, err := task.Go(ctx, func(context.Context) (int, error) { return 1, nil }).Await(ctx)
 		if v != 1 || err != nil {
-			t.Errorf("got %v, %v", v, err)
+			t.Errorf("got %v, %v; want 1 and nil", v, err)
 		}
 		return nil
 	}, x.option(), reactor.WithObserver(&reactor.Observer{TaskDone: func(string, error, time.Duration) { panic("x") }}))
@@ -178,7 +178,7 @@ func TestProfilesNameTasks(t *testing.T) {
 					digger := task.Spawn(ctx, func(ctx context.Context) error { defer end(); return fn(ctx) }, task.Name("digger"))
 					task.Yield(ctx)
 					if got := strings.Contains(labels(), label); got != c.want {
-						t.Errorf("%s: while it is suspended, the profile has its name: %v", name, got)
+						t.Errorf("%s: while it is suspended, the profile has its name: %v; want %v", name, got, c.want)
 					}
 					digger.Await(ctx)
 					if (inside == "digger") != c.want {

@@ -134,7 +134,7 @@ func TestAPanicOrGoexitInAnEagerFirstStepIsTheTasks(t *testing.T) {
 		}
 		exits := task.Spawn(ctx, func(context.Context) error { runtime.Goexit(); return nil }, task.Eager())
 		if _, err := exits.TryResult(); err != task.ErrGoexit {
-			t.Errorf("a Goexit: %v", err)
+			t.Errorf("a Goexit: %v, want %v", err, task.ErrGoexit)
 		}
 		return task.Yield(ctx)
 	}).Await(context.Background())
@@ -158,7 +158,7 @@ func TestEagerTasksThatStartEagerTasks(t *testing.T) {
 			return task.Go(ctx, func(ctx context.Context) (int, error) { return down(ctx, n+1) }, task.Eager()).Await(ctx)
 		}
 		if n, err := down(ctx, 0); n != depth || err != nil {
-			t.Errorf("%d, %v", n, err)
+			t.Errorf("%d, %v; want %d and nil", n, err, depth)
 		}
 		return nil
 	})

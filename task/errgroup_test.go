@@ -34,7 +34,7 @@ var differences = map[string]func(t *testing.T, ctx context.Context){
 			})
 		}
 		if ours.Wait(); most != 1 {
-			t.Errorf("%d members at once", most)
+			t.Errorf("%d members at once, want 1", most)
 		}
 		var theirs errgroup.Group
 		theirs.Go(func() error {
@@ -77,12 +77,12 @@ var differences = map[string]func(t *testing.T, ctx context.Context){
 		ours, _ := task.NewGroup(loop.Context())
 		ours.Go(func() error { runtime.Goexit(); return nil })
 		if err := task.Wait(ctx, ours); err != task.ErrGoexit {
-			t.Errorf("Group: %v", err)
+			t.Errorf("Group: %v, want %v", err, task.ErrGoexit)
 		}
 		var theirs errgroup.Group
 		theirs.Go(func() error { runtime.Goexit(); return nil })
 		if err := task.Wait(ctx, &theirs); err != nil {
-			t.Errorf("errgroup: %v", err)
+			t.Errorf("errgroup: %v, want nil", err)
 		}
 	},
 	"further errors": func(t *testing.T, ctx context.Context) {
@@ -109,7 +109,7 @@ var differences = map[string]func(t *testing.T, ctx context.Context){
 			return task.Yield(ctx)
 		}).Await(ctx)
 		if cause != task.ErrNotAwaited {
-			t.Errorf("cause: %v", cause)
+			t.Errorf("cause: %v, want %v", cause, task.ErrNotAwaited)
 		}
 	},
 	"the zero Group": func(t *testing.T, ctx context.Context) {

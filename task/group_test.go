@@ -107,7 +107,7 @@ func TestGroupDoesWhatErrgroupDoes(t *testing.T) {
 					return err
 				}
 				if err := wait(g); err != nil || most > 2 {
-					t.Errorf("Wait: %v; %d at once", err, most)
+					t.Errorf("Wait: %v; %d at once; want nil and at most 2", err, most)
 				}
 				g.SetLimit(-1)
 				for range 100 {
@@ -151,7 +151,7 @@ func TestGroupGoSuspendsAtTheLimitInOrder(t *testing.T) {
 			}
 		}
 		if most != 3 {
-			t.Errorf("%d at once", most)
+			t.Errorf("%d at once, want 3", most)
 		}
 		return nil
 	})
@@ -212,7 +212,7 @@ func TestGroupMembersThatPanicOrExit(t *testing.T) {
 	g.Go(func() error { runtime.Goexit(); return nil })
 	wantErr(t, g.Wait(), task.ErrGoexit)
 	if v, err := task.Go(loop.Context(), func(context.Context) (int, error) { return 1, nil }).Await(context.Background()); v != 1 || err != nil {
-		t.Errorf("the loop does not go on: %v, %v", v, err)
+		t.Errorf("the loop does not go on: %v, %v; want 1 and nil", v, err)
 	}
 }
 
@@ -235,7 +235,7 @@ func TestTypedMembersOfAGroup(t *testing.T) {
 			return err
 		}
 		if v, err := typed.TryResult(); v != "typed" || err != nil {
-			t.Errorf("got %q, %v", v, err)
+			t.Errorf("got %q, %v; want %q and nil", v, err, "typed")
 		}
 		g, gctx = task.NewGroup(ctx)
 		failing := task.Go(gctx, func(ctx context.Context) (int, error) { return 0, errTest })
@@ -267,7 +267,7 @@ func TestNestedGroups(t *testing.T) {
 		}
 		outer.Go(func() error { yields(octx, 5); return errTest })
 		if err := outer.Wait(); err != errTest || ended != 9 {
-			t.Errorf("Wait: %v, %d have ended", err, ended)
+			t.Errorf("Wait: %v, %d have ended; want %v and 9", err, ended, errTest)
 		}
 		return nil
 	})

@@ -81,7 +81,7 @@ func TestAwaitSuspendsTheTaskWhateverContextItIsGiven(t *testing.T) {
 					return nil
 				})
 				if v, err := f.Await(awaited); v != 7 || err != nil || beside != 10 {
-					t.Errorf("Await gave %v, %v beside %d steps", v, err, beside)
+					t.Errorf("Await gave %v, %v beside %d steps; want 7, nil and 10", v, err, beside)
 				}
 				if err := task.Sleep(awaited, time.Microsecond); err != nil {
 					t.Error("Sleep:", err)
@@ -113,10 +113,10 @@ func TestAwaitInACallbackPanicsUnlessTheResultIsThere(t *testing.T) {
 				defer cancel()
 				const want = "future: Await in a loop callback would stop the loop; use OnDone, or start a task with task.Go"
 				if v := mustPanic(t, func() { pending().Await(ctx) }); v != want {
-					t.Errorf("panic %v", v)
+					t.Errorf("panic %v, want %v", v, want)
 				}
 				if v, err := future.Resolved(3).Await(ctx); v != 3 || err != nil {
-					t.Errorf("a ready future gave %v, %v", v, err)
+					t.Errorf("a ready future gave %v, %v; want 3 and nil", v, err)
 				}
 				for op, wait := range map[string]func(){
 					"task: Sleep":    func() { task.Sleep(ctx, time.Hour) },
@@ -211,7 +211,7 @@ func TestContextOfAnEndedTaskIsDone(t *testing.T) {
 
 		for name, c := range map[string]context.Context{"own": old, "derived": derived} {
 			if c.Err() != context.Canceled || context.Cause(c) != task.ErrEnded {
-				t.Errorf("%s: Err %v, Cause %v", name, c.Err(), context.Cause(c))
+				t.Errorf("%s: Err %v, Cause %v; want %v and %v", name, c.Err(), context.Cause(c), context.Canceled, task.ErrEnded)
 			}
 			_, err := pending().Await(c)
 			wantErr(t, err, task.ErrEnded, context.Canceled)
@@ -219,7 +219,7 @@ func TestContextOfAnEndedTaskIsDone(t *testing.T) {
 			go func() { _, err := pending().Await(c); goroutine <- err }()
 			wantErr(t, <-goroutine, task.ErrEnded, context.Canceled)
 			if v, err := future.Resolved(1).Await(c); v != 1 || err != nil {
-				t.Errorf("%s: a ready future gave %v, %v", name, v, err)
+				t.Errorf("%s: a ready future gave %v, %v; want 1 and nil", name, v, err)
 			}
 			late := task.Go(c, func(ctx context.Context) (int, error) { return pending().Await(ctx) })
 			_, err = late.Await(ctx)
@@ -274,7 +274,7 @@ func TestTasksOfTwoLoopsAndGoroutinesAwaitTheSameFutures(t *testing.T) {
 			await := func() error {
 				v, err := f.Await(gctx) // in tasks of the other loop this is a foreign context
 				if v != 9 {
-					t.Errorf("got %v, %v", v, err)
+					t.Errorf("got %v, %v; want 9", v, err)
 				}
 				return err
 			}
@@ -313,7 +313,7 @@ func TestAGoroutineIsNotTakenForTheCoroutineThatHadItsPlace(t *testing.T) {
 		for range 200 {
 			joined.Go(func() {
 				if v, err := f.Await(context.Background()); v != 1 || err != nil {
-					t.Errorf("Await gave %v, %v", v, err)
+					t.Errorf("Await gave %v, %v; want 1 and nil", v, err)
 				}
 				if err := task.Yield(context.Background()); err != nil {
 					t.Error(err)

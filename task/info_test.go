@@ -86,7 +86,7 @@ func TestInfoTellsWhatIsKnown(t *testing.T) {
 			t.Error("it has ended, and is cancelled")
 		}
 		if stack, err := s.Stack(ctx); stack != nil || err != nil {
-			t.Errorf("it has ended, and its stack is %s, %v", stack, err)
+			t.Errorf("it has ended, and its stack is %s, %v; want nil and nil", stack, err)
 		}
 		return nil
 	}, debugMode(0), reactor.WithWorld(worldtest.WithTime(clock)))
@@ -132,7 +132,7 @@ func TestTheStackOfATaskShowsWhereItWaits(t *testing.T) {
 					return got
 				}
 				if got := stack(); got != nil {
-					t.Errorf("before it has begun: %s", got)
+					t.Errorf("before it has begun: %s, want nil", got)
 				}
 				task.Yield(ctx)
 				got := stack()

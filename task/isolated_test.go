@@ -27,12 +27,12 @@ func TestTheFailureOfAnIsolatedMemberIsItsOwn(t *testing.T) {
 			}
 			sibling := task.Spawn(gctx, func(ctx context.Context) error { return task.Yield(ctx) })
 			if _, err := sibling.Await(context.Background()); err != nil {
-				t.Errorf("a sibling: %v", err)
+				t.Errorf("a sibling: %v, want nil", err)
 			}
 			wantErr(t, g.Wait(), nil)
 			loop.Close()
 			if len(told) != 1 { // of the one that nobody has asked
-				t.Errorf("%d errors were reported", len(told))
+				t.Errorf("%d errors were reported, want 1", len(told))
 			}
 		})
 	}

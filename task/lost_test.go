@@ -19,7 +19,7 @@ func TestTheRootGroupCancelsNobody(t *testing.T) {
 		bad := task.Spawn(ctx, func(context.Context) error { return errTest })
 		good := task.Go(ctx, func(ctx context.Context) (int, error) { return 1, task.Sleep(ctx, time.Millisecond) })
 		if v, err := good.Await(ctx); v != 1 || err != nil {
-			t.Errorf("got %v, %v", v, err)
+			t.Errorf("got %v, %v; want 1 and nil", v, err)
 		}
 		_, err := bad.Await(ctx)
 		wantErr(t, err, errTest)
@@ -81,7 +81,7 @@ func TestErrorsThatNobodyRetrievesAreReported(t *testing.T) {
 			run(t, c.main, x.option())
 			all := x.take()
 			if len(all) != c.reported {
-				t.Fatalf("%d reports: %v", len(all), all)
+				t.Fatalf("%d reports: %v, want %d", len(all), all, c.reported)
 			}
 			if c.reported == 1 && (all[0].Op != "task" || !strings.HasPrefix(all[0].Err.Error(), "never retrieved: ")) {
 				t.Errorf("report: %v", all[0])
@@ -133,7 +133,7 @@ func TestACallbackThatPanicsAtATasksEnd(t *testing.T) {
 			t.Errorf("Wait: %v; the other callback ran: %v", err, called)
 		}
 		if v, err := tk.Await(ctx); v != 1 || err != nil {
-			t.Errorf("got %v, %v", v, err)
+			t.Errorf("got %v, %v; want 1 and nil", v, err)
 		}
 		return nil
 	}, x.option())

@@ -55,7 +55,7 @@ func TestDerivedContextsStartNoGoroutine(t *testing.T) {
 					ends = append(ends, end, end2)
 				}
 				if n := goroutines() - before; n > 10 {
-					t.Errorf("%s of a %s's context: %d goroutines more", name, kind, n)
+					t.Errorf("%s of a %s's context: %d goroutines more, want at most 10", name, kind, n)
 				}
 				for _, end := range ends {
 					end()
@@ -109,7 +109,7 @@ func TestEndedTasksLeaveNoMemoryBehind(t *testing.T) {
 				}
 				yields(ctx, 3)
 				if grown := heap() - before; grown > 256<<10 {
-					t.Errorf("the heap has grown by %d bytes over %d tasks", grown, rounds(n))
+					t.Errorf("the heap has grown by %d bytes over %d tasks, want at most %d", grown, rounds(n), 256<<10)
 				}
 				return nil
 			})

@@ -49,7 +49,7 @@ func TestMisusePanicsWithOneSentence(t *testing.T) {
 	run(t, func(ctx context.Context) error {
 		const want = "task: Run inside a loop; start a task with Go or Spawn"
 		if v := mustPanic(t, func() { task.Run(ctx, none) }); v != want {
-			t.Errorf("panic %v", v)
+			t.Errorf("panic %v, want %v", v, want)
 		}
 		return nil
 	})

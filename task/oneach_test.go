@@ -63,7 +63,7 @@ func TestOnEachGathersInTheOrderOfTheLoops(t *testing.T) {
 			return i * i, nil
 		})
 		if !slices.Equal(got, []int{0, 1, 4}) || err != nil {
-			t.Errorf("%v, %v", got, err)
+			t.Errorf("%v, %v; want %v and nil", got, err, []int{0, 1, 4})
 		}
 	})
 }

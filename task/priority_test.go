@@ -162,7 +162,7 @@ func TestCheckpointOfADoneContextReturnsTheCause(t *testing.T) {
 		return nil
 	})
 	if err := task.Checkpoint(doneForeign()); err != context.Canceled {
-		t.Errorf("in a goroutine: %v", err)
+		t.Errorf("in a goroutine: %v, want %v", err, context.Canceled)
 	}
 }
 

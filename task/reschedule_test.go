@@ -60,12 +60,12 @@ func TestRescheduleMovesADeadline(t *testing.T) {
 			}
 			if c.alive != 0 {
 				if pass(c.alive); bounded.Err() != nil {
-					t.Errorf("%s: after %v: %v", c.name, c.alive, bounded.Err())
+					t.Errorf("%s: after %v: %v, want nil", c.name, c.alive, bounded.Err())
 				}
 			}
 			if c.dies != 0 {
 				if pass(c.dies - c.alive); bounded.Err() != context.DeadlineExceeded {
-					t.Errorf("%s: after %v: %v", c.name, c.dies, bounded.Err())
+					t.Errorf("%s: after %v: %v, want %v", c.name, c.dies, bounded.Err(), context.DeadlineExceeded)
 				}
 			}
 			over := bounded.Err() != nil
@@ -78,7 +78,7 @@ func TestRescheduleMovesADeadline(t *testing.T) {
 		}
 		loop, _ := reactor.FromContext(ctx)
 		if n := pendingTimers(loop); n != 0 {
-			t.Errorf("%d timers are left", n)
+			t.Errorf("%d timers are left, want 0", n)
 		}
 	})
 }
@@ -201,7 +201,7 @@ func TestDeadlinesThatAreOverAreNotKept(t *testing.T) {
 			cancel()
 			_, err := task.Spawn(inner, func(own context.Context) error { ctx = own; return nil }).Await(context.Background())
 			if n := task.Deadlines(ctx); err != nil || n != 1 {
-				t.Fatalf("%d deadlines, %v", n, err)
+				t.Fatalf("%d deadlines, %v; want 1 and nil", n, err)
 			}
 		}
 		return nil

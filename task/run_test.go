@@ -53,7 +53,7 @@ func TestRunReturnsMainsOutcome(t *testing.T) {
 			var parent context.Context
 			parent, cancel = context.WithCancelCause(context.WithValue(context.Background(), anyKey{}, 5))
 			if err := task.Run(parent, c.main); !errors.Is(err, c.want) {
-				t.Errorf("%s: %v", name, err)
+				t.Errorf("%s: %v, want %v", name, err, c.want)
 			}
 			cancel(nil)
 		}
@@ -80,7 +80,7 @@ func TestRunUnwindsWhatMainLeaves(t *testing.T) {
 		return task.Yield(ctx)
 	})
 	if ended != 100 || time.Since(begun) > 700*time.Millisecond {
-		t.Errorf("%d have ended, after %v", ended, time.Since(begun))
+		t.Errorf("%d have ended, after %v; want 100 and at most %v", ended, time.Since(begun), 700*time.Millisecond)
 	}
 	if n := descriptors(); n != fds {
 		t.Errorf("%d descriptors, there were %d", n, fds)

@@ -55,7 +55,7 @@ func TestTheLoopEndsAWaitWithATimeoutThatAMemberHasMadeOfItsGroupsContext(t *tes
 		}
 		task.Yield(ctx) // nothing but the loop has a part in it
 		if !slices.Equal(order, want) {
-			t.Errorf("they end in the order %v", order)
+			t.Errorf("they end in the order %v, want %v", order, want)
 		}
 		return g.Wait()
 	})
@@ -131,10 +131,10 @@ func TestScope(t *testing.T) {
 			})
 		}
 		if err := leave(func() {}); err != errTest || ended != 3 {
-			t.Errorf("an error: %v, %d have ended", err, ended)
+			t.Errorf("an error: %v, %d have ended; want %v and 3", err, ended, errTest)
 		}
 		if v := mustPanic(t, func() { leave(panicsHere) }); v != "here" || ended != 6 {
-			t.Errorf("a panic: %v, %d have ended", v, ended)
+			t.Errorf("a panic: %v, %d have ended; want %v and 6", v, ended, "here")
 		}
 		err := task.Scope(ctx, func(ctx context.Context, g *task.Group) error {
 			g.Go(func() error { return task.Sleep(ctx, time.Millisecond) })
@@ -207,7 +207,7 @@ func TestATaskCancelledBeforeItsFirstStepRuns(t *testing.T) {
 				tk := cancel(ctx, func(ctx context.Context) error {
 					ran = true
 					if ctx.Err() != context.Canceled || context.Cause(ctx) != errTest {
-						t.Errorf("Err %v, Cause %v", ctx.Err(), context.Cause(ctx))
+						t.Errorf("Err %v, Cause %v; want %v and %v", ctx.Err(), context.Cause(ctx), context.Canceled, errTest)
 					}
 					return task.Sleep(ctx, time.Hour)
 				})
@@ -230,7 +230,7 @@ func TestAScopeInACallbackStartsNothing(t *testing.T) {
 			task.Scope(loop.Context(), func(context.Context, *task.Group) error { t.Error("it ran"); return nil })
 		})
 		if want := "task: Scope in a loop callback would stop the loop; use OnDone, or start a task with task.Go"; v != want {
-			t.Errorf("panic %v", v)
+			t.Errorf("panic %v, want %v", v, want)
 		}
 	})
 }

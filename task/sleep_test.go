@@ -20,7 +20,7 @@ func TestSleep(t *testing.T) {
 		for _, d := range []time.Duration{-1, 0, time.Nanosecond, 2 * time.Millisecond} {
 			begun := time.Now()
 			if err := task.Sleep(ctx, d); err != nil || time.Since(begun) < d {
-				t.Errorf("Sleep(%v) returned %v after %v", d, err, time.Since(begun))
+				t.Errorf("Sleep(%v) returned %v after %v; want nil and at least %v", d, err, time.Since(begun), d)
 			}
 		}
 		c, cancel := context.WithCancelCause(ctx)
@@ -35,7 +35,7 @@ func TestSleep(t *testing.T) {
 			before := pendingTimers(loop)
 			defer func() {
 				if n := pendingTimers(loop) - before; n != 0 {
-					t.Errorf("%d timers left", n)
+					t.Errorf("%d timers left, want 0", n)
 				}
 			}()
 			return sleeps(ctx)
@@ -98,7 +98,7 @@ func TestBlocking(t *testing.T) {
 			return 3, errTest
 		})
 		if v != 3 || err != errTest {
-			t.Errorf("got %v, %v", v, err)
+			t.Errorf("got %v, %v; want 3 and %v", v, err, errTest)
 		}
 		var p *task.PanicError
 		if _, err := task.Blocking(ctx, func(context.Context) (int, error) { panicsHere(); return 0, nil }); !errors.As(err, &p) || p.Value != "here" {
@@ -125,7 +125,7 @@ func TestBlocking(t *testing.T) {
 	// a goroutine's
 	v, err := task.Blocking(context.Background(), func(context.Context) (int, error) { return 3, errTest })
 	if v != 3 || err != errTest {
-		t.Errorf("in a goroutine: %v, %v", v, err)
+		t.Errorf("in a goroutine: %v, %v; want 3 and %v", v, err, errTest)
 	}
 }
 
@@ -186,7 +186,7 @@ func TestWaitAwaitsWhatHasAWaitMethod(t *testing.T) {
 		goroutine := make(chan error)
 		go func() { goroutine <- task.Wait(ctx, waitFunc(func() error { return errTest })) }()
 		if err := <-goroutine; err != errTest {
-			t.Errorf("in a goroutine: %v", err)
+			t.Errorf("in a goroutine: %v, want %v", err, errTest)
 		}
 
 		own, octx := task.NewGroup(ctx)

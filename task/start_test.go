@@ -76,7 +76,7 @@ func TestAnErrorBeforeStartedIsStartsAndNotTheGroups(t *testing.T) {
 					return start(ctx, nil)
 				}).Await(context.Background())
 				if err != nil {
-					t.Errorf("the group: %v", err)
+					t.Errorf("the group: %v, want nil", err)
 				}
 				runtime.GC() // what is lost would be reported
 				if loop.Close(); len(x.take()) != 0 {
@@ -143,10 +143,10 @@ func TestTheEndOfStartsContextBeforeStarted(t *testing.T) {
 						t.Errorf("Start: %d, %v, want %v; it has ended: %v", v, err, c.want, ended)
 					}
 					if ctx.Err() != nil || g.Errors() != nil {
-						t.Errorf("the group has heard of it: %v, %v", ctx.Err(), g.Errors())
+						t.Errorf("the group has heard of it: %v, %v; want nil and nil", ctx.Err(), g.Errors())
 					}
 					if _, err := task.Start(short, func(context.Context, func(int) bool) error { t.Error("it runs"); return nil }); !errors.Is(err, errTest) {
-						t.Errorf("Start with a context that is done: %v", err)
+						t.Errorf("Start with a context that is done: %v, want %v", err, errTest)
 					}
 					return nil
 				})
@@ -186,7 +186,7 @@ func TestTheContextOfStartBoundsTheStartOnly(t *testing.T) {
 				}
 				cancel()
 				if yields(ctx, 2); inside.Err() != nil || inside.Value(valueKey{}) != "value" {
-					t.Errorf("%v, with the value %v", inside.Err(), inside.Value(valueKey{}))
+					t.Errorf("%v, with the value %v; want nil and %v", inside.Err(), inside.Value(valueKey{}), "value")
 				}
 				if at, ok := inside.Deadline(); !ok || !at.Equal(far) {
 					t.Errorf("the deadline is in %v, want %v", time.Until(at), time.Until(far))
@@ -218,11 +218,11 @@ func TestStartFromAPlainGoroutine(t *testing.T) {
 		return err
 	})
 	if v != "from another goroutine" || err != nil {
-		t.Errorf("%q, %v", v, err)
+		t.Errorf("%q, %v; want %q and nil", v, err, "from another goroutine")
 	}
 	loop.Close()
 	if _, err := task.Start(loop.Context(), func(context.Context, func(int) bool) error { return nil }); !errors.Is(err, reactor.ErrClosed) {
-		t.Errorf("on a closed loop: %v", err)
+		t.Errorf("on a closed loop: %v, want %v", err, reactor.ErrClosed)
 	}
 }
 

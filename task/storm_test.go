@@ -100,7 +100,7 @@ func TestTasksCancelledAtRandomLeaveNothing(t *testing.T) {
 		task.Wait(ctx, waitFunc(func() error { outside.Wait(); return nil }))
 		yields(ctx, 5)
 		if left := pendingTimers(loop) - timers; left != 0 {
-			t.Errorf("%d timers left", left)
+			t.Errorf("%d timers left, want 0", left)
 		}
 		for statsOf(loop).Tasks > 1 { // contexts of package context tell of their end in goroutines
 			task.Yield(ctx)
@@ -117,6 +117,6 @@ func TestTasksCancelledAtRandomLeaveNothing(t *testing.T) {
 		runtime.Gosched()
 	}
 	if n := runtime.NumGoroutine(); n > goroutines+2 {
-		t.Errorf("%d goroutines, there were %d", n, goroutines)
+		t.Errorf("%d goroutines, there were %d; want at most %d", n, goroutines, goroutines+2)
 	}
 }

@@ -39,11 +39,11 @@ func TestTimeoutCountsFromTheCallAfterLongWork(t *testing.T) {
 				}
 				clock.work(d - 1)
 				if yields(ctx, turns); c.Err() != nil {
-					t.Errorf("%v before the deadline", c.Err())
+					t.Errorf("%v before the deadline, want nil", c.Err())
 				}
 				clock.work(1)
 				if yields(ctx, turns); c.Err() != context.DeadlineExceeded {
-					t.Errorf("%v at the deadline", c.Err())
+					t.Errorf("%v at the deadline, want %v", c.Err(), context.DeadlineExceeded)
 				}
 				return nil
 			}, reactor.WithWorld(worldtest.WithTime(clock)))

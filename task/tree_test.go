@@ -220,7 +220,7 @@ func TestATreeWithoutTasks(t *testing.T) {
 			t.Errorf("text %q, %v", &b, err)
 		}
 		if got, err := inspect.MarshalTree(context.Background(), loop); string(got) != `{"scopes":[]}` || err != nil {
-			t.Errorf("JSON %s, %v", got, err)
+			t.Errorf("JSON %s, %v; want %s and nil", got, err, `{"scopes":[]}`)
 		}
 	}
 }

@@ -112,7 +112,7 @@ func TestExceptionInCollectConsumesNothing(t *testing.T) {
 	})
 	tb.send("hello\n")
 	if got := string(tb.c.Held()); got != "hello\n" {
-		t.Errorf("held is %q", got)
+		t.Errorf("held is %q, want %q", got, "hello\n")
 	}
 	tb.send("x\n")
 	tb.want("collect hello", "error", "collect hello", "found", "collect x", "found")
@@ -140,7 +140,7 @@ func TestExceptionInFoundConsumesTheLineOnly(t *testing.T) {
 			tb.send("c\n")
 			tb.want("collect a", "found", "error", "collect b", "found", "collect c", "found")
 			if !errors.Is(tb.c.errs[0], errBoom) {
-				t.Errorf("HandleError was given %v", tb.c.errs[0])
+				t.Errorf("HandleError was given %v, want %v", tb.c.errs[0], errBoom)
 			}
 		})
 	}

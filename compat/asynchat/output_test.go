@@ -61,7 +61,7 @@ func TestOutputComesInTheOrderItWasQueued(t *testing.T) {
 	tb.c.PushString("J")
 	tb.c.CloseWhenDone()
 	if got := tb.got(toTheEnd); got != "AbcDefghiJ" {
-		t.Errorf("sent %q", got)
+		t.Errorf("sent %q, want %q", got, "AbcDefghiJ")
 	}
 	tb.want("close")
 }
@@ -100,7 +100,7 @@ func TestSlowPeerDoesNotKeepTheLoopBusy(t *testing.T) {
 	before := tb.m.Stats().Callbacks
 	tb.poll(50)
 	if n := tb.m.Stats().Callbacks - before; n > 0 {
-		t.Errorf("%d calls in 50 iterations, while there is no room", n)
+		t.Errorf("%d calls in 50 iterations, while there is no room; want 0", n)
 	}
 }
 
@@ -124,13 +124,13 @@ func TestPushWhileThereIsNoConnectionOnlyQueues(t *testing.T) {
 	}
 	c.Close()
 	if err := c.PushString("late"); err != nil || c.Queued() != 1 {
-		t.Errorf("Push after Close: %v, %d queued", err, c.Queued())
+		t.Errorf("Push after Close: %v, %d queued; want nil and 1", err, c.Queued())
 	}
 	if err := asyncore.CloseAll(m, false); err != nil {
 		t.Fatal(err)
 	}
 	if got, _ := io.ReadAll(peer); string(got) != "early bird" {
-		t.Errorf("sent %q", got)
+		t.Errorf("sent %q, want %q", got, "early bird")
 	}
 }
 
@@ -138,18 +138,18 @@ func TestProducerThatFails(t *testing.T) {
 	t.Run("in push", func(t *testing.T) {
 		tb := newTable(t, nil)
 		if err := tb.c.PushWithProducer(&pieces{errBoom}); err != errBoom {
-			t.Errorf("PushWithProducer: %v", err)
+			t.Errorf("PushWithProducer: %v, want %v", err, errBoom)
 		}
 	})
 	t.Run("in a write event", func(t *testing.T) {
 		tb := newTable(t, nil)
 		if err := tb.c.PushWithProducer(&pieces{"a", errBoom, "b"}); err != nil {
-			t.Errorf("PushWithProducer: %v", err)
+			t.Errorf("PushWithProducer: %v, want nil", err)
 		}
 		tb.poll(3)
 		tb.want("error", "close")
 		if got := tb.got(toTheEnd); got != "a" {
-			t.Errorf("sent %q", got)
+			t.Errorf("sent %q, want %q", got, "a")
 		}
 	})
 }
@@ -169,7 +169,7 @@ func TestCloseWhenDone(t *testing.T) {
 		tb.c.PushString("b")
 		tb.want("close")
 		if got := tb.got(toTheEnd); got != "a" {
-			t.Errorf("sent %q", got)
+			t.Errorf("sent %q, want %q", got, "a")
 		}
 	})
 	t.Run("discarded", func(t *testing.T) {
@@ -187,7 +187,7 @@ func TestCloseWhenDone(t *testing.T) {
 		}
 		tb.send("bye\n")
 		if got := tb.got(toTheEnd); got != "<bye>" {
-			t.Errorf("sent %q", got)
+			t.Errorf("sent %q, want %q", got, "<bye>")
 		}
 		tb.want("collect bye", "found", "close")
 	})

@@ -52,15 +52,15 @@ func TestStateThroughConnectAndClose(t *testing.T) {
 			during := ""
 			d.on["connect"] = func() error { during = flags(d); return nil }
 			if flags(d) != "false false false" {
-				t.Errorf("at first: %s", flags(d))
+				t.Errorf("at first: %s, want %s", flags(d), "false false false")
 			}
 			ln := connecting(r, d, network, true)
 			if flags(d) != "false true false" || r.m.Len() != 1 {
-				t.Errorf("connecting: %s, %d in the map", flags(d), r.m.Len())
+				t.Errorf("connecting: %s, %d in the map; want %s and 1", flags(d), r.m.Len(), "false true false")
 			}
 			r.until(d.Connected)
 			if during != "false true false" || flags(d) != "true false false" {
-				t.Errorf("in HandleConnect: %s, after it: %s", during, flags(d))
+				t.Errorf("in HandleConnect: %s, after it: %s; want %s and %s", during, flags(d), "false true false", "true false false")
 			}
 			peer, err := ln.Accept()
 			r.must(err)
@@ -170,7 +170,7 @@ func TestListenerSurvivesABadClient(t *testing.T) {
 	}
 	listen(r, d)
 	if flags(d.disp) != "false false true" {
-		t.Errorf("listening: %s", flags(d.disp))
+		t.Errorf("listening: %s, want %s", flags(d.disp), "false false true")
 	}
 	bad, worse := dial(r, d.Addr()), dial(r, d.Addr())
 	dial(r, d.Addr())
@@ -178,7 +178,7 @@ func TestListenerSurvivesABadClient(t *testing.T) {
 	good.Close()
 	for _, c := range []net.Conn{bad, worse} {
 		if _, err := io.ReadAll(c); err != nil {
-			t.Errorf("the bad client reads %v", err)
+			t.Errorf("the bad client reads %v, want nil", err)
 		}
 	}
 	r.want("accept", "accepted", "error", "accept", "accepted", "error", "accept", "accepted")
@@ -199,7 +199,7 @@ func TestListenerThatDoesNotAcceptIsCalledAgain(t *testing.T) {
 		}
 		c.Close()
 		if c, _, err := d.Accept(); c != nil || err != nil {
-			t.Errorf("Accept of nobody: %v, %v", c, err)
+			t.Errorf("Accept of nobody: %v, %v; want nil and nil", c, err)
 		}
 		return nil
 	}

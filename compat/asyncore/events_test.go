@@ -28,7 +28,7 @@ func TestRecvLendsUntilTheCallbackReturns(t *testing.T) {
 		c, _ := d.Recv(100)
 		_, err := d.Recv(1)
 		if !errors.Is(err, stream.ErrWouldBlock) {
-			t.Errorf("Recv of nothing: %v", err)
+			t.Errorf("Recv of nothing: %v, want %v", err, stream.ErrWouldBlock)
 		}
 		got = string(a) + "|" + string(b) + "|" + string(c)
 		return nil
@@ -36,7 +36,7 @@ func TestRecvLendsUntilTheCallbackReturns(t *testing.T) {
 	r.send(peer, "abcdefgh")
 	r.poll(1)
 	if got != "abc|def|gh" {
-		t.Errorf("received %q", got)
+		t.Errorf("received %q, want %q", got, "abc|def|gh")
 	}
 }
 
@@ -53,7 +53,7 @@ func TestRecvTakesAllThereIs(t *testing.T) {
 	r.send(peer, strings.Repeat("x", 50000))
 	r.poll(1)
 	if got != 50000 {
-		t.Errorf("received %d bytes of 50000", got)
+		t.Errorf("received %d bytes of 50000, want 50000", got)
 	}
 }
 
@@ -88,7 +88,7 @@ func TestHandlerThatIsNotReadableKeepsItsInput(t *testing.T) {
 	r.poll(1)
 	r.want("readable?", "writable?", "read")
 	if got != "kept" {
-		t.Errorf("received %q", got)
+		t.Errorf("received %q, want %q", got, "kept")
 	}
 }
 
@@ -130,7 +130,7 @@ func TestBareDispatcherCausesNoCalls(t *testing.T) {
 	before := r.m.Stats().Callbacks
 	r.poll(50)
 	if n := r.m.Stats().Callbacks - before; n > 0 {
-		t.Errorf("%d calls in 50 iterations", n)
+		t.Errorf("%d calls in 50 iterations, want 0", n)
 	}
 }
 
@@ -428,7 +428,7 @@ func TestContextTellsWhyTheHandlerHasNothingToServe(t *testing.T) {
 	d.Close()
 	for when, ctx := range map[string]context.Context{"before": ctx, "after": d.Context()} {
 		if cause := context.Cause(ctx); cause != stream.ErrClosed {
-			t.Errorf("asked for %s Close: %v", when, cause)
+			t.Errorf("asked for %s Close: %v, want %v", when, cause, stream.ErrClosed)
 		}
 	}
 }

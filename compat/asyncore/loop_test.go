@@ -78,7 +78,7 @@ func TestCountAndTimeoutBoundLoop(t *testing.T) {
 	began := time.Now()
 	r.must(asyncore.Loop(r.m, asyncore.Timeout(20*time.Millisecond), asyncore.Count(4)))
 	if d := time.Since(began); d < 40*time.Millisecond { // an event may cut one of them short
-		t.Errorf("four iterations that wait 20 ms took %v", d)
+		t.Errorf("four iterations that wait 20 ms took %v, want at least %v", d, 40*time.Millisecond)
 	}
 }
 
@@ -107,7 +107,7 @@ func TestErrorThatEndsLoop(t *testing.T) {
 			r.send(p, "x")
 			r.send(q, "x")
 			if err := asyncore.Loop(r.m); !errors.Is(err, tt.is) {
-				t.Errorf("Loop returned %v", err)
+				t.Errorf("Loop returned %v, want %v", err, tt.is)
 			}
 			if r.m.Len() != 2 || !d.Connected() {
 				t.Errorf("%d handlers are left, want both", r.m.Len())
@@ -126,10 +126,10 @@ func TestCloseAllStopsAtTheFirstErrorUnlessToldOtherwise(t *testing.T) {
 		r.connected(&badCloser{d}, "unix")
 	}
 	if err := asyncore.CloseAll(r.m, false); !errors.Is(err, errBoom) || r.m.Len() != 2 {
-		t.Errorf("CloseAll: %v, %d left", err, r.m.Len())
+		t.Errorf("CloseAll: %v, %d left; want %v and 2", err, r.m.Len(), errBoom)
 	}
 	if err := asyncore.CloseAll(r.m, true); r.m.Len() != 0 {
-		t.Errorf("CloseAll: %v, %d left", err, r.m.Len())
+		t.Errorf("CloseAll: %v, %d left; want 0", err, r.m.Len())
 	}
 }
 
@@ -186,7 +186,7 @@ func TestErrExitNowAfterCloseAllEndsLoop(t *testing.T) {
 	r := newRoom(t)
 	closing["in a handler"](r, func() error { return errors.Join(asyncore.CloseAll(r.m, false), asyncore.ErrExitNow) })
 	if err := asyncore.Loop(r.m); !errors.Is(err, asyncore.ErrExitNow) {
-		t.Errorf("Loop returned %v", err)
+		t.Errorf("Loop returned %v, want %v", err, asyncore.ErrExitNow)
 	}
 }
 
@@ -242,7 +242,7 @@ func TestHandlersLiveBesideTasks(t *testing.T) {
 				return err
 			}
 			if line, err := c.ReadLine(ctx); line != "hello" {
-				t.Errorf("echo of hello is %q, %v", line, err)
+				t.Errorf("echo of hello is %q, %v; want %q", line, err, "hello")
 			}
 		}
 		for _, m := range []*asyncore.Map{m, empty} {

@@ -23,7 +23,7 @@ func inEveryPlace(t *testing.T, fn func(t *testing.T, settle func())) {
 		testkit.Watch(t)
 		fn(t, func() {})
 		if n := coro.Registered(); n != 0 {
-			t.Errorf("%d goroutines are left in the registry", n)
+			t.Errorf("%d goroutines are left in the registry, want 0", n)
 		}
 	})
 	t.Run("callback", func(t *testing.T) {
@@ -53,7 +53,7 @@ func TestCallsAreMadeOneAfterAnother(t *testing.T) {
 			note(1),
 		)
 		if !slices.Equal(order, []int{0, 1, 2, 3, 4}) {
-			t.Errorf("order %v", order)
+			t.Errorf("order %v, want %v", order, []int{0, 1, 2, 3, 4})
 		}
 		coro.Inline()
 		if coro.Inline(note(5)); len(order) != 6 {
@@ -88,7 +88,7 @@ func TestCallsAreMadeWhenOneOfThemExits(t *testing.T) {
 	})
 	gone.Wait()
 	if calls != 3 || coro.Registered() != 0 {
-		t.Errorf("%d calls; %d goroutines in the registry", calls, coro.Registered())
+		t.Errorf("%d calls; %d goroutines in the registry; want 3 and 0", calls, coro.Registered())
 	}
 }
 
@@ -98,7 +98,7 @@ func TestCallsOfACoroutineThatExits(t *testing.T) {
 	count := call(func() { calls++ })
 	j := l.start(func() { coro.Inline(count, call(runtime.Goexit), count) })
 	if l.settle(); calls != 2 || !errors.Is(j.failed, coro.ErrGoexit) {
-		t.Errorf("%d calls, %v", calls, j.failed)
+		t.Errorf("%d calls, %v; want 2 and %v", calls, j.failed, coro.ErrGoexit)
 	}
 }
 
@@ -117,7 +117,7 @@ func TestALoopMakesBoundedlyManyCallsInARow(t *testing.T) {
 			body := func() {
 				coro.Inline(many...)
 				if len(order) != bound {
-					t.Errorf("%d calls at once", len(order))
+					t.Errorf("%d calls at once, want %d", len(order), bound)
 				}
 				coro.Inline(call(func() { order = append(order, n) }))
 			}
@@ -132,7 +132,7 @@ func TestALoopMakesBoundedlyManyCallsInARow(t *testing.T) {
 				before := len(order)
 				r.Run()
 				if turns++; len(order)-before > bound {
-					t.Errorf("%d calls in a row", len(order)-before)
+					t.Errorf("%d calls in a row, want at most %d", len(order)-before, bound)
 				}
 			}
 			if len(order) != n+2 || !slices.IsSorted(order) || turns != (n+2-1)/bound {

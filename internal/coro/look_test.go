@@ -91,7 +91,7 @@ func (l *loop) end(c *coro.Coro, goneOn *int) {
 	}
 	l.settle()
 	if *goneOn != 1 {
-		l.t.Errorf("it went on %d times", *goneOn)
+		l.t.Errorf("it went on %d times, want 1", *goneOn)
 	}
 }
 

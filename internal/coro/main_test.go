@@ -31,14 +31,14 @@ func newLoop(t *testing.T) *loop {
 	leave := l.pool.Enter()
 	t.Cleanup(func() {
 		if n := l.pool.Live(); n != 0 {
-			t.Errorf("%d jobs are left", n)
+			t.Errorf("%d jobs are left, want 0", n)
 		}
 		l.pool.Drain()
 		l.pool.Reap()
 		l.pool.WaitReaped()
 		leave()
 		if n := coro.Registered(); n != 0 {
-			t.Errorf("%d goroutines are left in the registry", n)
+			t.Errorf("%d goroutines are left in the registry, want 0", n)
 		}
 	})
 	return l

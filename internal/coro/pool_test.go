@@ -94,7 +94,7 @@ func TestThePoolIsBounded(t *testing.T) {
 				t.Errorf("%d idle after %d jobs at once, want %d", n, tt.live, tt.idle)
 			}
 			if n := coro.Registered(); n != l.pool.Idle()+1 {
-				t.Errorf("%d goroutines registered, %d idle", n, l.pool.Idle())
+				t.Errorf("%d goroutines registered, %d idle; want %d", n, l.pool.Idle(), l.pool.Idle()+1)
 			}
 		})
 	}
@@ -190,7 +190,7 @@ func TestFailedMaySuspend(t *testing.T) {
 			l.pool.Take(j).Run()
 			l.settle()
 			if steps != 3 || l.pool.Live() != 0 {
-				t.Errorf("%d steps, %d live", steps, l.pool.Live())
+				t.Errorf("%d steps, %d live; want 3 and 0", steps, l.pool.Live())
 			}
 		})
 	}
@@ -221,12 +221,12 @@ func TestGoexitEndsTheJobNotTheLoop(t *testing.T) {
 				t.Errorf("failed %v, deferred calls ran: %v, %d times told", j.failed, deferred, l.goexits)
 			}
 			if l.pool.Idle() != 0 || l.pool.Live() != 0 {
-				t.Errorf("%d idle, %d live", l.pool.Idle(), l.pool.Live())
+				t.Errorf("%d idle, %d live; want 0 and 0", l.pool.Idle(), l.pool.Live())
 			}
 			l.pool.Reap()
 			l.pool.WaitReaped()
 			if n := coro.Registered(); n != 1 {
-				t.Errorf("%d goroutines registered", n)
+				t.Errorf("%d goroutines registered, want 1", n)
 			}
 			l.start(func() {})
 		})
@@ -254,7 +254,7 @@ func TestBuryGoesOnWithTheGoexitInItsCaller(t *testing.T) {
 		t.Error("Bury returned")
 	}
 	if n := coro.Registered(); n != 0 {
-		t.Errorf("%d goroutines are left in the registry", n)
+		t.Errorf("%d goroutines are left in the registry, want 0", n)
 	}
 }
 

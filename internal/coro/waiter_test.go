@@ -114,7 +114,7 @@ func TestCauseMatchesBothErrors(t *testing.T) {
 			}
 			var timeout interface{ Timeout() bool }
 			if got, want := errors.As(err, &timeout), tt.ctx.Err() == context.DeadlineExceeded; got != want {
-				t.Errorf("that it is a timeout is %v", got)
+				t.Errorf("that it is a timeout is %v, want %v", got, want)
 			}
 			if err.Error() != tt.text {
 				t.Errorf("the text is %q, want %q", err, tt.text)
@@ -179,7 +179,7 @@ func TestAGoroutineWaitsByItself(t *testing.T) {
 			w.Wake()
 		}
 		if err := <-result; !errors.Is(err, want) {
-			t.Errorf("%s: %v", end, err)
+			t.Errorf("%s: %v, want %v", end, err, want)
 		}
 		cancel(nil)
 	}
@@ -223,7 +223,7 @@ func TestAWaitAllocatesNothing(t *testing.T) {
 		w.Coro().Run()
 	})
 	if n != 0 {
-		t.Errorf("%v allocations", n)
+		t.Errorf("%v allocations, want 0", n)
 	}
 	stop = true
 	w.Claim()
@@ -250,13 +250,13 @@ func TestYield(t *testing.T) {
 					}
 				}
 				if err := coro.Yield(wrap(done), "test: Yield"); !errors.Is(err, context.Canceled) {
-					t.Errorf("%s, done: %v", name, err)
+					t.Errorf("%s, done: %v; want %v", name, err, context.Canceled)
 				}
 			})
 		}
 		l.settle()
 		if got != "abab" {
-			t.Errorf("%s: got %s", name, got)
+			t.Errorf("%s: got %s, want %s", name, got, "abab")
 		}
 		if v, _ := testkit.PanicOf(func() { coro.Yield(wrap(context.Background()), "test: Yield") }).(string); !strings.HasPrefix(v, "test: Yield in a loop callback") {
 			t.Errorf("%s: panic %q, want one that says where Yield was called", name, v)

@@ -53,7 +53,7 @@ func TestTwoContextsStayWatched(t *testing.T) {
 				t.Errorf("watched by %s, want %s", at, tt.want)
 			}
 			if watchers != [4]int{} {
-				t.Errorf("after the job: %v", watchers)
+				t.Errorf("after the job: %v, want %v", watchers, [4]int{})
 			}
 		})
 	}
@@ -141,7 +141,7 @@ func TestACoveredContextIsNotWatched(t *testing.T) {
 	c.Recheck()
 	l.settle()
 	if !errors.Is(got, context.Canceled) {
-		t.Errorf("Wait: %v", got)
+		t.Errorf("Wait: %v, want %v", got, context.Canceled)
 	}
 	c.Recheck()
 }

@@ -104,7 +104,7 @@ func growStack(t *testing.T) {
 	var here byte
 	before := uintptr(unsafe.Pointer(&here))
 	if wrong := descend(5000, who.id); wrong != 0 {
-		t.Errorf("%d calls on a growing stack had another ID", wrong)
+		t.Errorf("%d calls on a growing stack had another ID, want 0", wrong)
 	}
 	if uintptr(unsafe.Pointer(&here)) == before {
 		t.Log("the stack wasn't seen to move (with -asan the variable that shows it lives on the heap)")
@@ -237,7 +237,7 @@ func TestCoroutineHasItsOwnID(t *testing.T) {
 				runtime.Gosched()
 			case 30:
 				if wrong := descend(5000, body.id); wrong != 0 {
-					t.Errorf("%d calls on the body's growing stack had another ID", wrong)
+					t.Errorf("%d calls on the body's growing stack had another ID, want 0", wrong)
 				}
 			case 40:
 				time.Sleep(time.Microsecond)
@@ -349,7 +349,7 @@ func TestSelfDoesNotAllocate(t *testing.T) {
 		t.Skip("a stack trace does")
 	}
 	if n := testing.AllocsPerRun(100, func() { Self() }); n != 0 {
-		t.Errorf("Self allocates %v times a call", n)
+		t.Errorf("Self allocates %v times a call, want 0", n)
 	}
 }
 

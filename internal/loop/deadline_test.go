@@ -71,7 +71,7 @@ func TestADeadlineIsMovedForwardStoppedAndSuspended(t *testing.T) {
 			}
 		})
 		if n := len(core(l).TimerHeap()); n != 0 {
-			t.Errorf("%d timers are left in the heap", n)
+			t.Errorf("%d timers are left in the heap, want 0", n)
 		}
 		do(func() { d.Extend(10); d.Stop(); d.Extend(20) })
 		elapse(t, l, j.clock, 30)
@@ -128,7 +128,7 @@ func TestToPutADeadlineOffCostsNoTimerOperation(t *testing.T) {
 		}
 		for i, p := range core(l).TimerHeap() {
 			if p.When != idle+requests {
-				t.Fatalf("timer %d has been set to %d", i, p.When)
+				t.Fatalf("timer %d has been set to %d, want %d", i, p.When, idle+requests)
 			}
 		}
 		for _, d := range all {

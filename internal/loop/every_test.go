@@ -78,7 +78,7 @@ func TestStopInsideEvery(t *testing.T) {
 			})
 			elapse(t, l, clock, 10)
 			if calls != 3 || len(core(l).TimerHeap()) != 0 {
-				t.Errorf("%d calls, %d timers left", calls, len(core(l).TimerHeap()))
+				t.Errorf("%d calls, %d timers left; want 3 and 0", calls, len(core(l).TimerHeap()))
 			}
 		})
 	}
@@ -124,7 +124,7 @@ func TestEveryGoesOnAfterAPanicAndAGoexit(t *testing.T) {
 		calls <- n
 	})
 	if got := <-calls; got != 3 {
-		t.Errorf("call %d came after the two that failed", got)
+		t.Errorf("call %d came after the two that failed, want 3", got)
 	}
 	for stopped := false; !stopped; {
 		select {
@@ -190,7 +190,7 @@ func TestStopOfEveryRacesWithTheLoop(t *testing.T) {
 	}
 	testkit.OnLoop(t, l, func() {
 		if n := len(core(l).TimerHeap()); n != 0 {
-			t.Errorf("%d timers are left", n)
+			t.Errorf("%d timers are left, want 0", n)
 		}
 	})
 }

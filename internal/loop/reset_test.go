@@ -158,7 +158,7 @@ func TestResetRacesWithTheLoop(t *testing.T) {
 	}
 	testkit.OnLoop(t, l, func() {
 		if n := len(core(l).TimerHeap()); n != 0 {
-			t.Errorf("%d are left in the heap", n)
+			t.Errorf("%d are left in the heap, want 0", n)
 		}
 	})
 }
@@ -184,14 +184,14 @@ func TestAMillionStoppedTimersHoldNoMemory(t *testing.T) {
 			timer.Stop()
 			if left := n - i - 1; left%(n/10) == 0 {
 				if count, room := len(core(l).TimerHeap()), core(l).TimerRoom(); count != left || room > 8*left+4096 {
-					t.Fatalf("%d are pending, %d are in the heap, and there is room for %d", left, count, room)
+					t.Fatalf("%d are pending, %d are in the heap, and there is room for %d; want %d and at most %d", left, count, room, left, 8*left+4096)
 				}
 			}
 		}
 	})
 	testkit.Turns(t, l, 1)
 	if room := core(l).TimerRoom(); room > 4096 {
-		t.Errorf("room for %d timers is kept", room)
+		t.Errorf("room for %d timers is kept, want at most 4096", room)
 	}
 	for n := 0; n < 1000 && !collected.Load(); n++ { // a cleanup runs some time after the collection
 		runtime.GC()

@@ -97,7 +97,7 @@ func TestCallAt(t *testing.T) {
 	clock.Advance(time.Second - 1)
 	testkit.Turns(t, l, 1)
 	if fired != 0 || past != 1 {
-		t.Errorf("%d too early; %d of the one that has passed", fired, past)
+		t.Errorf("%d too early; %d of the one that has passed; want 0 and 1", fired, past)
 	}
 	clock.Advance(1)
 	testkit.Turns(t, l, 1)
@@ -200,7 +200,7 @@ func TestStop(t *testing.T) {
 			})
 			testkit.Turns(t, l, 4)
 			if n := counts(l).Timers; n != 1 {
-				t.Errorf("%d timers fired", n)
+				t.Errorf("%d timers fired, want 1", n)
 			}
 		})
 	}
@@ -239,7 +239,7 @@ func TestAStoppedTimerDoesNotWakeTheLoop(t *testing.T) {
 	testkit.Turns(t, l, 1)
 	testkit.Check(l.Turn(-1))
 	if last := waited[len(waited)-1]; last < 59*time.Minute {
-		t.Errorf("waited for %v", last)
+		t.Errorf("waited for %v, want at least %v", last, 59*time.Minute)
 	}
 }
 

@@ -54,7 +54,7 @@ func TestRemoveBeforeCloseOfADuplicatedDescriptor(t *testing.T) {
 			t.Errorf("got %v", got)
 		}
 		if got := twin.drain(p); got != "for the twin" {
-			t.Errorf("the twin read %q", got)
+			t.Errorf("the twin read %q, want %q", got, "for the twin")
 		}
 	})
 }
@@ -76,7 +76,7 @@ func TestDuplicateKeepsAForgottenRegistration(t *testing.T) {
 		}
 		await(t, p, tag, poll.Readable)
 		if err := p.Remove(a.fd); err != unix.EBADF {
-			t.Errorf("Remove: %v", err)
+			t.Errorf("Remove: %v, want %v", err, unix.EBADF)
 		}
 	})
 }
@@ -116,7 +116,7 @@ func TestSelectRefusesDescriptorsOverItsLimit(t *testing.T) {
 			t.Errorf("Add: %v", err)
 		}
 		if err := p.Remove(over.fd); err != unix.ENOENT {
-			t.Errorf("Remove of what was refused: %v", err)
+			t.Errorf("Remove of what was refused: %v, want %v", err, unix.ENOENT)
 		}
 	})
 }
@@ -203,7 +203,7 @@ func TestEdgeHangupIsReportedToAPausedReader(t *testing.T) {
 			await(t, p, tag, poll.Readable)
 		}
 		if got := a.drain(p); got != "unread" {
-			t.Errorf("read %q", got)
+			t.Errorf("read %q, want %q", got, "unread")
 		}
 	})
 }

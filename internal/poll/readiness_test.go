@@ -93,7 +93,7 @@ func TestHalfCloseLeavesDataReadable(t *testing.T) {
 			text += a.drain(p)
 		}
 		if text != "last words" {
-			t.Errorf("read %q", text)
+			t.Errorf("read %q, want %q", text, "last words")
 		}
 		if want := poll.ReadHangup & p.words(); atOnce && told&want != want {
 			t.Errorf("told %06b, want the half-close too", told)
@@ -180,7 +180,7 @@ func TestEdgeIsReportedOnceUntilDrained(t *testing.T) {
 		b.write("two")
 		await(t, p, tag, poll.Readable)
 		if got := a.drain(p); got != "two" {
-			t.Errorf("read %q", got)
+			t.Errorf("read %q, want %q", got, "two")
 		}
 	})
 }
@@ -219,7 +219,7 @@ func TestLevelIsReportedEachTime(t *testing.T) {
 		await(t, p, tag, poll.Readable)
 		for range 3 {
 			if got := now(t, p)[tag]; got != poll.Readable {
-				t.Fatalf("got %06b", got)
+				t.Fatalf("got %06b, want %06b", got, poll.Readable)
 			}
 		}
 		a.drain(p)

@@ -58,7 +58,7 @@ func TestCallsAfterCloseFailAndTouchNothing(t *testing.T) {
 		}
 		p.Rearm(a.fd, both)
 		if got := x.drain(p) + y.drain(p); got != "" {
-			t.Errorf("a stranger's socket received %q", got)
+			t.Errorf("a stranger's socket received %q, want %q", got, "")
 		}
 	})
 }
@@ -150,7 +150,7 @@ func TestWaitDoesNotAllocate(t *testing.T) {
 				p.Rearm(a.fd, poll.Writable)
 			})
 			if allocs != 0 {
-				t.Errorf("timeout %v: %v allocations", timeout, allocs)
+				t.Errorf("timeout %v: %v allocations, want 0", timeout, allocs)
 			}
 		}
 	})

@@ -32,6 +32,6 @@ func TestTimeoutsAreRoundedUpToTheUnit(t *testing.T) {
 		}
 	}
 	if got := milliseconds(-1); got != -1 {
-		t.Errorf("no bound: %d ms", got)
+		t.Errorf("no bound: %d ms, want %d", got, -1)
 	}
 }

@@ -243,7 +243,7 @@ func TestStopTheWorldIsPromptBesideABusyPoller(t *testing.T) {
 			var stats runtime.MemStats
 			runtime.ReadMemStats(&stats)
 			if took := time.Since(start); took > 2*time.Second {
-				t.Errorf("stopping the world took %v", took)
+				t.Errorf("stopping the world took %v, want at most %v", took, 2*time.Second)
 			}
 		}
 		stop.Store(true)

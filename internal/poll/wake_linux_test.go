@@ -52,7 +52,7 @@ func TestInterruptedWaitReturnsNothing(t *testing.T) {
 			defer runtime.UnlockOSThread()
 			thread <- unix.Gettid()
 			if n, err := p.Wait(make([]poll.Event, 1), -1); n != 0 || err != nil {
-				t.Errorf("got %d, %v", n, err)
+				t.Errorf("got %d, %v; want 0 and nil", n, err)
 			}
 			close(thread)
 		})

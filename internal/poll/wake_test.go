@@ -59,7 +59,7 @@ func TestWakeWithRoomForOneEvent(t *testing.T) {
 		for testkit.Must(p.Wait(into, -1)) == 0 {
 		}
 		if into[0].Tag != tag {
-			t.Errorf("got %#x", into[0].Tag)
+			t.Errorf("got %#x, want %#x", into[0].Tag, uint64(tag))
 		}
 	})
 }
@@ -111,7 +111,7 @@ func TestWakeBesideClose(t *testing.T) {
 			x, y := pair(t)
 			over.Wait()
 			if got := x.drain(p) + y.drain(p); got != "" {
-				t.Errorf("a stranger's socket received %q", got)
+				t.Errorf("a stranger's socket received %q, want %q", got, "")
 			}
 			x.close()
 			y.close()

@@ -14,14 +14,14 @@ func TestZones(t *testing.T) {
 		if errno != 0 {
 			t.Errorf("%s: %v", zone, errno)
 		} else if got := sa.(*unix.SockaddrInet6).ZoneId; got != want {
-			t.Errorf("%s: scope %d", zone, got)
+			t.Errorf("%s: scope %d, want %d", zone, got, want)
 		}
 	}
 	if got := zoneName(1); got != "lo" {
-		t.Errorf("scope 1 is %q", got)
+		t.Errorf("scope 1 is %q, want %q", got, "lo")
 	}
 	if got := zoneName(4_000_000_000); got != "4000000000" {
-		t.Errorf("an unknown scope is %q", got)
+		t.Errorf("an unknown scope is %q, want %q", got, "4000000000")
 	}
 }
 
@@ -63,6 +63,6 @@ func TestDecodeOfASizeBeyondTheRoom(t *testing.T) {
 	raw.any.Addr.Family = unix.AF_UNIX
 	raw.size = 1 << 20
 	if got := len(raw.bytes()); got > unix.SizeofSockaddrAny {
-		t.Errorf("%d bytes", got)
+		t.Errorf("%d bytes, want at most %d", got, unix.SizeofSockaddrAny)
 	}
 }

@@ -125,7 +125,7 @@ func TestAFaultEndsAWaitThatIsUnderWay(t *testing.T) {
 			p.Rearm(a, poll.Writable)
 			wait.Wait()
 			if into[0] != (poll.Event{Tag: 1, Events: poll.Writable}) {
-				t.Errorf("told %+v", into[0])
+				t.Errorf("told %+v, want %+v", into[0], (poll.Event{Tag: 1, Events: poll.Writable}))
 			}
 		})
 	}
@@ -151,7 +151,7 @@ func TestNothingIsOwedToAClosedDescriptor(t *testing.T) {
 				k.Read(a, make([]byte, 1))
 			}
 			if n, err := p.Wait(make([]poll.Event, 8), 0); n != 1 || err != nil {
-				t.Errorf("owed: %d, %v", n, err)
+				t.Errorf("owed: %d, %v; want 1 and nil", n, err)
 			}
 			for range 20 {
 				k.Read(a, make([]byte, 1))
@@ -159,11 +159,11 @@ func TestNothingIsOwedToAClosedDescriptor(t *testing.T) {
 			leave(k, p, a)
 			if name == "closed" {
 				if n, err := unix.Dup(b); n != a || err != nil { // the next owner of the number
-					t.Fatalf("Dup: %d, %v", n, err)
+					t.Fatalf("Dup: %d, %v; want %d and nil", n, err, a)
 				}
 			}
 			if n, err := p.Wait(make([]poll.Event, 8), 0); n != 0 || err != nil {
-				t.Errorf("after that: %d, %v", n, err)
+				t.Errorf("after that: %d, %v; want 0 and nil", n, err)
 			}
 		})
 	}

@@ -16,7 +16,7 @@ func TestFaultsAreParsed(t *testing.T) {
 		"eagain=0": {},
 	} {
 		if f, err := world.ParseFaults(spec); f != want || err != nil {
-			t.Errorf("%q: %+v, %v", spec, f, err)
+			t.Errorf("%q: %+v, %v; want %+v and nil", spec, f, err, want)
 		}
 	}
 	for spec, complaint := range map[string]string{
@@ -62,7 +62,7 @@ func TestFaultsComeFromTheWorldOrTheEnvironment(t *testing.T) {
 		t.Setenv(world.FaultsVariable, tt.environment)
 		w, err := world.Open(func(w world.World) world.World { return asking{endless{w}, tt.asked} })
 		if err != nil {
-			t.Fatalf("%s: %v", tt.name, err)
+			t.Fatalf("%s: %v, want nil", tt.name, err)
 		}
 		failed := 0.
 		for range 1000 {

@@ -34,7 +34,7 @@ func TestPathOfMaximalLength(t *testing.T) {
 	path := strings.Repeat("p", 107) // and a NUL
 	ln, addr := listen(t, "unix", false, world.Addr{Path: path})
 	if addr.Path != path {
-		t.Errorf("got %q", addr.Path)
+		t.Errorf("got %q, want %q", addr.Path, path)
 	}
 	dial(t, "unix", addr)
 	nfd, _, errno := k.Accept(ln)
@@ -74,6 +74,6 @@ func TestFullBacklogOfAUnixListener(t *testing.T) {
 	ok(t, "Listen", k.Listen(fd, 0))
 	ok(t, "Connect", k.Connect(socket(t, "unix", false), addr))
 	if errno := k.Connect(socket(t, "unix", false), addr); errno != unix.EAGAIN {
-		t.Errorf("got %v", errno)
+		t.Errorf("got %v, want %v", errno, unix.EAGAIN)
 	}
 }

@@ -49,7 +49,7 @@ func TestConversation(t *testing.T) {
 				addr.IP = netip.AddrPortFrom(netip.MustParseAddr(tt.reach), addr.IP.Port())
 			}
 			if _, _, errno := k.Accept(ln); errno != syscall.EAGAIN {
-				t.Errorf("Accept of nothing: %v", errno)
+				t.Errorf("Accept of nothing: %v, want %v", errno, syscall.EAGAIN)
 			}
 
 			a := dial(t, tt.client, addr)
@@ -73,24 +73,24 @@ func TestConversation(t *testing.T) {
 
 			buf := make([]byte, 8)
 			if n, errno := k.Read(b, buf); n != 0 || errno != syscall.EAGAIN {
-				t.Errorf("Read of nothing: %d, %v", n, errno)
+				t.Errorf("Read of nothing: %d, %v; want 0 and %v", n, errno, syscall.EAGAIN)
 			}
 			if n, errno := k.Write(a, []byte("question")); n != 8 || errno != 0 {
-				t.Errorf("Write: %d, %v", n, errno)
+				t.Errorf("Write: %d, %v; want 8 and 0", n, errno)
 			}
 			ok(t, "Shutdown", k.Shutdown(a, syscall.SHUT_WR))
 			if got := read(t, b, 8); got != "question" {
-				t.Errorf("the server read %q", got)
+				t.Errorf("the server read %q, want %q", got, "question")
 			}
 			ready(t, b, poll.Readable)
 			if n, errno := k.Read(b, buf); n != 0 || errno != 0 {
-				t.Errorf("Read at the end: %d, %v", n, errno)
+				t.Errorf("Read at the end: %d, %v; want 0 and 0", n, errno)
 			}
 			if n, errno := k.Writev(b, [][]byte{[]byte("ans"), nil, []byte("wer")}); n != 6 || errno != 0 {
-				t.Errorf("Writev after the half-close: %d, %v", n, errno)
+				t.Errorf("Writev after the half-close: %d, %v; want 6 and 0", n, errno)
 			}
 			if got := read(t, a, 6); got != "answer" {
-				t.Errorf("the client read %q", got)
+				t.Errorf("the client read %q, want %q", got, "answer")
 			}
 		})
 	}
@@ -162,11 +162,11 @@ func TestClosedDescriptorIsRefusedEverywhere(t *testing.T) {
 		"Shutdown": k.Shutdown(fd, syscall.SHUT_RDWR), "Close": k.Close(fd),
 	} {
 		if errno != syscall.EBADF {
-			t.Errorf("%s: %v", name, errno)
+			t.Errorf("%s: %v, want %v", name, errno, syscall.EBADF)
 		}
 	}
 	if nfd != -1 || n != 0 {
-		t.Errorf("Accept returned %d, Write %d", nfd, n)
+		t.Errorf("Accept returned %d, Write %d; want %d and 0", nfd, n, -1)
 	}
 }
 
@@ -181,7 +181,7 @@ func TestRefusedConnection(t *testing.T) {
 		errno = outcome(t, fd)
 	}
 	if errno != syscall.ECONNREFUSED {
-		t.Errorf("got %v", errno)
+		t.Errorf("got %v, want %v", errno, syscall.ECONNREFUSED)
 	}
 }
 
@@ -191,7 +191,7 @@ func TestOptions(t *testing.T) {
 	for _, on := range []int{1, 0} {
 		ok(t, "SetSockoptInt", k.SetSockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, on))
 		if got, errno := k.SockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY); got != on || errno != 0 {
-			t.Errorf("got %d, %v", got, errno)
+			t.Errorf("got %d, %v; want %d and 0", got, errno, on)
 		}
 	}
 }
@@ -235,7 +235,7 @@ func TestRefusalsThatAllSystemsShare(t *testing.T) {
 	fd, addr := listen(t, "tcp4", false, ip("127.0.0.1:0"))
 	unknown, errno := k.Socket("udp", false)
 	if unknown != -1 {
-		t.Errorf("Socket returned %d", unknown)
+		t.Errorf("Socket returned %d, want %d", unknown, -1)
 	}
 	_, noName := k.PeerAddr(fd)
 	for name, tt := range map[string]struct{ got, want syscall.Errno }{
@@ -253,7 +253,7 @@ func TestRefusalsThatAllSystemsShare(t *testing.T) {
 	}
 	if runtime.GOOS != "linux" {
 		if errno := k.Bind(fd, world.Addr{Path: "@abstract"}); errno != syscall.EINVAL {
-			t.Errorf("abstract name: %v", errno)
+			t.Errorf("abstract name: %v, want %v", errno, syscall.EINVAL)
 		}
 	}
 }

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 func ok(t *testing.T, call string, errno syscall.Errno) {
 	t.Helper()
 	if errno != 0 {
-		t.Fatalf("%s: %v", call, errno)
+		t.Fatalf("%s: %v, want 0", call, errno)
 	}
 }
 
@@ -28,7 +28,7 @@ func ok(t *testing.T, call string, errno syscall.Errno) {
 func closing(t *testing.T, fd int) int {
 	t.Cleanup(func() {
 		if errno := k.Close(fd); errno != 0 {
-			t.Errorf("Close: %v", errno)
+			t.Errorf("Close: %v, want 0", errno)
 		}
 	})
 	return fd

@@ -36,11 +36,11 @@ func TestOneCallMovesAtMostMaxTransfer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r, w := pipe(t)
 			if n, errno := write(w); n != max || errno != 0 {
-				t.Errorf("wrote %d, %v", n, errno)
+				t.Errorf("wrote %d, %v; want %d and 0", n, errno, max)
 			}
 			k.Write(w, big[:1])
 			if n, errno := k.Read(r, big); n != max || errno != 0 {
-				t.Errorf("read %d, %v", n, errno)
+				t.Errorf("read %d, %v; want %d and 0", n, errno, max)
 			}
 		})
 	}
@@ -51,14 +51,14 @@ func TestShutdownOfEachSide(t *testing.T) {
 	a, b := pair(t)
 	ok(t, "Shutdown", k.Shutdown(a, unix.SHUT_RD))
 	if n, errno := k.Read(a, make([]byte, 1)); n != 0 || errno != 0 {
-		t.Errorf("Read: %d, %v", n, errno)
+		t.Errorf("Read: %d, %v; want 0 and 0", n, errno)
 	}
 	ok(t, "Shutdown", k.Shutdown(a, unix.SHUT_WR))
 	if n, errno := k.Write(a, make([]byte, 1)); n != 0 || errno != unix.EPIPE {
-		t.Errorf("Write: %d, %v", n, errno)
+		t.Errorf("Write: %d, %v; want 0 and %v", n, errno, unix.EPIPE)
 	}
 	if n, errno := k.Writev(b, [][]byte{make([]byte, 1)}); n != 0 || errno != unix.EPIPE {
-		t.Errorf("Writev to the other side: %d, %v", n, errno)
+		t.Errorf("Writev to the other side: %d, %v; want 0 and %v", n, errno, unix.EPIPE)
 	}
 }
 
@@ -85,7 +85,7 @@ func TestTransfersDoNotAllocate(t *testing.T) {
 			})
 		})
 		if allocs != 0 {
-			t.Errorf("%s and Read: %v allocations", name, allocs)
+			t.Errorf("%s and Read: %v allocations, want 0", name, allocs)
 		}
 	}
 }
@@ -109,7 +109,7 @@ func TestAcceptOfAnIPAddressDoesNotAllocate(t *testing.T) {
 				})
 			})
 			if allocs != 0 {
-				t.Errorf("%v allocations", allocs)
+				t.Errorf("%v allocations, want 0", allocs)
 			}
 		})
 	}

@@ -25,7 +25,7 @@ func TestShortWrite(t *testing.T) {
 		n, errno := k.Write(a, chunk[sent%16:])
 		if errno == syscall.EAGAIN {
 			if n != 0 {
-				t.Errorf("%d bytes beside EAGAIN", n)
+				t.Errorf("%d bytes beside EAGAIN, want 0", n)
 			}
 			break
 		}
@@ -37,7 +37,7 @@ func TestShortWrite(t *testing.T) {
 		t.Error("the bytes read are not those written")
 	}
 	if n, errno := k.Write(a, []byte("x")); n != 1 || errno != 0 {
-		t.Errorf("after draining: %d, %v", n, errno)
+		t.Errorf("after draining: %d, %v; want 1 and 0", n, errno)
 	}
 }
 
@@ -65,13 +65,13 @@ func TestWritevTakesSlicesInOrder(t *testing.T) {
 			testkit.Guard(t)
 			a, b := pair(t)
 			if n, errno := k.Writev(a, tt.bufs); n != len(tt.want) || errno != 0 {
-				t.Fatalf("got %d, %v", n, errno)
+				t.Fatalf("got %d, %v; want %d and 0", n, errno, len(tt.want))
 			}
 			if got := read(t, b, len(tt.want)); got != tt.want {
-				t.Errorf("read %q", got)
+				t.Errorf("read %q, want %q", got, tt.want)
 			}
 			if n, errno := k.Read(b, make([]byte, 8)); errno != syscall.EAGAIN {
-				t.Errorf("more than was told: %d, %v", n, errno)
+				t.Errorf("more than was told: %d, %v; want %v", n, errno, syscall.EAGAIN)
 			}
 		})
 	}
@@ -100,7 +100,7 @@ func TestReset(t *testing.T) {
 	ok(t, "Close", k.Close(b))
 	ready(t, a, poll.Readable)
 	if n, errno := k.Read(a, make([]byte, 1)); n != 0 || errno != syscall.ECONNRESET {
-		t.Errorf("Read: %d, %v", n, errno)
+		t.Errorf("Read: %d, %v; want 0 and %v", n, errno, syscall.ECONNRESET)
 	}
 	if n, errno := k.Write(a, make([]byte, 1)); n != 0 || errno != syscall.EPIPE && (runtime.GOOS != "windows" || errno == 0) {
 		t.Errorf("Write: %d, %v", n, errno)
@@ -134,7 +134,7 @@ func TestStopTheWorldIsPromptBesideRawCalls(t *testing.T) {
 				var stats runtime.MemStats
 				runtime.ReadMemStats(&stats)
 				if took := time.Since(start); took > 2*time.Second {
-					t.Errorf("stopping the world took %v", took)
+					t.Errorf("stopping the world took %v, want at most %v", took, 2*time.Second)
 				}
 			}
 			stop.Store(true)

@@ -30,7 +30,7 @@ func TestABarrierMeetsAgainAndAgain(t *testing.T) {
 		_, err := future.All(ctx, tasks...)
 		for _, m := range meetings {
 			if slices.Sort(m); !slices.Equal(m, []int{0, 1, 2}) {
-				t.Errorf("a meeting of %v", m)
+				t.Errorf("a meeting of %v, want %v", m, []int{0, 1, 2})
 			}
 		}
 		return err

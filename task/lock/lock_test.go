@@ -161,7 +161,7 @@ func TestWaitForLooksAgainAfterEachSignal(t *testing.T) {
 		}
 		_, err := waiter.Await(ctx)
 		if looks != 4 {
-			t.Errorf("it looked %d times", looks)
+			t.Errorf("it looked %d times, want 4", looks)
 		}
 		return err
 	})

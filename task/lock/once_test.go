@@ -73,7 +73,7 @@ func TestAOnceWhoseTurnComesWithADoneContextDoesNotRun(t *testing.T) {
 			}
 		}
 		if !slices.Equal(ran, []int{0, 2}) {
-			t.Errorf("%v ran", ran)
+			t.Errorf("%v ran, want %v", ran, []int{0, 2})
 		}
 		return nil
 	}, new(testkit.Exceptions).Option())

@@ -47,7 +47,7 @@ func TestTheOrderOfQueues(t *testing.T) {
 			}
 		}
 		if c.q.Len() != len(put) {
-			t.Errorf("%s has %d items", name, c.q.Len())
+			t.Errorf("%s has %d items, want %d", name, c.q.Len(), len(put))
 		}
 		var got []int
 		for _, v := range drain(c.q) {
@@ -147,12 +147,12 @@ func TestThoseWhoWaitForItemsAreServedInOrder(t *testing.T) {
 			q.TryPut(10 + i)
 		}
 		if n := q.Len(); n != 0 {
-			t.Errorf("%d items are there for who comes now", n)
+			t.Errorf("%d items are there for who comes now, want 0", n)
 		}
 		waittest.Yields(ctx, 3)
 		waittest.WantOrder(t, order, 0, 1, 2)
 		if !slices.Equal(got, []int{10, 11, 12}) {
-			t.Errorf("got %v", got)
+			t.Errorf("got %v, want %v", got, []int{10, 11, 12})
 		}
 		return nil
 	})
@@ -179,7 +179,7 @@ func TestShutdownDrains(t *testing.T) {
 			all = append(all, v)
 		}
 		if !slices.Equal(all, []int{1}) {
-			t.Errorf("drained %v", all)
+			t.Errorf("drained %v, want %v", all, []int{1})
 		}
 		_, err := q.Get(ctx)
 		testkit.ErrorIs(t, err, queue.ErrShutdown)
@@ -226,7 +226,7 @@ func TestShutdownNowGivesWhatIsLeft(t *testing.T) {
 		waittest.Yields(ctx, 3)
 		left := q.ShutdownNow()
 		if got != 1 || !slices.Equal(left, []int{0, 2, 3}) {
-			t.Errorf("got %d, left %v", got, left)
+			t.Errorf("got %d, left %v; want 1 and %v", got, left, []int{0, 2, 3})
 		}
 		_, err := putters[0].Await(ctx)
 		testkit.ErrorIs(t, err, queue.ErrShutdown)
@@ -288,7 +288,7 @@ func TestALoopOverAQueueThatBreaksLeavesTheRest(t *testing.T) {
 			break
 		}
 		if left := drain(&q); !slices.Equal(left, []int{1, 2}) {
-			t.Errorf("left %v", left)
+			t.Errorf("left %v, want %v", left, []int{1, 2})
 		}
 		own, cancel := context.WithCancelCause(ctx)
 		loop := task.Spawn(own, func(ctx context.Context) error {

@@ -94,7 +94,7 @@ func TestASubscriberMissesNothingWhoeverSends(t *testing.T) {
 			}
 			for i := 1; i < waittest.Everyone; i += 2 {
 				if next[i] != n {
-					t.Errorf("%d came from %d", next[i], i)
+					t.Errorf("%d came from %d, want %d", next[i], i, n)
 				}
 			}
 			return

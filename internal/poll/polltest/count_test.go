@@ -36,20 +36,20 @@ func TestCounterCountsEachCall(t *testing.T) {
 			c.Wait(into, 0)
 			c.Wake()
 			if n, err := c.Wait(into, time.Hour); n != 0 || err != nil {
-				t.Errorf("Wait: %d, %v", n, err)
+				t.Errorf("Wait: %d, %v; want 0 and nil", n, err)
 			}
 			if err := c.Close(); err != nil {
-				t.Errorf("Close: %v", err)
+				t.Errorf("Close: %v, want nil", err)
 			}
 			if err := c.Wake(); err != unix.EBADF {
-				t.Errorf("Wake: %v", err)
+				t.Errorf("Wake: %v, want %v", err, unix.EBADF)
 			}
 			for name, got := range map[string]int64{
 				"Add": c.Adds.Load(), "Modify": c.Modifies.Load(), "Remove": c.Removes.Load(), "Rearm": c.Rearms.Load(),
 				"Wait": c.Waits.Load(), "Poll": c.Polls.Load(), "Wake": c.Wakes.Load() - 2, "Close": c.Closes.Load(),
 			} {
 				if got != 1 {
-					t.Errorf("%s: counted %d", name, got)
+					t.Errorf("%s: counted %d, want 1", name, got)
 				}
 			}
 		})

@@ -26,7 +26,7 @@ func TestCounterCountsEachCall(t *testing.T) {
 	c.Writev(none, nil)
 	c.Shutdown(none, 0)
 	if errno := c.Close(none); errno != syscall.EBADF {
-		t.Errorf("Close: %v", errno)
+		t.Errorf("Close: %v, want %v", errno, syscall.EBADF)
 	}
 	c.SockoptInt(none, 0, 0)
 	c.SetSockoptInt(none, 0, 0, 0)
@@ -42,7 +42,7 @@ func TestCounterCountsEachCall(t *testing.T) {
 		"Sockopt": c.Sockopts.Load() - 1, "Addr": c.Addrs.Load() - 1,
 	} {
 		if got != 1 {
-			t.Errorf("%s: counted %d", name, got)
+			t.Errorf("%s: counted %d, want 1", name, got)
 		}
 	}
 }
