@@ -134,7 +134,7 @@ func (c customDone) Err() error { return c.err }
 func TestWaitIsEndedByWake(t *testing.T) {
 	l := newLoop(t)
 	var w *coro.Waiter
-	var got error = errors.New("not yet")
+	got := errors.New("not yet")
 	j := l.start(func() {
 		w = here(t, context.Background())
 		got = w.Wait(context.Background(), nil)

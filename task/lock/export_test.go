@@ -16,7 +16,7 @@ func length(mu *sync.Mutex, l *coro.Line) int {
 }
 
 func (m *Mutex) waiting() int     { return length(&m.mu, &m.line) }
-func (p *permits) waiting() int   { return length(&p.mu, &p.line) }
+func (s *permits) waiting() int   { return length(&s.mu, &s.line) }
 func (m *RWMutex) waiting() int   { return m.permits.waiting() }
 func (s *Semaphore) waiting() int { return s.permits.waiting() }
 func (e *Event) waiting() int     { return length(&e.mu, &e.line) }
