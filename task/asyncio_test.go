@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
@@ -17,7 +18,7 @@ import (
 // A cancellation is raised once: who catches it, by mistake perhaps, goes on for ever. Here each
 // operation fails from then on.
 func TestAsyncioMistake1_ACancellationCanBeSwallowed(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		swallowed := 0
 		swallows := task.Spawn(ctx, func(ctx context.Context) error {
 			for {
@@ -30,7 +31,7 @@ func TestAsyncioMistake1_ACancellationCanBeSwallowed(t *testing.T) {
 		yields(ctx, 2)
 		swallows.Cancel(errTest)
 		_, err := swallows.Await(ctx)
-		wantErr(t, err, errTest, context.Canceled)
+		testkit.ErrorIs(t, err, errTest, context.Canceled)
 		if swallowed != 3 {
 			t.Errorf("%d awaits returned, want 3", swallowed)
 		}
@@ -41,7 +42,7 @@ func TestAsyncioMistake1_ACancellationCanBeSwallowed(t *testing.T) {
 // A cancel that comes when the result is on its way takes the place of that, which is lost:
 // gh-86296.
 func TestAsyncioMistake2_ACancelOverwritesADeliveredResult(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		f, p := future.New[int]()
 		var got int
 		var next error
@@ -57,7 +58,7 @@ func TestAsyncioMistake2_ACancelOverwritesADeliveredResult(t *testing.T) {
 		if v, err := waits.Await(ctx); v != 7 || err != nil || got != 7 {
 			t.Errorf("the task got %d and returned %d, %v; want 7, 7 and nil", got, v, err)
 		}
-		wantErr(t, next, errTest)
+		testkit.ErrorIs(t, next, errTest)
 
 		short, cancel := context.WithCancel(ctx)
 		var v int
@@ -92,7 +93,7 @@ func TestAsyncioMistake3_ATaskCancelledBeforeItsStartNeverCleansUp(t *testing.T)
 	} {
 		t.Run(name, func(t *testing.T) {
 			cleaned := 0
-			run(t, func(ctx context.Context) error {
+			testkit.Run(t, func(ctx context.Context) error {
 				g, gctx := task.NewGroup(ctx)
 				cleans := task.Spawn(gctx, func(ctx context.Context) error {
 					defer func() { cleaned++ }()
@@ -116,7 +117,7 @@ func TestAsyncioMistake3_ATaskCancelledBeforeItsStartNeverCleansUp(t *testing.T)
 
 // A loop knows its tasks weakly: one that nobody else has vanishes in the middle: gh-91887.
 func TestAsyncioMistake4_TasksVanish(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		const n = 20
 		ended := 0
 		task.Spawn(ctx, func(ctx context.Context) error {
@@ -140,7 +141,7 @@ func TestAsyncioMistake4_TasksVanish(t *testing.T) {
 			}
 			return nil
 		})
-		eventually(ctx, func() bool { return ended == n })
+		testkit.Eventually(t, "the end of all", func() bool { return ended == n })
 		return nil
 	})
 }
@@ -148,7 +149,7 @@ func TestAsyncioMistake4_TasksVanish(t *testing.T) {
 // gather returns with the first error, and the siblings run on without anybody: gh-75633. A group
 // has cancelled and awaited them.
 func TestAsyncioMistake6_SiblingsAreLeftRunning(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		running := 0
 		g, gctx := task.NewGroup(ctx)
 		for range 5 {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
@@ -32,7 +33,7 @@ func TestBlockingThatHasNotBegunNeverRuns(t *testing.T) {
 	}
 	for name, cancel := range cancels {
 		t.Run(name, func(t *testing.T) {
-			run(t, func(ctx context.Context) error {
+			testkit.Run(t, func(ctx context.Context) error {
 				loop, _ := reactor.FromContext(ctx)
 				free := busy(ctx)
 				var inner context.Context
@@ -51,7 +52,7 @@ func TestBlockingThatHasNotBegunNeverRuns(t *testing.T) {
 				}
 				cancel(tk)
 				_, err := tk.Await(ctx)
-				wantErr(t, err, context.Cause(inner))
+				testkit.ErrorIs(t, err, context.Cause(inner))
 				if _, q := offloaded(loop); q != 0 {
 					t.Errorf("%d are queued, want 0", q)
 				}
@@ -66,7 +67,7 @@ func TestBlockingThatHasNotBegunNeverRuns(t *testing.T) {
 
 // Close cancels tasks, and so drops what they have queued; it waits for what runs.
 func TestCloseDropsBlockingThatHasNotBegun(t *testing.T) {
-	loop := background(t, reactor.WithWorkers(1))
+	loop := testkit.StartLoop(t, reactor.WithWorkers(1))
 	begun, goOn, ended := make(chan struct{}), make(chan struct{}), false
 	task.Spawn(loop.Context(), func(ctx context.Context) error {
 		_, err := task.Blocking(ctx, func(context.Context) (int, error) { close(begun); <-goOn; ended = true; return 0, nil })
@@ -74,19 +75,19 @@ func TestCloseDropsBlockingThatHasNotBegun(t *testing.T) {
 	})
 	<-begun
 	var queued []*task.Task[int]
-	onLoop(t, loop, func() {
+	testkit.OnLoop(t, loop, func() {
 		for range 10 {
 			queued = append(queued, task.Go(loop.Context(), func(ctx context.Context) (int, error) {
 				return task.Blocking(ctx, func(context.Context) (int, error) { t.Error("it ran"); return 0, nil })
 			}))
 		}
 	})
-	onLoop(t, loop, func() {})
+	testkit.OnLoop(t, loop, func() {})
 	closed := make(chan struct{})
 	go func() { defer close(closed); loop.Close() }()
 	for _, tk := range queued {
 		_, err := tk.Await(context.Background())
-		wantErr(t, err, reactor.ErrClosed)
+		testkit.ErrorIs(t, err, reactor.ErrClosed)
 	}
 	close(goOn)
 	<-closed
@@ -98,7 +99,7 @@ func TestCloseDropsBlockingThatHasNotBegun(t *testing.T) {
 // A Blocking that the context's end meets in its very beginning either runs to its end or does not
 // run.
 func TestBlockingRunsWholeOrNotAtAll(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		loop, _ := reactor.FromContext(ctx)
 		begun, ended := make(chan int, 1000), make(chan int, 1000)
 		for i := range rounds(1000) {
@@ -114,10 +115,10 @@ func TestBlockingRunsWholeOrNotAtAll(t *testing.T) {
 			task.Yield(ctx)
 			tk.Cancel(errTest)
 			if _, err := tk.Await(ctx); err != nil {
-				wantErr(t, err, errTest)
+				testkit.ErrorIs(t, err, errTest)
 			}
 		}
-		eventually(ctx, func() bool { r, q := offloaded(loop); return r+q == 0 })
+		testkit.Eventually(t, "that nothing is offloaded any more", func() bool { r, q := offloaded(loop); return r+q == 0 })
 		if len(begun) != len(ended) {
 			t.Errorf("%d have begun, %d have ended", len(begun), len(ended))
 		}
@@ -128,7 +129,7 @@ func TestBlockingRunsWholeOrNotAtAll(t *testing.T) {
 // A panic is not lost with a Blocking, or a Wait, that was given up, also when the loop is being
 // closed; what else fn returns then is nobody's concern.
 func TestAPanicAfterACancelledBlockingIsReported(t *testing.T) {
-	var x exceptions
+	var x testkit.Exceptions
 	for name, wait := range map[string]func(ctx context.Context, fn func() error) error{
 		"Blocking": func(ctx context.Context, fn func() error) error {
 			_, err := task.Blocking(ctx, func(context.Context) (int, error) { return 0, fn() })
@@ -142,7 +143,7 @@ func TestAPanicAfterACancelledBlockingIsReported(t *testing.T) {
 			func() error { runtime.Goexit(); return nil },
 		} {
 			begun, goOn := make(chan struct{}), make(chan struct{})
-			run(t, func(ctx context.Context) error {
+			testkit.Run(t, func(ctx context.Context) error {
 				tk := task.Spawn(ctx, func(ctx context.Context) error {
 					return wait(ctx, func() error { close(begun); <-goOn; return end() })
 				})
@@ -152,9 +153,9 @@ func TestAPanicAfterACancelledBlockingIsReported(t *testing.T) {
 				tk.Await(ctx)
 				close(goOn)
 				return nil
-			}, x.option())
+			}, x.Option())
 		}
-		got := x.take()
+		got := x.Take()
 		var p *task.PanicError
 		if len(got) != 1 || got[0].Op != "blocking" || !errors.As(got[0].Err, &p) || p.Value != errTest {
 			t.Errorf("%s: reported: %v", name, got)

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/task"
 )
 
@@ -31,7 +32,7 @@ func TestEveryOperationThatBeginsWithADoneContextFailsEachTime(t *testing.T) {
 		"All":  func(ctx context.Context) error { _, err := future.All(ctx, pending()); return err },
 		"Race": func(ctx context.Context) error { _, err := future.Race(ctx, pending()); return err },
 	}
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		own, cancel := context.WithCancelCause(ctx)
 		cancel(errTest)
 		expired, stop := task.WithTimeout(ctx, -1)
@@ -49,8 +50,8 @@ func TestEveryOperationThatBeginsWithADoneContextFailsEachTime(t *testing.T) {
 			return nil
 		})
 		for name, op := range operations {
-			wantErr(t, op(own), errTest, context.Canceled)
-			wantErr(t, op(expired), context.DeadlineExceeded)
+			testkit.ErrorIs(t, op(own), errTest, context.Canceled)
+			testkit.ErrorIs(t, op(expired), context.DeadlineExceeded)
 			goroutine := make(chan error, 1)
 			go func() { goroutine <- op(own) }()
 			if err := <-goroutine; !errors.Is(err, errTest) && name != "Blocking" {
@@ -123,7 +124,7 @@ func TestCancellationErrorsMatchCauseAndErr(t *testing.T) {
 	}
 	for name, make := range scenes {
 		t.Run(name, func(t *testing.T) {
-			run(t, func(ctx context.Context) error {
+			testkit.Run(t, func(ctx context.Context) error {
 				s := make(ctx)
 				values := context.WithValue(context.WithValue(s.ctx, anyKey{}, 1), anyKey{}, 2)
 				var waits []*task.Task[int]
@@ -145,10 +146,10 @@ func TestCancellationErrorsMatchCauseAndErr(t *testing.T) {
 				s.stop()
 				for _, w := range waits {
 					_, err := w.Await(ctx)
-					wantErr(t, err, s.want...)
-					wantErr(t, err, s.ctx.Err(), context.Cause(s.ctx))
+					testkit.ErrorIs(t, err, s.want...)
+					testkit.ErrorIs(t, err, s.ctx.Err(), context.Cause(s.ctx))
 				}
-				wantErr(t, task.Wait(ctx, &joined), s.want...)
+				testkit.ErrorIs(t, task.Wait(ctx, &joined), s.want...)
 				if context.Cause(values) != context.Cause(s.ctx) {
 					t.Errorf("through values the cause is %v", context.Cause(values))
 				}
@@ -159,7 +160,7 @@ func TestCancellationErrorsMatchCauseAndErr(t *testing.T) {
 }
 
 func TestTheCauseOfACancelledTaskIsSeenThroughEveryLayer(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		for _, asked := range []bool{false, true} {
 			tk := task.Spawn(ctx, func(ctx context.Context) error {
 				if asked {
@@ -170,7 +171,7 @@ func TestTheCauseOfACancelledTaskIsSeenThroughEveryLayer(t *testing.T) {
 				defer cancel()
 				shielded := context.WithoutCancel(layered)
 				_, err := pending().Await(ctx)
-				wantErr(t, err, errTest, context.Canceled)
+				testkit.ErrorIs(t, err, errTest, context.Canceled)
 				for _, c := range []context.Context{ctx, layered, derived} {
 					if c.Err() != context.Canceled || context.Cause(c) != errTest {
 						t.Errorf("Err %v, Cause %v; want %v and %v", c.Err(), context.Cause(c), context.Canceled, errTest)
@@ -191,7 +192,7 @@ func TestTheCauseOfACancelledTaskIsSeenThroughEveryLayer(t *testing.T) {
 
 func TestCancellingWakesTasksInTheOrderOfTheTree(t *testing.T) {
 	order := func() (woken []string) {
-		run(t, func(ctx context.Context) error {
+		testkit.Run(t, func(ctx context.Context) error {
 			scope, cancel := task.WithTimeout(ctx, time.Hour)
 			var tasks []*task.Task[struct{}]
 			var start func(ctx context.Context, name string, deep int)
@@ -247,7 +248,7 @@ func TestAValueIsDeliveredOrItStays(t *testing.T) {
 	}
 	for name, s := range steps {
 		t.Run(name, func(t *testing.T) {
-			run(t, func(ctx context.Context) error {
+			testkit.Run(t, func(ctx context.Context) error {
 				f, p := future.New[int]()
 				var next error
 				tk := task.Go(ctx, func(ctx context.Context) (int, error) {
@@ -262,9 +263,9 @@ func TestAValueIsDeliveredOrItStays(t *testing.T) {
 					t.Errorf("got %v, %v", v, err)
 				}
 				if !s.delivered {
-					wantErr(t, err, errTest)
+					testkit.ErrorIs(t, err, errTest)
 				}
-				wantErr(t, next, errTest)
+				testkit.ErrorIs(t, next, errTest)
 				if v, err := f.TryResult(); v != 5 || err != nil {
 					t.Errorf("the future has %v, %v; want 5 and nil", v, err)
 				}
@@ -276,7 +277,7 @@ func TestAValueIsDeliveredOrItStays(t *testing.T) {
 
 // A cancellation and a result that race are both right, but only as a whole.
 func TestACancellationRacesWithAResult(t *testing.T) {
-	loop := background(t)
+	loop := testkit.StartLoop(t)
 	for range rounds(3000) {
 		f, p := future.New[int]()
 		g, h := future.New[int]()
@@ -301,7 +302,7 @@ func TestACancellationRacesWithAResult(t *testing.T) {
 }
 
 func TestCancelFromManyGoroutinesAtOnce(t *testing.T) {
-	loop := background(t)
+	loop := testkit.StartLoop(t)
 	for range rounds(500) {
 		var seen sync.Map
 		tk := task.Spawn(loop.Context(), func(ctx context.Context) error {
@@ -338,7 +339,7 @@ func TestCancelFromManyGoroutinesAtOnce(t *testing.T) {
 
 // Whoever sees Done closed sees Err and Cause set.
 func TestDoneErrAndCauseAgree(t *testing.T) {
-	loop := background(t)
+	loop := testkit.StartLoop(t)
 	for range rounds(2000) {
 		contexts := make(chan context.Context, 1)
 		tk := task.Spawn(loop.Context(), func(ctx context.Context) error {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
@@ -55,12 +56,12 @@ func TestCloseCancelsShieldedAndForeignTasks(t *testing.T) {
 	for name, start := range starts {
 		t.Run(name, func(t *testing.T) {
 			for range rounds(50) {
-				loop := background(t)
+				loop := testkit.StartLoop(t)
 				started := make(chan *task.Task[struct{}], 1)
 				start(loop, started)
 				loop.Close()
 				_, err := (<-started).TryResult()
-				wantErr(t, err, reactor.ErrClosed)
+				testkit.ErrorIs(t, err, reactor.ErrClosed)
 			}
 		})
 	}
@@ -68,13 +69,13 @@ func TestCloseCancelsShieldedAndForeignTasks(t *testing.T) {
 
 func TestTasksStartedBesideTheFirstCloseEnd(t *testing.T) {
 	for range rounds(300) {
-		loop := background(t)
+		loop := testkit.StartLoop(t)
 		var both sync.WaitGroup
 		both.Go(func() { loop.Close() })
 		both.Go(func() { // perhaps the very first task of the loop
 			tk := task.Go(reactor.WithLoop(context.Background(), loop), func(ctx context.Context) (int, error) { return pending().Await(ctx) })
 			_, err := tk.Await(context.Background())
-			wantErr(t, err, reactor.ErrClosed)
+			testkit.ErrorIs(t, err, reactor.ErrClosed)
 		})
 		both.Wait()
 	}

@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
 
 func TestATaskHasTheOutcomeOfItsFunction(t *testing.T) {
-	loop := background(t)
+	loop := testkit.StartLoop(t)
 	for name, c := range map[string]struct {
 		fn   func(ctx context.Context) (int, error)
 		v    int
@@ -57,7 +58,7 @@ func TestWhatATaskDoesWithItsCancellationIsItsOutcome(t *testing.T) {
 		}, 7, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			run(t, func(ctx context.Context) error {
+			testkit.Run(t, func(ctx context.Context) error {
 				tk := task.Go(ctx, c.fn)
 				yields(ctx, 2)
 				if !tk.Cancel(errTest) || !tk.Cancel(errors.New("another cause")) || tk.Completed() {
@@ -76,7 +77,7 @@ func TestWhatATaskDoesWithItsCancellationIsItsOutcome(t *testing.T) {
 }
 
 func TestATaskThatCancelsItself(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		var tk *task.Task[int]
 		var next error
 		for name, v := range map[string]int{"and waits": 0, "and returns": 7} {
@@ -88,7 +89,7 @@ func TestATaskThatCancelsItself(t *testing.T) {
 				return v, next
 			})
 			got, err := tk.Await(ctx)
-			if wantErr(t, err, next); got != v {
+			if testkit.ErrorIs(t, err, next); got != v {
 				t.Errorf("%s: %d, %v; want %d", name, got, err, v)
 			}
 			next = nil
@@ -99,11 +100,11 @@ func TestATaskThatCancelsItself(t *testing.T) {
 
 // Who awaits is not cancelled by that, and does not cancel.
 func TestACancellationDoesNotPassThroughAnAwait(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		inner := task.Go(ctx, func(ctx context.Context) (int, error) { return pending().Await(ctx) })
 		outer := task.Spawn(ctx, func(ctx context.Context) error {
 			_, err := inner.Await(ctx)
-			wantErr(t, err, errTest)
+			testkit.ErrorIs(t, err, errTest)
 			return task.Yield(ctx)
 		})
 		yields(ctx, 2)
@@ -116,7 +117,7 @@ func TestACancellationDoesNotPassThroughAnAwait(t *testing.T) {
 		yields(ctx, 2)
 		outer.Cancel(errTest)
 		_, err := outer.Await(ctx)
-		wantErr(t, err, errTest)
+		testkit.ErrorIs(t, err, errTest)
 		if !p.Resolve(1) {
 			t.Error("the future of a cancelled task was cancelled")
 		}
@@ -143,7 +144,7 @@ func TestATimeoutEndsWhatItBounds(t *testing.T) {
 		over := begin(d, forever)
 		pass(d)
 		err, expired := over.TryResult()
-		if wantErr(t, err, context.DeadlineExceeded); expired != context.DeadlineExceeded {
+		if testkit.ErrorIs(t, err, context.DeadlineExceeded); expired != context.DeadlineExceeded {
 			t.Errorf("it took too long: %v, want %v", expired, context.DeadlineExceeded)
 		}
 		begin(d, func(ctx context.Context) error { return task.Yield(ctx) })
@@ -152,18 +153,18 @@ func TestATimeoutEndsWhatItBounds(t *testing.T) {
 		}
 		for _, none := range []time.Duration{0, -d} {
 			_, expired := begin(none, func(ctx context.Context) error { return task.Sleep(ctx, 0) }).TryResult()
-			wantErr(t, expired, context.DeadlineExceeded)
+			testkit.ErrorIs(t, expired, context.DeadlineExceeded)
 		}
 		other := begin(d, func(ctx context.Context) error { forever(ctx); return errTest })
 		pass(d)
 		err, _ = other.TryResult()
-		wantErr(t, err, errTest)
+		testkit.ErrorIs(t, err, errTest)
 
 		cancelled := begin(d, forever)
 		cancelled.Cancel(errTest)
 		yields(ctx, 3)
 		err, expired = cancelled.TryResult()
-		if wantErr(t, err, errTest, context.Canceled); errors.Is(err, context.DeadlineExceeded) || expired != context.Canceled {
+		if testkit.ErrorIs(t, err, errTest, context.Canceled); errors.Is(err, context.DeadlineExceeded) || expired != context.Canceled {
 			t.Errorf("it was cancelled by someone else: %v, %v", err, expired)
 		}
 
@@ -182,7 +183,7 @@ func TestATimeoutEndsWhatItBounds(t *testing.T) {
 		}
 		pass(d)
 		err, _ = nested.TryResult()
-		wantErr(t, err, context.DeadlineExceeded)
+		testkit.ErrorIs(t, err, context.DeadlineExceeded)
 		if err := task.Yield(ctx); err != nil { // after all of these
 			t.Error("the task around them:", err)
 		}
@@ -198,7 +199,7 @@ func TestTheParentOfAGroupIsCancelled(t *testing.T) {
 		"a member does": {func() error { return errTest }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			run(t, func(ctx context.Context) error {
+			testkit.Run(t, func(ctx context.Context) error {
 				cause := errors.New("the parent's cause")
 				parent, cancel := context.WithCancelCause(ctx)
 				var group *task.Group
@@ -209,7 +210,7 @@ func TestTheParentOfAGroupIsCancelled(t *testing.T) {
 					_, err := pending().Await(ctx)
 					return err
 				})
-				if wantErr(t, err, cause, context.Canceled); (group.Errors() != nil) != c.errs {
+				if testkit.ErrorIs(t, err, cause, context.Canceled); (group.Errors() != nil) != c.errs {
 					t.Errorf("Errors: %v", group.Errors())
 				}
 				return nil
@@ -220,7 +221,7 @@ func TestTheParentOfAGroupIsCancelled(t *testing.T) {
 
 // They run all the same, to see that and to clean up.
 func TestMembersOfAGroupThatIsOverAreCancelled(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		for name, c := range map[string]struct {
 			end  func(g *task.Group)
 			want error

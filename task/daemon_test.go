@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
@@ -22,7 +23,7 @@ func untilCancelled(cause *error) func(ctx context.Context) error {
 }
 
 func TestADaemonIsCancelledAndAwaitedWhenTheOthersHaveEnded(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		var got []string
 		say := func(format string, a ...any) { got = append(got, fmt.Sprintf(format, a...)) }
 		g, gctx := task.NewGroup(ctx)
@@ -95,8 +96,8 @@ func TestWhatADaemonDoesToItsGroup(t *testing.T) {
 		}, errTest, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var x exceptions
-			run(t, func(ctx context.Context) error {
+			var x testkit.Exceptions
+			testkit.Run(t, func(ctx context.Context) error {
 				g, gctx := task.NewGroup(ctx)
 				c.spawn(gctx, g)
 				if err := g.Wait(); !errors.Is(err, c.err) || (c.err == nil) != (err == nil) {
@@ -106,8 +107,8 @@ func TestWhatADaemonDoesToItsGroup(t *testing.T) {
 					t.Errorf("Errors: %v", err)
 				}
 				return nil
-			}, x.option())
-			if all := x.take(); c.name != "it is isolated, and fails" && len(all) != 0 {
+			}, x.Option())
+			if all := x.Take(); c.name != "it is isolated, and fails" && len(all) != 0 {
 				t.Errorf("reported: %v", all)
 			}
 		})
@@ -116,7 +117,7 @@ func TestWhatADaemonDoesToItsGroup(t *testing.T) {
 
 // The end of the others counts while somebody waits for it.
 func TestADaemonGoesOnWhileNobodyWaits(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		g, gctx := task.NewGroup(ctx)
 		var cause error
 		task.Spawn(gctx, untilCancelled(&cause), task.Daemon())
@@ -134,9 +135,9 @@ func TestADaemonGoesOnWhileNobodyWaits(t *testing.T) {
 		yields(ctx, 2)
 		cancel()
 		_, err := waiting.Await(ctx)
-		wantErr(t, err, context.Canceled)
+		testkit.ErrorIs(t, err, context.Canceled)
 		close(release)
-		if eventually(ctx, func() bool { return g.String() == "group of 1 running tasks" }); cause != nil {
+		if testkit.Eventually(t, "that one task is left in the group", func() bool { return g.String() == "group of 1 running tasks" }); cause != nil {
 			t.Error("cancelled for a Wait that has given up:", cause)
 		}
 		if err := g.Wait(); err != nil || cause != task.ErrEnded {
@@ -147,7 +148,7 @@ func TestADaemonGoesOnWhileNobodyWaits(t *testing.T) {
 }
 
 func TestADaemonThatIsStartedLate(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		g, gctx := task.NewGroup(ctx)
 		var first, second error
 		task.Spawn(gctx, func(ctx context.Context) error {
@@ -164,21 +165,21 @@ func TestADaemonThatIsStartedLate(t *testing.T) {
 }
 
 func TestADaemonOfAGroupThatIsNotAwaited(t *testing.T) {
-	var x exceptions
+	var x testkit.Exceptions
 	var cause error
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		_, gctx := task.NewGroup(ctx)
 		task.Spawn(gctx, untilCancelled(&cause), task.Daemon())
 		return task.Yield(ctx)
-	}, x.option())
-	if cause != task.ErrNotAwaited || len(x.take()) != 1 {
+	}, x.Option())
+	if cause != task.ErrNotAwaited || len(x.Take()) != 1 {
 		t.Errorf("the daemon was cancelled with %v", cause)
 	}
 }
 
 func TestADaemonWithoutAGroup(t *testing.T) {
 	var cause error
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		task.Spawn(ctx, untilCancelled(&cause), task.Daemon())
 		return task.Yield(ctx)
 	})
@@ -190,7 +191,7 @@ func TestADaemonWithoutAGroup(t *testing.T) {
 // The end of one daemon has nothing to do with the others: to dismiss many costs as much for each
 // as to dismiss one.
 func TestEachDaemonIsDismissedOnce(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		const n = 2000
 		g, gctx := task.NewGroup(ctx)
 		for range n {

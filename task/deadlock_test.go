@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
@@ -140,9 +141,9 @@ func TestACycleOfAwaitsIsReportedOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, opts := range [][]reactor.Option{nil, {debugMode(0)}} {
-				var x exceptions
+				var x testkit.Exceptions
 				var tree string
-				run(t, func(ctx context.Context) error {
+				testkit.Run(t, func(ctx context.Context) error {
 					all, end := task.NewGroup(context.WithoutCancel(ctx))
 					c.have(end, func(name string, fn func(ctx context.Context) error) *task.Task[struct{}] {
 						return task.Spawn(end, fn, task.Name(name))
@@ -152,8 +153,8 @@ func TestACycleOfAwaitsIsReportedOnce(t *testing.T) {
 					all.Cancel(nil)
 					all.Wait()
 					return nil
-				}, append(opts, x.option())...)
-				wantDeadlock(t, x.take(), tree, c.want, opts != nil)
+				}, append(opts, x.Option())...)
+				wantDeadlock(t, x.Take(), tree, c.want, opts != nil)
 			}
 		})
 	}
@@ -203,8 +204,8 @@ func wantDeadlock(t *testing.T, reports []reactor.Exception, tree, want string, 
 }
 
 func TestACycleThatComesBackIsReportedAgain(t *testing.T) {
-	var x exceptions
-	run(t, func(ctx context.Context) error {
+	var x testkit.Exceptions
+	testkit.Run(t, func(ctx context.Context) error {
 		a, b := &late{}, &late{}
 		var end context.CancelFunc
 		a.t = task.Spawn(ctx, func(ctx context.Context) error {
@@ -218,13 +219,13 @@ func TestACycleThatComesBackIsReportedAgain(t *testing.T) {
 		})
 		b.t = task.Spawn(ctx, until(a))
 		for n := range 2 {
-			eventually(ctx, func() bool { x.mu.Lock(); defer x.mu.Unlock(); return len(x.all) > n })
+			testkit.Eventually(t, "one more report", func() bool { return len(x.All()) > n })
 			end()
 		}
 		_, err := b.t.Await(ctx)
 		return err
-	}, debugMode(0), x.option())
-	if all := x.take(); len(all) != 2 {
+	}, debugMode(0), x.Option())
+	if all := x.Take(); len(all) != 2 {
 		t.Errorf("reports %v", all)
 	}
 }
@@ -242,7 +243,7 @@ func TestLooksThatTakeLongAreFewAndMissNoDeadlockThatLasts(t *testing.T) {
 	const short = 10
 	reports := 0
 	lasting, found := future.New[int]()
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		cycle := func() *late {
 			a := &late{}
 			a.t = task.Spawn(ctx, func(ctx context.Context) error { return until(a.t.AsFuture())(ctx) }, task.Isolated())
@@ -274,7 +275,7 @@ func TestLooksThatTakeLongAreFewAndMissNoDeadlockThatLasts(t *testing.T) {
 
 // Others may await it, also with its context.
 func TestATaskThatAwaitsItselfPanics(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		a, b := &late{}, &late{}
 		var outside sync.WaitGroup
 		a.t = task.Spawn(ctx, func(ctx context.Context) error {
@@ -332,8 +333,8 @@ func TestALoopWhoseTasksCanNeverWakeIsReportedOnce(t *testing.T) {
 		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var x exceptions
-			run(t, func(ctx context.Context) error {
+			var x testkit.Exceptions
+			testkit.Run(t, func(ctx context.Context) error {
 				loop, _ := reactor.FromContext(ctx)
 				end := c.have(ctx, loop)
 				yields(ctx, 5)
@@ -342,9 +343,9 @@ func TestALoopWhoseTasksCanNeverWakeIsReportedOnce(t *testing.T) {
 				}
 				end()
 				return nil
-			}, debugMode(0), x.option())
+			}, debugMode(0), x.Option())
 			var idle []string
-			for _, e := range x.take() {
+			for _, e := range x.Take() {
 				if e.Op == "idle" {
 					idle = append(idle, e.Err.Error())
 				}
@@ -363,7 +364,7 @@ func TestALoopWhoseTasksCanNeverWakeIsReportedOnce(t *testing.T) {
 // Another goroutine may be about to end it.
 func TestThatALoopIsIdleIsLoggedAsAWarning(t *testing.T) {
 	var log bytes.Buffer
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		loop, _ := reactor.FromContext(ctx)
 		asleep(ctx, loop)
 		return nil
@@ -386,13 +387,13 @@ func asleep(ctx context.Context, loop *reactor.Loop) {
 }
 
 func TestOutsideDebugModeNothingLooks(t *testing.T) {
-	var x exceptions
-	run(t, func(ctx context.Context) error {
+	var x testkit.Exceptions
+	testkit.Run(t, func(ctx context.Context) error {
 		loop, _ := reactor.FromContext(ctx)
 		asleep(ctx, loop)
 		return nil
-	}, x.option())
-	if all := x.take(); len(all) > 0 {
+	}, x.Option())
+	if all := x.Take(); len(all) > 0 {
 		t.Errorf("reports %v", all)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
@@ -47,7 +48,7 @@ func TestTheWatchdogNamesTheTaskThatStallsTheLoop(t *testing.T) {
 				once.Do(func() { told = what; close(until) })
 			}
 		}
-		run(t, func(ctx context.Context) error {
+		testkit.Run(t, func(ctx context.Context) error {
 			task.Spawn(ctx, func(ctx context.Context) error { task.Yield(ctx); return nil }, task.Name("another"))
 			tk := task.Spawn(ctx, func(ctx context.Context) error {
 				task.Yield(ctx)
@@ -71,12 +72,12 @@ func TestALostErrorIsReportedWithTheSpawnSite(t *testing.T) {
 		},
 	} {
 		for _, opts := range [][]reactor.Option{nil, {debugMode(0)}} {
-			var x exceptions
-			run(t, func(ctx context.Context) error {
+			var x testkit.Exceptions
+			testkit.Run(t, func(ctx context.Context) error {
 				spawn(ctx, func(context.Context) error { return errTest })
 				return nil
-			}, append(opts, x.option())...)
-			all := x.take()
+			}, append(opts, x.Option())...)
+			all := x.Take()
 			if len(all) != 1 {
 				t.Fatalf("%s: reports %v", name, all)
 			}
@@ -108,7 +109,7 @@ func TestAnObserverIsToldOfEachTasksEnd(t *testing.T) {
 		}
 		told[name] = end{err, age}
 	}
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		start := func(ctx context.Context, name string, fn func(ctx context.Context) error) *task.Task[struct{}] {
 			return task.Spawn(ctx, fn, task.Name(name))
 		}
@@ -137,15 +138,15 @@ func TestAnObserverIsToldOfEachTasksEnd(t *testing.T) {
 }
 
 func TestAnObserverThatPanicsHurtsNoTask(t *testing.T) {
-	var x exceptions
-	run(t, func(ctx context.Context) error {
+	var x testkit.Exceptions
+	testkit.Run(t, func(ctx context.Context) error {
 		v, err := task.Go(ctx, func(context.Context) (int, error) { return 1, nil }).Await(ctx)
 		if v != 1 || err != nil {
 			t.Errorf("got %v, %v; want 1 and nil", v, err)
 		}
 		return nil
-	}, x.option(), reactor.WithObserver(&reactor.Observer{TaskDone: func(string, error, time.Duration) { panic("x") }}))
-	if all := x.take(); len(all) != 2 || all[0].Op != "observer" {
+	}, x.Option(), reactor.WithObserver(&reactor.Observer{TaskDone: func(string, error, time.Duration) { panic("x") }}))
+	if all := x.Take(); len(all) != 2 || all[0].Op != "observer" {
 		t.Errorf("reports: %v", all)
 	}
 }
@@ -168,7 +169,7 @@ func TestProfilesNameTasks(t *testing.T) {
 		"without":         {reactor.WithPoller(reactor.Auto), false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			run(t, func(ctx context.Context) error {
+			testkit.Run(t, func(ctx context.Context) error {
 				var inside string
 				fn := func(ctx context.Context) error {
 					inside, _ = pprof.Label(ctx, "task")
@@ -202,7 +203,7 @@ func TestATraceHasTheTasks(t *testing.T) {
 	if err := trace.Start(&b); err != nil {
 		t.Skip(err) // go test -trace
 	}
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		return task.Scope(ctx, func(ctx context.Context, g *task.Group) error {
 			task.Spawn(ctx, func(ctx context.Context) error {
 				trace.Log(ctx, "depth", "very deep")
@@ -228,7 +229,7 @@ func TestAChainOfTasksThatAreShownDoesNotGrow(t *testing.T) {
 	if err := trace.Start(io.Discard); err == nil {
 		defer trace.Stop()
 	}
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		lengths := map[int]int{}
 		var link func(ctx context.Context) error
 		link = func(ctx context.Context) error {

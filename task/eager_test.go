@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
@@ -80,7 +81,7 @@ func TestAnEagerTaskMakesItsFirstStepWhereItIsStarted(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			var got []string
 			say := func(s string) { got = append(got, s) }
-			run(t, func(ctx context.Context) error {
+			testkit.Run(t, func(ctx context.Context) error {
 				loop, _ := reactor.FromContext(ctx)
 				loop.CallSoon(func() { say("ready") })
 				c.start(ctx, say)
@@ -95,9 +96,9 @@ func TestAnEagerTaskMakesItsFirstStepWhereItIsStarted(t *testing.T) {
 }
 
 func TestAnEagerTaskStartedInACallback(t *testing.T) {
-	loop := background(t)
+	loop := testkit.StartLoop(t)
 	var got []string
-	onLoop(t, loop, func() {
+	testkit.OnLoop(t, loop, func() {
 		task.Spawn(loop.Context(), func(ctx context.Context) error {
 			got = append(got, "step")
 			return nil
@@ -111,7 +112,7 @@ func TestAnEagerTaskStartedInACallback(t *testing.T) {
 
 // Elsewhere it is an ordinary start: the step is made on the loop.
 func TestAnEagerTaskStartedOutsideItsLoop(t *testing.T) {
-	loop, other := background(t), background(t)
+	loop, other := testkit.StartLoop(t), testkit.StartLoop(t)
 	inLoop := func(context.Context) (bool, error) { return loop.InLoop(), nil }
 	if ok, err := task.Go(loop.Context(), inLoop, task.Eager()).Await(context.Background()); !ok || err != nil {
 		t.Errorf("from a goroutine: %v, %v", ok, err)
@@ -125,7 +126,7 @@ func TestAnEagerTaskStartedOutsideItsLoop(t *testing.T) {
 }
 
 func TestAPanicOrGoexitInAnEagerFirstStepIsTheTasks(t *testing.T) {
-	loop := background(t)
+	loop := testkit.StartLoop(t)
 	_, err := task.Spawn(loop.Context(), func(ctx context.Context) error {
 		panics := task.Spawn(ctx, func(context.Context) error { panic(errTest) }, task.Eager())
 		var p *task.PanicError
@@ -145,7 +146,7 @@ func TestAPanicOrGoexitInAnEagerFirstStepIsTheTasks(t *testing.T) {
 
 // Their starts do not nest on the loop's stack: see package coro.
 func TestEagerTasksThatStartEagerTasks(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		depth := 10_000
 		if raceEnabled {
 			depth = 1000
@@ -165,7 +166,7 @@ func TestEagerTasksThatStartEagerTasks(t *testing.T) {
 }
 
 func TestAnEagerTaskOfACancelledStarterRunsCancelled(t *testing.T) {
-	loop := background(t)
+	loop := testkit.StartLoop(t)
 	var first, second error
 	started := make(chan struct{})
 	task.Spawn(loop.Context(), func(ctx context.Context) error {
@@ -186,8 +187,8 @@ func TestAnEagerTaskOfACancelledStarterRunsCancelled(t *testing.T) {
 	if err := loop.Close(); err != nil {
 		t.Error(err)
 	}
-	wantErr(t, first, reactor.ErrClosed, context.Canceled)
-	wantErr(t, second, reactor.ErrClosed, context.Canceled)
+	testkit.ErrorIs(t, first, reactor.ErrClosed, context.Canceled)
+	testkit.ErrorIs(t, second, reactor.ErrClosed, context.Canceled)
 }
 
 // ctxDone waits, in a task, for the end of its context.
@@ -198,7 +199,7 @@ func ctxDone(ctx context.Context) <-chan struct{} {
 
 // A task that only starts eager ones, which need not wait, lets others have their turn.
 func TestEagerTasksStarveNobody(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		other := false
 		task.Spawn(ctx, func(context.Context) error { other = true; return nil })
 		n := 0

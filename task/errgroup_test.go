@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
@@ -73,7 +74,7 @@ var differences = map[string]func(t *testing.T, ctx context.Context){
 		}
 	},
 	"`runtime.Goexit`": func(t *testing.T, ctx context.Context) {
-		loop := background(t)
+		loop := testkit.StartLoop(t)
 		ours, _ := task.NewGroup(loop.Context())
 		ours.Go(func() error { runtime.Goexit(); return nil })
 		if err := task.Wait(ctx, ours); err != task.ErrGoexit {
@@ -90,7 +91,7 @@ var differences = map[string]func(t *testing.T, ctx context.Context){
 		ours.Go(func() error { return errTest })
 		ours.Go(func() error { return context.Canceled })
 		ours.Wait()
-		wantErr(t, ours.Errors(), errTest, context.Canceled)
+		testkit.ErrorIs(t, ours.Errors(), errTest, context.Canceled)
 	},
 	"the context after `Wait`": func(t *testing.T, ctx context.Context) {
 		ours, octx := task.NewGroup(ctx)
@@ -175,8 +176,8 @@ func TestHowAGroupDiffersFromAnErrgroup(t *testing.T) {
 			t.Errorf("docs/how-to.md has no row %q", name)
 		}
 		t.Run(name, func(t *testing.T) {
-			var x exceptions
-			run(t, func(ctx context.Context) error { test(t, ctx); return nil }, x.option())
+			var x testkit.Exceptions
+			testkit.Run(t, func(ctx context.Context) error { test(t, ctx); return nil }, x.Option())
 		})
 	}
 }
@@ -184,7 +185,7 @@ func TestHowAGroupDiffersFromAnErrgroup(t *testing.T) {
 // The context of an errgroup that a task makes is the task's: the goroutines await what they like
 // with it.
 func TestAnErrgroupInATask(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		f, p := future.New[int]()
 		g, gctx := errgroup.WithContext(ctx)
 		total := make(chan int, 3)
@@ -205,8 +206,8 @@ func TestAnErrgroupInATask(t *testing.T) {
 		failing, fctx := errgroup.WithContext(ctx)
 		failing.Go(func() error { return errTest })
 		_, err := pending().Await(fctx) // of this task, with the errgroup's context
-		wantErr(t, err, errTest, context.Canceled)
-		wantErr(t, task.Wait(ctx, failing), errTest)
+		testkit.ErrorIs(t, err, errTest, context.Canceled)
+		testkit.ErrorIs(t, task.Wait(ctx, failing), errTest)
 		return nil
 	})
 }
@@ -217,11 +218,11 @@ func TestACancelledWaitLeavesItsGoroutineToClose(t *testing.T) {
 	var g errgroup.Group
 	ended := false
 	g.Go(func() error { <-release; ended = true; return nil })
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		short, cancel := context.WithCancel(ctx)
 		loop, _ := reactor.FromContext(ctx)
 		loop.CallSoon(cancel)
-		wantErr(t, task.Wait(short, &g), context.Canceled)
+		testkit.ErrorIs(t, task.Wait(short, &g), context.Canceled)
 		loop.AtClose(func() { close(release) })
 		return nil
 	})

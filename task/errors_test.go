@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/task"
 )
 
@@ -107,7 +108,7 @@ func TestErrorsAreAllFailuresInTheirOrder(t *testing.T) {
 		}, e1, []error{e1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			run(t, func(ctx context.Context) error {
+			testkit.Run(t, func(ctx context.Context) error {
 				g, gctx := task.NewGroup(ctx)
 				c.fn(gctx, g)
 				if err := g.Wait(); !errors.Is(err, c.wait) || (err == nil) != (c.wait == nil) {
@@ -140,7 +141,7 @@ func TestErrorsOfAScope(t *testing.T) {
 		}, []error{e1}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			run(t, func(ctx context.Context) error {
+			testkit.Run(t, func(ctx context.Context) error {
 				var group *task.Group
 				err := task.Scope(ctx, func(ctx context.Context, g *task.Group) error { group = g; return c.body(ctx, g) })
 				if got := textOf(group.Errors()); !errors.Is(err, e1) || got != textOf(c.want...) {

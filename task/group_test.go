@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
@@ -38,7 +39,7 @@ func TestGroupDoesWhatErrgroupDoes(t *testing.T) {
 	}
 	for name, construct := range constructors {
 		t.Run(name, func(t *testing.T) {
-			run(t, func(ctx context.Context) error {
+			testkit.Run(t, func(ctx context.Context) error {
 				wait := func(g group) error { return task.Wait(ctx, g) }
 
 				g, gctx := construct(ctx)
@@ -57,7 +58,7 @@ func TestGroupDoesWhatErrgroupDoes(t *testing.T) {
 							return errors.New("a later error")
 						}
 						_, err := pending().Await(gctx)
-						wantErr(t, err, errTest, context.Canceled)
+						testkit.ErrorIs(t, err, errTest, context.Canceled)
 						return err
 					})
 				}
@@ -87,8 +88,8 @@ func TestGroupDoesWhatErrgroupDoes(t *testing.T) {
 				if started := []bool{g.TryGo(member), g.TryGo(member), g.TryGo(member)}; !slices.Equal(started, []bool{true, true, false}) {
 					t.Errorf("TryGo with a limit of 2 has started %v, want the first two", started)
 				}
-				if v := mustPanic(t, func() { g.SetLimit(3) }); v == nil {
-					t.Error("SetLimit while members run")
+				if v := testkit.PanicOf(func() { g.SetLimit(3) }); v == nil { // errgroup has its own words
+					t.Error("SetLimit while members run does not panic, want that it does")
 				}
 				more := task.Spawn(ctx, func(ctx context.Context) error {
 					_, err := task.Blocking(ctx, func(ctx context.Context) (int, error) {
@@ -120,7 +121,7 @@ func TestGroupDoesWhatErrgroupDoes(t *testing.T) {
 }
 
 func TestGroupGoSuspendsAtTheLimitInOrder(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		g, gctx := task.NewGroup(ctx)
 		g.SetLimit(3)
 		var order []int
@@ -158,7 +159,7 @@ func TestGroupGoSuspendsAtTheLimitInOrder(t *testing.T) {
 }
 
 func TestGroupSlotsAreNeverLost(t *testing.T) {
-	loop := background(t)
+	loop := testkit.StartLoop(t)
 	for range rounds(100) {
 		g, gctx := task.NewGroup(loop.Context())
 		g.SetLimit(2)
@@ -194,7 +195,7 @@ func TestGroupSlotsAreNeverLost(t *testing.T) {
 }
 
 func TestGroupMembersThatPanicOrExit(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		g, gctx := task.NewGroup(ctx)
 		g.Go(func() error { panicsHere(); return nil })
 		g.Go(func() error { _, err := pending().Await(gctx); return err })
@@ -204,13 +205,13 @@ func TestGroupMembersThatPanicOrExit(t *testing.T) {
 		}
 		g, _ = task.NewGroup(ctx)
 		g.Go(func() error { panic(errTest) })
-		wantErr(t, g.Wait(), errTest)
+		testkit.ErrorIs(t, g.Wait(), errTest)
 		return nil
 	})
-	loop := background(t) // goes on after a Goexit
+	loop := testkit.StartLoop(t) // goes on after a Goexit
 	g, _ := task.NewGroup(loop.Context())
 	g.Go(func() error { runtime.Goexit(); return nil })
-	wantErr(t, g.Wait(), task.ErrGoexit)
+	testkit.ErrorIs(t, g.Wait(), task.ErrGoexit)
 	if v, err := task.Go(loop.Context(), func(context.Context) (int, error) { return 1, nil }).Await(context.Background()); v != 1 || err != nil {
 		t.Errorf("the loop does not go on: %v, %v; want 1 and nil", v, err)
 	}
@@ -219,7 +220,7 @@ func TestGroupMembersThatPanicOrExit(t *testing.T) {
 func panicsHere() { panic("here") }
 
 func TestTypedMembersOfAGroup(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		g, gctx := task.NewGroup(ctx)
 		typed := task.Go(gctx, func(ctx context.Context) (string, error) {
 			// a member too
@@ -243,13 +244,13 @@ func TestTypedMembersOfAGroup(t *testing.T) {
 			t.Error(err)
 		}
 		_, err := failing.TryResult()
-		wantErr(t, err, errTest)
+		testkit.ErrorIs(t, err, errTest)
 		return nil
 	})
 }
 
 func TestNestedGroups(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		outer, octx := task.NewGroup(ctx)
 		ended := 0
 		for range 3 {
@@ -274,9 +275,9 @@ func TestNestedGroups(t *testing.T) {
 }
 
 func TestAGroupInACallbackDoesNotWait(t *testing.T) {
-	loop := background(t)
+	loop := testkit.StartLoop(t)
 	var g *task.Group
-	onLoop(t, loop, func() {
+	testkit.OnLoop(t, loop, func() {
 		var gctx context.Context
 		g, gctx = task.NewGroup(loop.Context())
 		g.SetLimit(1)
@@ -285,21 +286,19 @@ func TestAGroupInACallbackDoesNotWait(t *testing.T) {
 		for want, wait := range map[string]func(){
 			"task: Group.Wait": func() { g.Wait() }, "task: Group.Go at the group's limit": func() { g.Go(member) },
 		} {
-			if v, _ := mustPanic(t, wait).(string); !strings.HasPrefix(v, want+" in a loop callback would stop the loop") {
-				t.Errorf("panic %q", v)
-			}
+			testkit.Panics(t, want+" in a loop callback would stop the loop…", wait)
 		}
 		if g.TryGo(member) {
 			t.Error("TryGo over the limit")
 		}
 	})
 	g.Cancel(errTest)
-	wantErr(t, g.Wait(), errTest)
+	testkit.ErrorIs(t, g.Wait(), errTest)
 }
 
 func TestMembersOnAnotherLoop(t *testing.T) {
-	other := background(t)
-	run(t, func(ctx context.Context) error {
+	other := testkit.StartLoop(t)
+	testkit.Run(t, func(ctx context.Context) error {
 		g, gctx := task.NewGroup(ctx)
 		where := task.Go(reactor.WithLoop(gctx, other), func(ctx context.Context) (bool, error) {
 			yields(ctx, 100)
@@ -314,7 +313,7 @@ func TestMembersOnAnotherLoop(t *testing.T) {
 		g, gctx = task.NewGroup(ctx)
 		task.Spawn(reactor.WithLoop(gctx, other), func(ctx context.Context) error { return errTest })
 		g.Go(func() error { _, err := pending().Await(gctx); return err })
-		wantErr(t, g.Wait(), errTest)
+		testkit.ErrorIs(t, g.Wait(), errTest)
 		return nil
 	})
 }
@@ -368,19 +367,19 @@ func TestGroupsThatAreNotAwaited(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			var x exceptions
-			run(t, func(ctx context.Context) error {
+			var x testkit.Exceptions
+			testkit.Run(t, func(ctx context.Context) error {
 				tk := task.Spawn(ctx, c.maker)
 				tk.Await(ctx)
-				all := x.take()
+				all := x.Take()
 				if c.want == nil && len(all) > 0 || c.want != nil && len(all) != 1 {
 					t.Fatalf("reports: %v", all)
 				}
 				if c.want != nil {
-					wantErr(t, all[0].Err, c.want...)
+					testkit.ErrorIs(t, all[0].Err, c.want...)
 				}
 				return nil
-			}, x.option())
+			}, x.Option())
 		})
 	}
 }

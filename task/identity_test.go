@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"runtime"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
@@ -59,7 +59,7 @@ var anyContexts = map[string]func(own, other context.Context) (context.Context, 
 func TestAwaitSuspendsTheTaskWhateverContextItIsGiven(t *testing.T) {
 	for name, derive := range anyContexts {
 		t.Run(name, func(t *testing.T) {
-			run(t, func(ctx context.Context) error {
+			testkit.Run(t, func(ctx context.Context) error {
 				others := make(chan context.Context, 1)
 				other := task.Spawn(ctx, func(ctx context.Context) error {
 					others <- ctx
@@ -97,7 +97,7 @@ func TestAwaitSuspendsTheTaskWhateverContextItIsGiven(t *testing.T) {
 func TestAwaitInACallbackPanicsUnlessTheResultIsThere(t *testing.T) {
 	for name, derive := range anyContexts {
 		t.Run(name, func(t *testing.T) {
-			loop := background(t)
+			loop := testkit.StartLoop(t)
 			contexts := make(chan context.Context)
 			keeper := task.Spawn(loop.Context(), func(ctx context.Context) error {
 				if err := task.Yield(ctx); err != nil {
@@ -108,13 +108,11 @@ func TestAwaitInACallbackPanicsUnlessTheResultIsThere(t *testing.T) {
 				return err
 			})
 			own := <-contexts
-			onLoop(t, loop, func() {
+			testkit.OnLoop(t, loop, func() {
 				ctx, cancel := derive(own, own)
 				defer cancel()
 				const want = "future: Await in a loop callback would stop the loop; use OnDone, or start a task with task.Go"
-				if v := mustPanic(t, func() { pending().Await(ctx) }); v != want {
-					t.Errorf("panic %v, want %v", v, want)
-				}
+				testkit.Panics(t, want, func() { pending().Await(ctx) })
 				if v, err := future.Resolved(3).Await(ctx); v != 3 || err != nil {
 					t.Errorf("a ready future gave %v, %v; want 3 and nil", v, err)
 				}
@@ -124,9 +122,7 @@ func TestAwaitInACallbackPanicsUnlessTheResultIsThere(t *testing.T) {
 					"task: Blocking": func() { task.Blocking(ctx, func(context.Context) (int, error) { return 0, nil }) },
 					"task: Wait":     func() { task.Wait(ctx, &errgroup.Group{}) },
 				} {
-					if v, _ := mustPanic(t, wait).(string); !strings.HasPrefix(v, op+" in a loop callback") {
-						t.Errorf("%s: panic %q", op, v)
-					}
+					testkit.Panics(t, op+" in a loop callback…", wait)
 				}
 			})
 			keeper.Cancel(nil)
@@ -148,7 +144,7 @@ func rounds(n int) int {
 }
 
 func TestErrgroupOfATasksContextAwaitsWhileTheTaskRuns(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		for range rounds(2000) {
 			f, p := future.New[int]()
 			g, gctx := errgroup.WithContext(ctx)
@@ -170,7 +166,7 @@ func TestErrgroupOfATasksContextAwaitsWhileTheTaskRuns(t *testing.T) {
 }
 
 func TestErrgroupOfATasksContextIsCancelledWithTheTask(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		for range rounds(200) {
 			started := future.Promise[int]{}
 			tk := task.Spawn(ctx, func(ctx context.Context) error {
@@ -184,14 +180,14 @@ func TestErrgroupOfATasksContextIsCancelledWithTheTask(t *testing.T) {
 			started.Future().Await(ctx)
 			tk.Cancel(errTest)
 			_, err := tk.Await(ctx)
-			wantErr(t, err, errTest)
+			testkit.ErrorIs(t, err, errTest)
 		}
 		return nil
 	})
 }
 
 func TestContextOfAnEndedTaskIsDone(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		var old, derived context.Context
 		var cancel func()
 		child := make(chan error, 1)
@@ -214,21 +210,21 @@ func TestContextOfAnEndedTaskIsDone(t *testing.T) {
 				t.Errorf("%s: Err %v, Cause %v; want %v and %v", name, c.Err(), context.Cause(c), context.Canceled, task.ErrEnded)
 			}
 			_, err := pending().Await(c)
-			wantErr(t, err, task.ErrEnded, context.Canceled)
+			testkit.ErrorIs(t, err, task.ErrEnded, context.Canceled)
 			goroutine := make(chan error)
 			go func() { _, err := pending().Await(c); goroutine <- err }()
-			wantErr(t, <-goroutine, task.ErrEnded, context.Canceled)
+			testkit.ErrorIs(t, <-goroutine, task.ErrEnded, context.Canceled)
 			if v, err := future.Resolved(1).Await(c); v != 1 || err != nil {
 				t.Errorf("%s: a ready future gave %v, %v; want 1 and nil", name, v, err)
 			}
 			late := task.Go(c, func(ctx context.Context) (int, error) { return pending().Await(ctx) })
 			_, err = late.Await(ctx)
-			wantErr(t, err, task.ErrEnded)
+			testkit.ErrorIs(t, err, task.ErrEnded)
 		}
 		// Who was waiting with that very context is woken by its end, although it was started below
 		// it.
 		_, err := waiter.Await(ctx)
-		wantErr(t, err, task.ErrEnded, context.Canceled)
+		testkit.ErrorIs(t, err, task.ErrEnded, context.Canceled)
 		if _, err := task.Blocking(ctx, func(context.Context) (int, error) { return 0, <-child }); err != nil {
 			t.Error("the child did not go on:", err)
 		}
@@ -238,7 +234,7 @@ func TestContextOfAnEndedTaskIsDone(t *testing.T) {
 
 func TestAwaitFromGoroutinesReturnsWhenTheLoopCloses(t *testing.T) {
 	for range rounds(100) {
-		loop := background(t)
+		loop := testkit.StartLoop(t)
 		var g errgroup.Group
 		for i := range 20 {
 			tk := task.Go(loop.Context(), func(ctx context.Context) (int, error) { return pending().Await(ctx) })
@@ -266,8 +262,8 @@ func TestAwaitFromGoroutinesReturnsWhenTheLoopCloses(t *testing.T) {
 }
 
 func TestTasksOfTwoLoopsAndGoroutinesAwaitTheSameFutures(t *testing.T) {
-	other := background(t)
-	run(t, func(ctx context.Context) error {
+	other := testkit.StartLoop(t)
+	testkit.Run(t, func(ctx context.Context) error {
 		for range rounds(300) {
 			f, p := future.New[int]()
 			g, gctx := task.NewGroup(ctx)
@@ -301,7 +297,7 @@ func TestTasksOfTwoLoopsAndGoroutinesAwaitTheSameFutures(t *testing.T) {
 func TestAGoroutineIsNotTakenForTheCoroutineThatHadItsPlace(t *testing.T) {
 	for range rounds(60) {
 		// makes coroutines, more than are kept, and ends them
-		run(t, func(ctx context.Context) error {
+		testkit.Run(t, func(ctx context.Context) error {
 			g, gctx := task.NewGroup(ctx)
 			for range 200 {
 				g.Go(func() error { return task.Yield(gctx) })

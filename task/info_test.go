@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
@@ -22,7 +23,7 @@ import (
 
 // Who asks is known by the goroutine, not by a context.
 func TestCurrentIsTheTaskThatCallsIt(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		main, ok := inspect.Current()
 		if !ok || main.String() != `task 1 "main"` || main.State != "running" || main.Spawned != "" || main.Age != 0 {
 			t.Errorf("main is %+v, %v", main, ok)
@@ -58,7 +59,7 @@ func (w waits) Wait() error { w(); return nil }
 
 func TestInfoTellsWhatIsKnown(t *testing.T) {
 	clock := &steppedClock{}
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		loop, _ := reactor.FromContext(ctx)
 		sleeper := task.Spawn(ctx, until(pending()), task.Name("sleeper"))
 		task.Spawn(ctx, until(sleeper))
@@ -77,7 +78,7 @@ func TestInfoTellsWhatIsKnown(t *testing.T) {
 			t.Error("Cancel does not tell whether the context was done")
 		}
 		_, err = sleeper.Await(ctx)
-		wantErr(t, err, errTest)
+		testkit.ErrorIs(t, err, errTest)
 		yields(ctx, 3)
 		if all, _ := inspect.All(ctx, loop); len(all) != 1 || all[0].ID != 1 {
 			t.Errorf("those that have ended are told: %v", all)
@@ -109,7 +110,7 @@ func standHere(ctx context.Context, n int, wait func(context.Context) error) err
 
 // The coroutine is reused, with stacks of other depths.
 func TestTheStackOfATaskShowsWhereItWaits(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		loop, _ := reactor.FromContext(ctx)
 		for depth := range 20 {
 			for name, wait := range map[string]func(context.Context) error{
@@ -148,7 +149,7 @@ func TestTheStackOfATaskShowsWhereItWaits(t *testing.T) {
 }
 
 func TestTheStackOfTheTaskThatAsks(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		i, _ := inspect.Current()
 		stack, err := i.Stack(ctx)
 		if err != nil || !bytes.Contains(stack, []byte("task_test.TestTheStackOfTheTaskThatAsks.")) {
@@ -162,7 +163,7 @@ func TestTheStackOfTheTaskThatAsks(t *testing.T) {
 func TestTheStackOnALockedThread(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		loop, _ := reactor.FromContext(ctx)
 		w := task.Spawn(ctx, func(ctx context.Context) error { return standHere(ctx, 1, sleeps) })
 		task.Yield(ctx)
@@ -181,7 +182,7 @@ func TestTheStackOnALockedThread(t *testing.T) {
 
 // Eight goroutines and a task of another loop ask while tasks come and go.
 func TestAnybodyMayAskAtAnyTime(t *testing.T) {
-	loop := background(t)
+	loop := testkit.StartLoop(t)
 	ask := func(ctx context.Context) error {
 		all, err := inspect.All(ctx, loop)
 		for _, i := range all {
@@ -251,7 +252,7 @@ func TestAnybodyMayAskAtAnyTime(t *testing.T) {
 	for range 8 {
 		asking.Go(func() { untilOver(context.Background()) })
 	}
-	run(t, untilOver)
+	testkit.Run(t, untilOver)
 	asking.Wait()
 	if _, err := work.Await(context.Background()); err != nil {
 		t.Error(err)
@@ -260,7 +261,7 @@ func TestAnybodyMayAskAtAnyTime(t *testing.T) {
 
 // The loop is not run, or stalled, or closed: nobody waits for longer than ctx says.
 func TestAskingALoopThatDoesNotRun(t *testing.T) {
-	watchdog(t)
+	testkit.Watch(t)
 	loop, err := reactor.New()
 	if err != nil {
 		t.Fatal(err)
@@ -286,12 +287,12 @@ func TestAskingALoopThatDoesNotRun(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 	defer cancel()
 	_, err = inspect.All(ctx, loop)
-	wantErr(t, err, context.DeadlineExceeded)
+	testkit.ErrorIs(t, err, context.DeadlineExceeded)
 	_, err = all[0].Stack(ctx)
-	wantErr(t, err, context.DeadlineExceeded)
-	wantErr(t, inspect.WriteTree(ctx, new(bytes.Buffer), loop), context.DeadlineExceeded)
+	testkit.ErrorIs(t, err, context.DeadlineExceeded)
+	testkit.ErrorIs(t, inspect.WriteTree(ctx, new(bytes.Buffer), loop), context.DeadlineExceeded)
 	_, err = inspect.MarshalTree(ctx, loop)
-	wantErr(t, err, context.DeadlineExceeded)
+	testkit.ErrorIs(t, err, context.DeadlineExceeded)
 	close(until)
 	if stack, err := all[0].Stack(context.Background()); err != nil || len(stack) == 0 {
 		t.Errorf("when it runs: %s, %v", stack, err)
@@ -311,7 +312,7 @@ func TestAskingALoopThatDoesNotRun(t *testing.T) {
 // What the loop keeps for tasks is made when the first one comes: also while somebody looks.
 func TestTheFirstTaskMayComeWhileSomebodyLooks(t *testing.T) {
 	for range 100 {
-		loop := background(t)
+		loop := testkit.StartLoop(t)
 		var all sync.WaitGroup
 		for range 2 {
 			all.Go(func() { statsOf(loop) })

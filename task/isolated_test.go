@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
@@ -18,7 +19,7 @@ func TestTheFailureOfAnIsolatedMemberIsItsOwn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			told := make(chan error, 10)
-			loop := background(t, reactor.WithExceptionHandler(func(_ *reactor.Loop, e reactor.Exception) { told <- e.Err }))
+			loop := testkit.StartLoop(t, reactor.WithExceptionHandler(func(_ *reactor.Loop, e reactor.Exception) { told <- e.Err }))
 			g, gctx := task.NewGroup(loop.Context())
 			task.Spawn(gctx, func(context.Context) error { return fail() }, task.Isolated())
 			asked := task.Spawn(gctx, func(context.Context) error { return fail() }, task.Isolated())
@@ -29,7 +30,7 @@ func TestTheFailureOfAnIsolatedMemberIsItsOwn(t *testing.T) {
 			if _, err := sibling.Await(context.Background()); err != nil {
 				t.Errorf("a sibling: %v, want nil", err)
 			}
-			wantErr(t, g.Wait(), nil)
+			testkit.ErrorIs(t, g.Wait(), nil)
 			loop.Close()
 			if len(told) != 1 { // of the one that nobody has asked
 				t.Errorf("%d errors were reported, want 1", len(told))
@@ -39,7 +40,7 @@ func TestTheFailureOfAnIsolatedMemberIsItsOwn(t *testing.T) {
 }
 
 func TestAGroupWaitsForAndCancelsItsIsolatedMembers(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		g, gctx := task.NewGroup(ctx)
 		ended := false
 		task.Spawn(gctx, func(ctx context.Context) error {
@@ -48,7 +49,7 @@ func TestAGroupWaitsForAndCancelsItsIsolatedMembers(t *testing.T) {
 			return err
 		}, task.Isolated())
 		g.Cancel(errTest)
-		wantErr(t, g.Wait(), nil)
+		testkit.ErrorIs(t, g.Wait(), nil)
 		if !ended {
 			t.Error("it was not awaited, or not cancelled")
 		}

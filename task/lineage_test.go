@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/task"
 )
 
@@ -39,7 +40,7 @@ func TestACancellationReachesWhatAnEndedTaskHasStarted(t *testing.T) {
 		for _, from := range []string{"the task", "a goroutine", "a goroutine, heard of too late"} {
 			for _, above := range []string{"a task", "two tasks"} {
 				t.Run(fmt.Sprintf("%s, from %s, in %s", name, from, above), func(t *testing.T) {
-					run(t, func(ctx context.Context) error {
+					testkit.Run(t, func(ctx context.Context) error {
 						all, stop := context.WithCancelCause(ctx)
 						defer stop(nil)
 						var worker *task.Task[struct{}]
@@ -74,7 +75,7 @@ func TestACancellationReachesWhatAnEndedTaskHasStarted(t *testing.T) {
 						}
 						stop(errStop)
 						_, err := worker.Await(ctx)
-						wantErr(t, err, errStop, context.Canceled)
+						testkit.ErrorIs(t, err, errStop, context.Canceled)
 						return nil
 					})
 				})
@@ -86,15 +87,15 @@ func TestACancellationReachesWhatAnEndedTaskHasStarted(t *testing.T) {
 // A goroutine makes a group below another one, and ends the upper one before the loop hears of
 // either.
 func TestAGroupBelowOneThatEndsInAGoroutineGoesOn(t *testing.T) {
-	loop := background(t)
+	loop := testkit.StartLoop(t)
 	for range rounds(1000) {
 		upper, ctx := task.NewGroup(loop.Context())
 		lower, ctx := task.NewGroup(ctx)
 		f, p := future.New[int]()
 		w := task.Go(ctx, func(ctx context.Context) (int, error) { return f.Await(ctx) })
 		upper.Wait()
-		onLoop(t, loop, func() {})
-		onLoop(t, loop, func() { p.Resolve(1) })
+		testkit.OnLoop(t, loop, func() {})
+		testkit.OnLoop(t, loop, func() { p.Resolve(1) })
 		if v, err := w.Await(context.Background()); v != 1 || err != nil {
 			t.Fatalf("got %v, %v, want 1: its own group has not been cancelled", v, err)
 		}
@@ -115,7 +116,7 @@ func (embedding) Err() error                              { return embedded.Err(
 func (embedding) Value(key any) any                       { return embedded.Value(key) }
 
 func TestAContextThatEmbedsATaskIsNotTheTasks(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		own, cancel := context.WithCancelCause(context.Background())
 		embedded = own
 		started, p := future.New[int]()
@@ -131,13 +132,13 @@ func TestAContextThatEmbedsATaskIsNotTheTasks(t *testing.T) {
 		task.Yield(ctx)
 		cancel(errTest)
 		_, err := tk.Await(ctx)
-		wantErr(t, err, errTest)
+		testkit.ErrorIs(t, err, errTest)
 		return nil
 	})
 }
 
 func TestRescheduleLeavesTheDeadlineThatAContextHasShakenOff(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		c, cancel := task.WithTimeout(ctx, time.Hour)
 		defer cancel()
 		before, _ := c.Deadline()
@@ -152,7 +153,7 @@ func TestRescheduleLeavesTheDeadlineThatAContextHasShakenOff(t *testing.T) {
 }
 
 func TestStartedTellsWhetherStartStillWaits(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		for _, late := range []bool{false, true} {
 			short, cancel := context.WithCancel(ctx)
 			told, p := future.New[bool]()

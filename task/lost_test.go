@@ -9,23 +9,24 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
 
 func TestTheRootGroupCancelsNobody(t *testing.T) {
-	var x exceptions
-	run(t, func(ctx context.Context) error {
+	var x testkit.Exceptions
+	testkit.Run(t, func(ctx context.Context) error {
 		bad := task.Spawn(ctx, func(context.Context) error { return errTest })
 		good := task.Go(ctx, func(ctx context.Context) (int, error) { return 1, task.Sleep(ctx, time.Millisecond) })
 		if v, err := good.Await(ctx); v != 1 || err != nil {
 			t.Errorf("got %v, %v; want 1 and nil", v, err)
 		}
 		_, err := bad.Await(ctx)
-		wantErr(t, err, errTest)
+		testkit.ErrorIs(t, err, errTest)
 		return nil
-	}, x.option())
-	if all := x.take(); len(all) > 0 {
+	}, x.Option())
+	if all := x.Take(); len(all) > 0 {
 		t.Errorf("reports: %v", all)
 	}
 }
@@ -77,9 +78,9 @@ func TestErrorsThatNobodyRetrievesAreReported(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			var x exceptions
-			run(t, c.main, x.option())
-			all := x.take()
+			var x testkit.Exceptions
+			testkit.Run(t, c.main, x.Option())
+			all := x.Take()
 			if len(all) != c.reported {
 				t.Fatalf("%d reports: %v, want %d", len(all), all, c.reported)
 			}
@@ -102,17 +103,17 @@ func TestErrorsAreReportedWhenTheirTasksAreCollected(t *testing.T) {
 	}
 	for name, derive := range contexts {
 		t.Run(name, func(t *testing.T) {
-			var x exceptions
-			run(t, func(ctx context.Context) error {
+			var x testkit.Exceptions
+			testkit.Run(t, func(ctx context.Context) error {
 				loop, _ := reactor.FromContext(ctx)
 				for range 10 {
 					task.Spawn(derive(ctx, loop), func(ctx context.Context) error { yields(ctx, 2); return errTest }, task.Name("lost"))
 				}
 				reports := 0
-				eventually(ctx, func() bool { runtime.GC(); reports += len(x.take()); return reports == 10 })
+				testkit.Eventually(t, "ten reports", func() bool { runtime.GC(); reports += len(x.Take()); return reports == 10 })
 				return nil
-			}, x.option())
-			if all := x.take(); len(all) > 0 {
+			}, x.Option())
+			if all := x.Take(); len(all) > 0 {
 				t.Errorf("reports at the end: %v", all)
 			}
 		})
@@ -122,8 +123,8 @@ func TestErrorsAreReportedWhenTheirTasksAreCollected(t *testing.T) {
 var kept *task.Task[struct{}]
 
 func TestACallbackThatPanicsAtATasksEnd(t *testing.T) {
-	var x exceptions
-	run(t, func(ctx context.Context) error {
+	var x testkit.Exceptions
+	testkit.Run(t, func(ctx context.Context) error {
 		g, gctx := task.NewGroup(ctx)
 		tk := task.Go(gctx, func(ctx context.Context) (int, error) { return 1, task.Yield(ctx) })
 		called := false
@@ -136,8 +137,8 @@ func TestACallbackThatPanicsAtATasksEnd(t *testing.T) {
 			t.Errorf("got %v, %v; want 1 and nil", v, err)
 		}
 		return nil
-	}, x.option())
-	if all := x.take(); len(all) != 1 || all[0].Op != "callback" {
+	}, x.Option())
+	if all := x.Take(); len(all) != 1 || all[0].Op != "callback" {
 		t.Errorf("reports: %v", all)
 	}
 }

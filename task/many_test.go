@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
@@ -15,7 +16,7 @@ import (
 // Tasks of four loops are awaited from 64 goroutines and from tasks of all of these, while some are
 // cancelled.
 func Test64GoroutinesAnd4LoopsAwaitTheSameTasks(t *testing.T) {
-	loops := []*reactor.Loop{background(t), background(t), background(t), background(t)}
+	loops := []*reactor.Loop{testkit.StartLoop(t), testkit.StartLoop(t), testkit.StartLoop(t), testkit.StartLoop(t)}
 	for range rounds(200) {
 		var tasks []*task.Task[int]
 		gate, open := future.New[int]()
@@ -66,7 +67,7 @@ func Test64GoroutinesAnd4LoopsAwaitTheSameTasks(t *testing.T) {
 // A group that has members on four loops and daemons, started, awaited and cancelled from 64
 // goroutines.
 func Test64GoroutinesAnd4LoopsUseTheSameGroup(t *testing.T) {
-	loops := []*reactor.Loop{background(t), background(t), background(t), background(t)}
+	loops := []*reactor.Loop{testkit.StartLoop(t), testkit.StartLoop(t), testkit.StartLoop(t), testkit.StartLoop(t)}
 	for round := range rounds(200) {
 		g, gctx := task.NewGroup(loops[0].Context())
 		if round%2 == 0 {

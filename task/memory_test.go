@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
@@ -38,7 +39,7 @@ func TestDerivedContextsStartNoGoroutine(t *testing.T) {
 			return ctx, func() {}
 		},
 	}
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		tctx, cancel := task.WithTimeout(ctx, time.Hour)
 		defer cancel()
 		g, gctx := task.NewGroup(ctx)
@@ -89,7 +90,7 @@ func TestEndedTasksLeaveNoMemoryBehind(t *testing.T) {
 	}
 	for name, derive := range chains {
 		t.Run(name, func(t *testing.T) {
-			run(t, func(ctx context.Context) error {
+			testkit.Run(t, func(ctx context.Context) error {
 				done, p := future.New[int]()
 				var before int64
 				left := rounds(n)
@@ -121,12 +122,12 @@ func TestEndedTasksLeaveNoMemoryBehind(t *testing.T) {
 	}
 	for name, take := range takes {
 		t.Run(name, func(t *testing.T) {
-			run(t, func(ctx context.Context) error {
+			testkit.Run(t, func(ctx context.Context) error {
 				before := heap()
 				for range rounds(n) {
 					take(ctx, task.Spawn(ctx, func(ctx context.Context) error { return errTest }))
 				}
-				eventually(ctx, func() bool { return heap()-before < 1<<20 })
+				testkit.Eventually(t, "a small heap", func() bool { return heap()-before < 1<<20 })
 				return nil
 			})
 		})
@@ -134,7 +135,7 @@ func TestEndedTasksLeaveNoMemoryBehind(t *testing.T) {
 }
 
 func TestALongLivedContextForgetsEndedTasks(t *testing.T) {
-	loop := background(t)
+	loop := testkit.StartLoop(t)
 	long := &watchedContext{Context: context.Background(), done: make(chan struct{})}
 	ctx := reactor.WithLoop(long, loop)
 	for range 1000 {
@@ -160,7 +161,7 @@ func TestALongLivedContextForgetsEndedTasks(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	onLoop(t, loop, func() {}) // the last one has ended wholly
+	testkit.OnLoop(t, loop, func() {}) // the last one has ended wholly
 	if n := long.waiting.Load(); n != 0 {
 		t.Errorf("%d functions still wait for the end of the context, want none", n)
 	}

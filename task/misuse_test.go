@@ -5,24 +5,25 @@ import (
 	"testing"
 
 	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
 
 func TestAClosedLoopRefuses(t *testing.T) {
-	loop := background(t)
+	loop := testkit.StartLoop(t)
 	g, gctx := task.NewGroup(loop.Context())
 	g.SetLimit(1)
 	loop.Close()
 	for _, ctx := range []context.Context{loop.Context(), reactor.WithLoop(context.Background(), loop), gctx} {
 		_, err := task.Go(ctx, func(context.Context) (int, error) { t.Error("it ran"); return 0, nil }).Await(context.Background())
-		wantErr(t, err, reactor.ErrClosed)
+		testkit.ErrorIs(t, err, reactor.ErrClosed)
 	}
 	for range 3 {
 		g.Go(func() error { t.Error("it ran"); return nil }) // does not wait for a slot for ever
 	}
-	wantErr(t, g.Wait(), reactor.ErrClosed)
-	wantErr(t, gctx.Err(), context.Canceled)
+	testkit.ErrorIs(t, g.Wait(), reactor.ErrClosed)
+	testkit.ErrorIs(t, gctx.Err(), context.Canceled)
 }
 
 func TestMisusePanicsWithOneSentence(t *testing.T) {
@@ -32,25 +33,21 @@ func TestMisusePanicsWithOneSentence(t *testing.T) {
 		"task: the context given to NewGroup carries no loop; use a task's context, loop.Context() or reactor.WithLoop": func() { task.NewGroup(context.Background()) },
 		"task: the zero Group was used outside a loop; make the group with task.NewGroup": func() {
 			var g task.Group
-			mustPanic(t, func() { g.TryGo(func() error { return nil }) })
+			testkit.Panics(t, "task: …", func() { g.TryGo(func() error { return nil }) })
 			g.SetLimit(1) // no slot was taken
 			g.Go(func() error { return nil })
 		},
 		"future: OnDone with nil; give a loop, or Inline, and a function": func() {
-			mustPanic(t, func() { pending().OnDone(future.Inline, nil) })
+			testkit.Panics(t, "future: OnDone with nil; …", func() { pending().OnDone(future.Inline, nil) })
 			pending().OnDone(nil, func(int, error) {})
 		},
 		"future: Fail(nil); use Resolve for a success": func() { future.Failed[int](nil) },
 	} {
-		if v := mustPanic(t, misuse); v != want {
-			t.Errorf("panic %v, want %s", v, want)
-		}
+		testkit.Panics(t, want, misuse)
 	}
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		const want = "task: Run inside a loop; start a task with Go or Spawn"
-		if v := mustPanic(t, func() { task.Run(ctx, none) }); v != want {
-			t.Errorf("panic %v, want %v", v, want)
-		}
+		testkit.Panics(t, want, func() { task.Run(ctx, none) })
 		return nil
 	})
 }

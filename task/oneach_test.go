@@ -5,48 +5,29 @@ import (
 	"errors"
 	"runtime"
 	"slices"
-	"strings"
 	"testing"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
-
-// backgroundGroup starts a group that is closed when the test ends.
-func backgroundGroup(t testing.TB, n int) *reactor.LoopGroup {
-	t.Helper()
-	watchdog(t)
-	g, err := reactor.NewGroup(n)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := g.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := g.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return g
-}
 
 // from runs fn in each kind of place that OnEach is called from.
 func from(t *testing.T, fn func(t *testing.T, ctx context.Context, g *reactor.LoopGroup)) {
 	in := func(t *testing.T, l *reactor.Loop, g *reactor.LoopGroup) {
 		_, err := task.Spawn(l.Context(), func(ctx context.Context) error { fn(t, ctx, g); return nil }).Await(context.Background())
-		wantErr(t, err, nil)
+		testkit.ErrorIs(t, err, nil)
 	}
-	t.Run("a goroutine", func(t *testing.T) { fn(t, context.Background(), backgroundGroup(t, 3)) })
+	t.Run("a goroutine", func(t *testing.T) { fn(t, context.Background(), testkit.StartGroup(t, 3)) })
 	t.Run("a goroutine with a loop's context", func(t *testing.T) {
-		g := backgroundGroup(t, 3)
+		g := testkit.StartGroup(t, 3)
 		fn(t, g.Loops()[1].Context(), g)
 	})
 	t.Run("a task of the group", func(t *testing.T) {
-		g := backgroundGroup(t, 3)
+		g := testkit.StartGroup(t, 3)
 		in(t, g.Loops()[1], g)
 	})
-	t.Run("a task of another loop", func(t *testing.T) { in(t, background(t), backgroundGroup(t, 3)) })
+	t.Run("a task of another loop", func(t *testing.T) { in(t, testkit.StartLoop(t), testkit.StartGroup(t, 3)) })
 }
 
 func TestOnEachGathersInTheOrderOfTheLoops(t *testing.T) {
@@ -84,7 +65,7 @@ func TestTheFirstErrorOfOnEachCancelsTheOthers(t *testing.T) {
 				cancelled[i] = errors.Is(err, context.Canceled)
 				return i, err
 			})
-			wantErr(t, err, errTest)
+			testkit.ErrorIs(t, err, errTest)
 			if got != nil || !cancelled[0] || !cancelled[2] {
 				t.Errorf("%v, cancelled: %v", got, cancelled)
 			}
@@ -93,11 +74,11 @@ func TestTheFirstErrorOfOnEachCancelsTheOthers(t *testing.T) {
 }
 
 func TestAFailingOnEachDoesNotFailTheCallersGroup(t *testing.T) {
-	g := backgroundGroup(t, 2)
-	run(t, func(ctx context.Context) error {
+	g := testkit.StartGroup(t, 2)
+	testkit.Run(t, func(ctx context.Context) error {
 		return task.Scope(ctx, func(ctx context.Context, _ *task.Group) error {
 			_, err := task.OnEach(ctx, g, func(context.Context, *reactor.Loop) (int, error) { return 0, errTest })
-			wantErr(t, err, errTest)
+			testkit.ErrorIs(t, err, errTest)
 			return ctx.Err()
 		})
 	})
@@ -121,13 +102,13 @@ func TestTheEndOfItsContextEndsOnEach(t *testing.T) {
 			ended[slices.Index(g.Loops(), l)] = true
 			return 0, err
 		})
-		wantErr(t, err, errTest)
+		testkit.ErrorIs(t, err, errTest)
 		if slices.Contains(ended, false) {
 			t.Errorf("ended: %v", ended)
 		}
 		ran := false
 		_, err = task.OnEach(ctx, g, func(context.Context, *reactor.Loop) (int, error) { ran = true; return 0, nil })
-		wantErr(t, err, errTest)
+		testkit.ErrorIs(t, err, errTest)
 		if ran {
 			t.Error("a context that is done still begins something")
 		}
@@ -136,19 +117,19 @@ func TestTheEndOfItsContextEndsOnEach(t *testing.T) {
 
 func TestOnEachWithALoopThatIsClosed(t *testing.T) {
 	for gone := range 3 {
-		g := backgroundGroup(t, 3)
+		g := testkit.StartGroup(t, 3)
 		if err := g.Loops()[gone].Close(); err != nil {
 			t.Error(err)
 		}
 		_, err := task.OnEach(context.Background(), g, func(ctx context.Context, l *reactor.Loop) (int, error) {
 			return 0, task.Yield(ctx)
 		})
-		wantErr(t, err, reactor.ErrClosed)
+		testkit.ErrorIs(t, err, reactor.ErrClosed)
 	}
 }
 
 func TestOnEachWithAGoexit(t *testing.T) {
-	g := backgroundGroup(t, 3)
+	g := testkit.StartGroup(t, 3)
 	_, err := task.OnEach(context.Background(), g, func(ctx context.Context, l *reactor.Loop) (int, error) {
 		if l == g.Loops()[2] {
 			runtime.Goexit()
@@ -156,17 +137,14 @@ func TestOnEachWithAGoexit(t *testing.T) {
 		_, err := pending().Await(ctx)
 		return 0, err
 	})
-	wantErr(t, err, task.ErrGoexit)
+	testkit.ErrorIs(t, err, task.ErrGoexit)
 }
 
 func TestOnEachInACallbackPanics(t *testing.T) {
-	g := backgroundGroup(t, 2)
-	onLoop(t, g.Loops()[0], func() {
-		defer func() {
-			if v, _ := recover().(string); !strings.HasPrefix(v, "task: OnEach in a loop callback") {
-				t.Errorf("%q", v)
-			}
-		}()
-		task.OnEach(context.Background(), g, func(context.Context, *reactor.Loop) (int, error) { return 0, nil })
+	g := testkit.StartGroup(t, 2)
+	testkit.OnLoop(t, g.Loops()[0], func() {
+		testkit.Panics(t, "task: OnEach in a loop callback…", func() {
+			task.OnEach(context.Background(), g, func(context.Context, *reactor.Loop) (int, error) { return 0, nil })
+		})
 	})
 }

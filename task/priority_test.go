@@ -7,12 +7,13 @@ import (
 	"testing"
 
 	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
 
 func TestATaskStartsAndGoesOnInItsClass(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		var order []string
 		var promises []*future.Promise[int]
 		g, gctx := task.NewGroup(ctx)
@@ -49,7 +50,7 @@ func TestTasksHaveTheClassOfWhoStartedThem(t *testing.T) {
 		"one with a value":   func(ctx context.Context) context.Context { return context.WithValue(ctx, key{}, 1) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			run(t, func(ctx context.Context) error {
+			testkit.Run(t, func(ctx context.Context) error {
 				var order []string
 				note := func(name string) func(context.Context) error {
 					return func(context.Context) error { order = append(order, name); return nil }
@@ -79,9 +80,7 @@ func TestTasksHaveTheClassOfWhoStartedThem(t *testing.T) {
 func TestPriorityOutOfRangePanics(t *testing.T) {
 	for _, class := range []int{-1, 256} {
 		want := fmt.Sprintf("task: Priority(%d): give a class from 0, the most urgent, to 255", class)
-		if v := mustPanic(t, func() { task.Priority(class) }); v != want {
-			t.Errorf("panic %v, want %v", v, want)
-		}
+		testkit.Panics(t, want, func() { task.Priority(class) })
 	}
 }
 
@@ -106,7 +105,7 @@ func operations(ctx context.Context) map[string]func() {
 
 func TestATaskThatNeverHasToWaitLetsOthersHaveTheirTurn(t *testing.T) {
 	const budget = 128
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		for name, op := range operations(ctx) {
 			over, served := false, 0
 			other := task.Spawn(ctx, func(ctx context.Context) error {
@@ -134,7 +133,7 @@ func TestATaskThatNeverHasToWaitLetsOthersHaveTheirTurn(t *testing.T) {
 }
 
 func TestAWaitBeginsTheBudgetAnew(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		loop, _ := reactor.FromContext(ctx)
 		for range 5 {
 			task.Yield(ctx)
@@ -151,7 +150,7 @@ func TestAWaitBeginsTheBudgetAnew(t *testing.T) {
 }
 
 func TestCheckpointOfADoneContextReturnsTheCause(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		for name, c := range map[string]context.Context{"own": doneScope(ctx), "foreign": doneForeign()} {
 			for range 1000 {
 				if err := task.Checkpoint(c); err == nil {
@@ -180,7 +179,7 @@ func doneScope(ctx context.Context) context.Context {
 
 // In a callback, and in a plain goroutine, there is nobody to be let in.
 func TestNothingIsSpentOutsideTasks(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		loop, _ := reactor.FromContext(ctx)
 		f, p := future.New[int]()
 		ready := future.Resolved(1)

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/corobridge/corobridge/internal/loop"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
@@ -15,12 +16,12 @@ import (
 // The context ends, and before the task goes on the loop has waited for the process: its state is
 // not lost.
 func TestExitThatComesBesideACancellationIsReturned(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		l, _ := reactor.FromContext(ctx)
 		p, end := child(t)
 		tk := task.Go(ctx, func(ctx context.Context) (*os.ProcessState, error) {
 			state, err := task.WaitProcess(ctx, p)
-			wantErr(t, context.Cause(ctx), errTest)
+			testkit.ErrorIs(t, context.Cause(ctx), errTest)
 			return state, err
 		})
 		task.Yield(ctx)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/task"
 )
 
@@ -53,7 +54,7 @@ func wantExit(t testing.TB, state *os.ProcessState, err error) {
 }
 
 func TestWaitProcessSuspendsTheTask(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		const n = 5
 		goroutines := goroutines()
 		g, gctx := task.NewGroup(ctx)
@@ -83,15 +84,15 @@ func TestWaitProcessThatIsCancelledLeavesTheProcess(t *testing.T) {
 		t.Skip("a goroutine waits, and takes the exit")
 	}
 	p, end := child(t)
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		done, cancel := context.WithCancelCause(ctx)
 		cancel(errTest)
 		_, err := task.WaitProcess(done, p)
-		wantErr(t, err, errTest)
+		testkit.ErrorIs(t, err, errTest)
 		short, cancelShort := task.WithTimeout(ctx, time.Millisecond)
 		defer cancelShort()
 		_, err = task.WaitProcess(short, p)
-		wantErr(t, err, context.DeadlineExceeded)
+		testkit.ErrorIs(t, err, context.DeadlineExceeded)
 		end()
 		state, err := task.WaitProcess(ctx, p)
 		wantExit(t, state, err)
@@ -100,7 +101,7 @@ func TestWaitProcessThatIsCancelledLeavesTheProcess(t *testing.T) {
 }
 
 func TestWaitProcessWhileTheLoopCloses(t *testing.T) {
-	loop := background(t)
+	loop := testkit.StartLoop(t)
 	p, end := child(t)
 	tk := task.Go(loop.Context(), func(ctx context.Context) (*os.ProcessState, error) {
 		pending().Await(ctx)
@@ -113,13 +114,13 @@ func TestWaitProcessWhileTheLoopCloses(t *testing.T) {
 }
 
 func TestWaitProcessInAGoroutine(t *testing.T) {
-	watchdog(t)
+	testkit.Watch(t)
 	before := goroutines()
 	p, end := child(t)
 	ctx, cancel := context.WithCancelCause(context.Background())
 	time.AfterFunc(time.Millisecond, func() { cancel(errTest) })
 	_, err := task.WaitProcess(ctx, p)
-	wantErr(t, err, errTest)
+	testkit.ErrorIs(t, err, errTest)
 	end()
 	for runtime.NumGoroutine() > before { // the goroutine that waits ends
 		runtime.Gosched()

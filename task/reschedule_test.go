@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
@@ -16,7 +17,7 @@ import (
 func onWork(t *testing.T, fn func(ctx context.Context, clock *workClock, pass func(d time.Duration))) {
 	t.Helper()
 	clock := &workClock{}
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		fn(ctx, clock, func(d time.Duration) {
 			clock.work(d)
 			yields(ctx, 200)
@@ -124,7 +125,7 @@ func TestRescheduleFindsTheInnermostTimeout(t *testing.T) {
 }
 
 func TestRescheduleWithoutATimeout(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		foreign, cancel := context.WithTimeout(ctx, time.Hour)
 		defer cancel()
 		for name, c := range map[string]context.Context{"task": ctx, "package context": foreign, "background": context.Background()} {
@@ -139,7 +140,7 @@ func TestRescheduleWithoutATimeout(t *testing.T) {
 // A timer that fires just when its deadline is moved ends nothing, or the move is told that it was
 // too late.
 func TestRescheduleFromGoroutinesBesideTheTimer(t *testing.T) {
-	loop := background(t)
+	loop := testkit.StartLoop(t)
 	for range 200 {
 		bounded, cancel := task.WithTimeout(loop.Context(), 20*time.Microsecond)
 		var all sync.WaitGroup
@@ -148,7 +149,7 @@ func TestRescheduleFromGoroutinesBesideTheTimer(t *testing.T) {
 			all.Go(func() { moved[i] = task.Reschedule(bounded, time.Now().Add(time.Hour)) })
 		}
 		all.Wait()
-		onLoop(t, loop, func() {})
+		testkit.OnLoop(t, loop, func() {})
 		for i, ok := range moved {
 			if ok != (bounded.Err() == nil) && ok {
 				t.Errorf("the move %d is done, and the context %v", i, bounded.Err())
@@ -182,7 +183,7 @@ func TestSleepUntil(t *testing.T) {
 		}
 		done, cancel := context.WithCancel(ctx)
 		cancel()
-		wantErr(t, task.SleepUntil(done, clock.Wall().Add(d)), context.Canceled)
+		testkit.ErrorIs(t, task.SleepUntil(done, clock.Wall().Add(d)), context.Canceled)
 	})
 	// in a plain goroutine
 	for _, at := range []time.Time{time.Now(), time.Now().Add(time.Millisecond)} {
@@ -195,7 +196,7 @@ func TestSleepUntil(t *testing.T) {
 // A chain of tasks, each of which starts the next one with a timeout that is over, keeps none of
 // those.
 func TestDeadlinesThatAreOverAreNotKept(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		for range 10 {
 			inner, cancel := task.WithTimeout(ctx, time.Hour)
 			cancel()

@@ -15,12 +15,13 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
 
 func TestRunReturnsMainsOutcome(t *testing.T) {
-	watchdog(t)
+	testkit.Watch(t)
 	var cancel context.CancelCauseFunc
 	for name, c := range map[string]struct {
 		main func(ctx context.Context) error
@@ -65,15 +66,15 @@ func TestRunReturnsMainsOutcome(t *testing.T) {
 }
 
 func TestRunUnwindsWhatMainLeaves(t *testing.T) {
-	fds := descriptors()
+	fds := len(testkit.Descriptors())
 	ended := 0
 	begun := time.Now()
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		for range 100 {
 			task.Spawn(ctx, func(ctx context.Context) error {
 				defer func() { ended++ }()
 				err := task.Sleep(ctx, time.Hour)
-				wantErr(t, err, context.Canceled)
+				testkit.ErrorIs(t, err, context.Canceled)
 				return errors.Join(err, task.Sleep(context.WithoutCancel(ctx), time.Millisecond))
 			})
 		}
@@ -82,15 +83,15 @@ func TestRunUnwindsWhatMainLeaves(t *testing.T) {
 	if ended != 100 || time.Since(begun) > 700*time.Millisecond {
 		t.Errorf("%d have ended, after %v; want 100 and at most %v", ended, time.Since(begun), 700*time.Millisecond)
 	}
-	if n := descriptors(); n != fds {
+	if n := len(testkit.Descriptors()); n != fds {
 		t.Errorf("%d descriptors, there were %d", n, fds)
 	}
 }
 
 // FailNow is a Goexit: it unwinds every task, then ends the goroutine that called Run.
 func TestFailNowInATaskEndsRunsCaller(t *testing.T) {
-	watchdog(t)
-	fds := descriptors()
+	testkit.Watch(t)
+	fds := len(testkit.Descriptors())
 	ended := 0
 	gone, returned := make(chan struct{}), false
 	go func() {
@@ -120,7 +121,7 @@ func TestFailNowInATaskEndsRunsCaller(t *testing.T) {
 	if returned || ended != 10 {
 		t.Errorf("Run returned: %v; %d tasks have ended", returned, ended)
 	}
-	if n := descriptors(); n != fds {
+	if n := len(testkit.Descriptors()); n != fds {
 		t.Errorf("%d descriptors, there were %d", n, fds)
 	}
 	if err := goleak.Find(goleak.IgnoreCurrent()); err != nil {
@@ -129,10 +130,10 @@ func TestFailNowInATaskEndsRunsCaller(t *testing.T) {
 }
 
 func TestRunRefusesSignalsThatCannotBeCaught(t *testing.T) {
-	fds := descriptors()
+	fds := len(testkit.Descriptors())
 	err := task.Run(context.Background(), func(context.Context) error { t.Error("main ran"); return nil }, task.WithSignals(syscall.SIGTERM, syscall.SIGKILL))
-	wantErr(t, err, syscall.EINVAL)
-	if n := descriptors(); n != fds {
+	testkit.ErrorIs(t, err, syscall.EINVAL)
+	if n := len(testkit.Descriptors()); n != fds {
 		t.Errorf("%d descriptors, there were %d", n, fds)
 	}
 }
@@ -143,7 +144,7 @@ const sceneVariable = "COROBRIDGE_TASK_SCENE"
 
 func scene(t *testing.T, name string) (out string, err error) {
 	t.Helper()
-	watchdog(t)
+	testkit.Watch(t)
 	cmd := exec.Command(os.Args[0], "-test.run=^TestScene$", "-test.v", "-test.timeout=10s")
 	cmd.Env = append(os.Environ(), sceneVariable+"="+name)
 	b, err := cmd.CombinedOutput()
@@ -247,15 +248,15 @@ func TestScenes(t *testing.T) {
 // A Run within a Group's member, on another goroutine, is a call like any other: its error is its
 // caller's, and what it leaves fails nobody else.
 func TestRunWithTheContextOfAGroup(t *testing.T) {
-	var x exceptions
-	run(t, func(ctx context.Context) error {
+	var x testkit.Exceptions
+	testkit.Run(t, func(ctx context.Context) error {
 		return task.Scope(ctx, func(ctx context.Context, g *task.Group) error {
 			_, err := task.Blocking(ctx, func(ctx context.Context) (int, error) {
 				err := task.Run(ctx, func(ctx context.Context) error {
 					task.Spawn(ctx, func(context.Context) error { return errTest })
 					yields(ctx, 3)
 					return errTest
-				}, task.WithSignals(), task.WithLoopOptions(x.option()))
+				}, task.WithSignals(), task.WithLoopOptions(x.Option()))
 				if err != errTest {
 					t.Error(err)
 				}
@@ -264,7 +265,7 @@ func TestRunWithTheContextOfAGroup(t *testing.T) {
 			return errors.Join(err, ctx.Err())
 		})
 	})
-	if got := x.take(); len(got) != 1 || !errors.Is(got[0].Err, errTest) {
+	if got := x.Take(); len(got) != 1 || !errors.Is(got[0].Err, errTest) {
 		t.Errorf("reported by the inner loop: %v", got)
 	}
 }

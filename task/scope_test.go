@@ -7,12 +7,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
 
 func TestTheEndOfAGroupEndsWaitsWithItsContext(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		for _, waitIn := range []string{"a task", "a goroutine"} {
 			g, gctx := task.NewGroup(ctx)
 			g.Go(func() error { yields(gctx, 2); return nil })
@@ -23,9 +24,9 @@ func TestTheEndOfAGroupEndsWaitsWithItsContext(t *testing.T) {
 				go g.Wait()
 			}
 			_, err := pending().Await(gctx) // the maker's own wait
-			wantErr(t, err, context.Canceled, task.ErrEnded)
+			testkit.ErrorIs(t, err, context.Canceled, task.ErrEnded)
 			_, err = sibling.Await(ctx)
-			wantErr(t, err, context.Canceled, task.ErrEnded)
+			testkit.ErrorIs(t, err, context.Canceled, task.ErrEnded)
 		}
 		return nil
 	})
@@ -34,7 +35,7 @@ func TestTheEndOfAGroupEndsWaitsWithItsContext(t *testing.T) {
 // A member of Group.Go has the context of its group, and what it derives from that is not below the
 // member in the tree.
 func TestTheLoopEndsAWaitWithATimeoutThatAMemberHasMadeOfItsGroupsContext(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		const members = 100
 		g, gctx := task.NewGroup(ctx)
 		var order, want []int
@@ -64,7 +65,7 @@ func TestTheLoopEndsAWaitWithATimeoutThatAMemberHasMadeOfItsGroupsContext(t *tes
 // The word of a cancellation comes to the loop through the door, and the end of what was cancelled
 // may overtake it.
 func TestACancellationIsNotOvertakenByTheEndOfItsScope(t *testing.T) {
-	loop := background(t)
+	loop := testkit.StartLoop(t)
 	for range rounds(1000) {
 		foreign, cancel := context.WithCancelCause(context.Background())
 		children := make(chan *task.Task[int], 2)
@@ -83,7 +84,7 @@ func TestACancellationIsNotOvertakenByTheEndOfItsScope(t *testing.T) {
 		cancel(errTest)
 		for _, tk := range []*task.Task[int]{a, b} {
 			_, err := tk.Await(context.Background())
-			wantErr(t, err, errTest)
+			testkit.ErrorIs(t, err, errTest)
 		}
 	}
 }
@@ -91,7 +92,7 @@ func TestACancellationIsNotOvertakenByTheEndOfItsScope(t *testing.T) {
 // A task that a goroutine starts may come to the loop when the scope it was started in is cancelled
 // and gone.
 func TestATaskStartedBesideTheEndOfItsScopeIsCancelled(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		for range rounds(2000) {
 			scope, end := task.WithTimeout(ctx, time.Hour)
 			started := make(chan *task.Task[int])
@@ -106,14 +107,14 @@ func TestATaskStartedBesideTheEndOfItsScopeIsCancelled(t *testing.T) {
 				return err
 			}
 			_, err = tk.Await(ctx)
-			wantErr(t, err, context.Canceled)
+			testkit.ErrorIs(t, err, context.Canceled)
 		}
 		return nil
 	})
 }
 
 func TestScope(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		ended := 0
 		leave := func(fn func()) error {
 			return task.Scope(ctx, func(ctx context.Context, g *task.Group) error {
@@ -133,7 +134,7 @@ func TestScope(t *testing.T) {
 		if err := leave(func() {}); err != errTest || ended != 3 {
 			t.Errorf("an error: %v, %d have ended; want %v and 3", err, ended, errTest)
 		}
-		if v := mustPanic(t, func() { leave(panicsHere) }); v != "here" || ended != 6 {
+		if v := testkit.PanicOf(func() { leave(panicsHere) }); v != "here" || ended != 6 {
 			t.Errorf("a panic: %v, %d have ended; want %v and 6", v, ended, "here")
 		}
 		err := task.Scope(ctx, func(ctx context.Context, g *task.Group) error {
@@ -142,7 +143,7 @@ func TestScope(t *testing.T) {
 		})
 		return err
 	})
-	loop := background(t)
+	loop := testkit.StartLoop(t)
 	ended := 0
 	_, err := task.Go(loop.Context(), func(ctx context.Context) (int, error) {
 		return 0, task.Scope(ctx, func(ctx context.Context, g *task.Group) error {
@@ -152,8 +153,8 @@ func TestScope(t *testing.T) {
 			return nil
 		})
 	}).Await(context.Background())
-	wantErr(t, err, task.ErrGoexit)
-	onLoop(t, loop, func() {
+	testkit.ErrorIs(t, err, task.ErrGoexit)
+	testkit.OnLoop(t, loop, func() {
 		if ended != 1 {
 			t.Error("Goexit: the member goes on")
 		}
@@ -163,7 +164,7 @@ func TestScope(t *testing.T) {
 		g.Go(func() error { return errTest })
 		return nil
 	})
-	wantErr(t, err, errTest)
+	testkit.ErrorIs(t, err, errTest)
 }
 
 func TestATaskCancelledBeforeItsFirstStepRuns(t *testing.T) {
@@ -202,7 +203,7 @@ func TestATaskCancelledBeforeItsFirstStepRuns(t *testing.T) {
 	}
 	for name, cancel := range cancels {
 		t.Run(name, func(t *testing.T) {
-			run(t, func(ctx context.Context) error {
+			testkit.Run(t, func(ctx context.Context) error {
 				ran := false
 				tk := cancel(ctx, func(ctx context.Context) error {
 					ran = true
@@ -212,7 +213,7 @@ func TestATaskCancelledBeforeItsFirstStepRuns(t *testing.T) {
 					return task.Sleep(ctx, time.Hour)
 				})
 				_, err := tk.Await(ctx)
-				wantErr(t, err, errTest)
+				testkit.ErrorIs(t, err, errTest)
 				if !ran || tk.Cancel(nil) {
 					t.Errorf("it ran: %v", ran)
 				}
@@ -224,13 +225,11 @@ func TestATaskCancelledBeforeItsFirstStepRuns(t *testing.T) {
 
 // A callback can't wait for what a Scope would start, so nothing is.
 func TestAScopeInACallbackStartsNothing(t *testing.T) {
-	loop := background(t)
-	onLoop(t, loop, func() {
-		v := mustPanic(t, func() {
+	loop := testkit.StartLoop(t)
+	testkit.OnLoop(t, loop, func() {
+		const want = "task: Scope in a loop callback would stop the loop; use OnDone, or start a task with task.Go"
+		testkit.Panics(t, want, func() {
 			task.Scope(loop.Context(), func(context.Context, *task.Group) error { t.Error("it ran"); return nil })
 		})
-		if want := "task: Scope in a loop callback would stop the loop; use OnDone, or start a task with task.Go"; v != want {
-			t.Errorf("panic %v, want %v", v, want)
-		}
 	})
 }

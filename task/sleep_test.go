@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
@@ -25,12 +26,12 @@ func TestSleep(t *testing.T) {
 		}
 		c, cancel := context.WithCancelCause(ctx)
 		time.AfterFunc(time.Millisecond, func() { cancel(errTest) })
-		wantErr(t, task.Sleep(c, time.Hour), errTest, context.Canceled)
+		testkit.ErrorIs(t, task.Sleep(c, time.Hour), errTest, context.Canceled)
 		return nil
 	}
-	t.Run("in a goroutine", func(t *testing.T) { watchdog(t); sleeps(context.Background()) })
+	t.Run("in a goroutine", func(t *testing.T) { testkit.Watch(t); sleeps(context.Background()) })
 	t.Run("in a task", func(t *testing.T) {
-		run(t, func(ctx context.Context) error {
+		testkit.Run(t, func(ctx context.Context) error {
 			loop, _ := reactor.FromContext(ctx)
 			before := pendingTimers(loop)
 			defer func() {
@@ -42,7 +43,7 @@ func TestSleep(t *testing.T) {
 		})
 	})
 	t.Run("ends in the order of time", func(t *testing.T) {
-		run(t, func(ctx context.Context) error {
+		testkit.Run(t, func(ctx context.Context) error {
 			var woken []int
 			g, gctx := task.NewGroup(ctx)
 			for _, ms := range []int{6, 2, 8, 4} {
@@ -62,7 +63,7 @@ func TestSleep(t *testing.T) {
 }
 
 func TestYieldLetsEverythingReadyRunFirst(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		var order []int
 		g, gctx := task.NewGroup(ctx)
 		for i := range 3 {
@@ -85,11 +86,11 @@ func TestYieldLetsEverythingReadyRunFirst(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(errTest)
-	wantErr(t, task.Yield(ctx), errTest)
+	testkit.ErrorIs(t, task.Yield(ctx), errTest)
 }
 
 func TestBlocking(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		loop, _ := reactor.FromContext(ctx)
 		v, err := task.Blocking(ctx, func(inner context.Context) (int, error) {
 			if loop.InLoop() || inner.Value(anyKey{}) != nil {
@@ -105,7 +106,7 @@ func TestBlocking(t *testing.T) {
 			t.Errorf("a panic: %v", err)
 		}
 		_, err = task.Blocking(ctx, func(context.Context) (int, error) { runtime.Goexit(); return 0, nil })
-		wantErr(t, err, task.ErrGoexit)
+		testkit.ErrorIs(t, err, task.ErrGoexit)
 
 		c, cancel := context.WithCancelCause(ctx)
 		ended, returned := make(chan error, 1), make(chan struct{})
@@ -117,9 +118,9 @@ func TestBlocking(t *testing.T) {
 			return 0, nil
 		})
 		close(returned)
-		wantErr(t, err, errTest, context.Canceled)
+		testkit.ErrorIs(t, err, errTest, context.Canceled)
 		_, err = task.Blocking(ctx, func(context.Context) (int, error) { return 1, <-ended })
-		wantErr(t, err, errTest)
+		testkit.ErrorIs(t, err, errTest)
 		return nil
 	})
 	// a goroutine's
@@ -139,7 +140,7 @@ func TestCloseWaitsForWhatBlocks(t *testing.T) {
 	}
 	for name, block := range blocks {
 		t.Run(name, func(t *testing.T) {
-			loop := background(t)
+			loop := testkit.StartLoop(t)
 			until, ended := make(chan struct{}), false
 			started := future.Promise[int]{}
 			tk := task.Spawn(loop.Context(), func(ctx context.Context) error {
@@ -153,7 +154,7 @@ func TestCloseWaitsForWhatBlocks(t *testing.T) {
 			started.Future().Await(context.Background())
 			tk.Cancel(errTest)
 			_, err := tk.Await(context.Background()) // a cancelled wait leaves the rest to Close
-			wantErr(t, err, errTest)
+			testkit.ErrorIs(t, err, errTest)
 			go close(until)
 			loop.Close()
 			if !ended {
@@ -164,7 +165,7 @@ func TestCloseWaitsForWhatBlocks(t *testing.T) {
 }
 
 func TestWaitAwaitsWhatHasAWaitMethod(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		beside := 0
 		task.Spawn(ctx, func(ctx context.Context) error {
 			for ctx.Err() == nil {
@@ -193,12 +194,12 @@ func TestWaitAwaitsWhatHasAWaitMethod(t *testing.T) {
 		own.Go(func() error { _, err := pending().Await(octx); return err })
 		short, cancel := task.WithTimeout(ctx, time.Millisecond)
 		defer cancel()
-		wantErr(t, task.Wait(short, own), context.DeadlineExceeded)
+		testkit.ErrorIs(t, task.Wait(short, own), context.DeadlineExceeded)
 		if octx.Err() != nil {
 			t.Error("the end of the wait has cancelled the group")
 		}
 		own.Cancel(errTest)
-		wantErr(t, task.Wait(ctx, own), errTest)
+		testkit.ErrorIs(t, task.Wait(ctx, own), errTest)
 		return nil
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
@@ -17,7 +18,7 @@ import (
 func TestStartReturnsWhatStartedWasGiven(t *testing.T) {
 	for name, opts := range map[string][]task.Option{"": nil, "eager": {task.Eager()}} {
 		t.Run(name, func(t *testing.T) {
-			run(t, func(ctx context.Context) error {
+			testkit.Run(t, func(ctx context.Context) error {
 				return task.Scope(ctx, func(ctx context.Context, g *task.Group) error {
 					ended := false
 					v, err := task.Start(ctx, func(ctx context.Context, started func(int) bool) error {
@@ -53,8 +54,8 @@ func TestAnErrorBeforeStartedIsStartsAndNotTheGroups(t *testing.T) {
 	} {
 		for _, grouped := range []bool{true, false} {
 			t.Run(name, func(t *testing.T) {
-				var x exceptions
-				loop := background(t, x.option())
+				var x testkit.Exceptions
+				loop := testkit.StartLoop(t, x.Option())
 				_, err := task.Spawn(loop.Context(), func(ctx context.Context) error {
 					start := func(ctx context.Context, _ *task.Group) error {
 						_, err := task.Start(ctx, func(ctx context.Context, started func(int) bool) error {
@@ -79,7 +80,7 @@ func TestAnErrorBeforeStartedIsStartsAndNotTheGroups(t *testing.T) {
 					t.Errorf("the group: %v, want nil", err)
 				}
 				runtime.GC() // what is lost would be reported
-				if loop.Close(); len(x.take()) != 0 {
+				if loop.Close(); len(x.Take()) != 0 {
 					t.Error("it was reported too")
 				}
 			})
@@ -93,8 +94,8 @@ func TestAnErrorAfterStartedIsTheGroups(t *testing.T) {
 		yields(ctx, 2)
 		return errTest
 	}
-	var x exceptions
-	run(t, func(ctx context.Context) error {
+	var x testkit.Exceptions
+	testkit.Run(t, func(ctx context.Context) error {
 		err := task.Scope(ctx, func(ctx context.Context, g *task.Group) error {
 			if _, err := task.Start(ctx, fails); err != nil {
 				t.Error("Start:", err)
@@ -107,8 +108,8 @@ func TestAnErrorAfterStartedIsTheGroups(t *testing.T) {
 		}
 		_, err = task.Start(ctx, fails) // without a group
 		return err
-	}, x.option())
-	if all := x.take(); len(all) != 1 || !errors.Is(all[0].Err, errTest) {
+	}, x.Option())
+	if all := x.Take(); len(all) != 1 || !errors.Is(all[0].Err, errTest) {
 		t.Errorf("reported: %v", all)
 	}
 }
@@ -127,7 +128,7 @@ func TestTheEndOfStartsContextBeforeStarted(t *testing.T) {
 		"it cleans up at length": {func(ctx context.Context, _ func(int) bool) error { yields(context.WithoutCancel(ctx), 9); return nil }, errTest},
 	} {
 		t.Run(name, func(t *testing.T) {
-			run(t, func(ctx context.Context) error {
+			testkit.Run(t, func(ctx context.Context) error {
 				return task.Scope(ctx, func(ctx context.Context, g *task.Group) error {
 					short, cancel := context.WithCancelCause(ctx)
 					ended := false
@@ -136,7 +137,7 @@ func TestTheEndOfStartsContextBeforeStarted(t *testing.T) {
 						defer func() { ended = true }()
 						loop.CallSoon(func() { cancel(errTest) })
 						_, err := pending().Await(ctx)
-						wantErr(t, err, errTest, context.Canceled)
+						testkit.ErrorIs(t, err, errTest, context.Canceled)
 						return c.end(ctx, started)
 					})
 					if v != 0 || !errors.Is(err, c.want) || !ended {
@@ -159,7 +160,7 @@ type valueKey struct{}
 
 // Otherwise a timeout for the start would end the server.
 func TestTheContextOfStartBoundsTheStartOnly(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		ctx, cancel := task.WithTimeout(ctx, time.Hour)
 		defer cancel()
 		far, _ := ctx.Deadline()
@@ -205,13 +206,13 @@ func TestTheContextOfStartBoundsTheStartOnly(t *testing.T) {
 			released.Resolve(1)
 			return nil
 		})
-		wantErr(t, err, errTest)
+		testkit.ErrorIs(t, err, errTest)
 		return nil
 	})
 }
 
 func TestStartFromAPlainGoroutine(t *testing.T) {
-	loop := background(t)
+	loop := testkit.StartLoop(t)
 	v, err := task.Start(loop.Context(), func(ctx context.Context, started func(address string) bool) error {
 		go started("from another goroutine")
 		_, err := pending().Await(ctx)
@@ -227,19 +228,15 @@ func TestStartFromAPlainGoroutine(t *testing.T) {
 }
 
 func TestStartIsMisused(t *testing.T) {
-	loop := background(t)
+	loop := testkit.StartLoop(t)
 	noStart := func(context.Context, func(int) bool) error { return nil }
-	mustPanic(t, func() { task.Start(context.Background(), noStart) })
-	onLoop(t, loop, func() {
-		if v := mustPanic(t, func() { task.Start(loop.Context(), noStart) }); !strings.Contains(v.(string), "task: Start") {
-			t.Errorf("in a callback: %v", v)
-		}
+	testkit.Panics(t, "task: the context given to Start carries no loop; …", func() { task.Start(context.Background(), noStart) })
+	testkit.OnLoop(t, loop, func() {
+		testkit.Panics(t, "task: Start in a loop callback…", func() { task.Start(loop.Context(), noStart) })
 	})
 	_, err := task.Start(loop.Context(), func(_ context.Context, started func(int) bool) error {
 		started(1)
-		if v := mustPanic(t, func() { started(2) }); !strings.Contains(v.(string), "started was called twice") {
-			t.Errorf("started twice: %v", v)
-		}
+		testkit.Panics(t, "task: started was called twice; …", func() { started(2) })
 		return nil
 	})
 	if err != nil {
@@ -249,7 +246,7 @@ func TestStartIsMisused(t *testing.T) {
 
 // A chain of tasks that each start the next one keeps none of those that have ended.
 func TestAChainOfStartedTasksDoesNotGrow(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		var chains []string // of contexts, as they describe themselves
 		done, finish := future.New[int]()
 		var link func(ctx context.Context, started func(int) bool) error

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
@@ -23,8 +24,8 @@ func TestTasksCancelledAtRandomLeaveNothing(t *testing.T) {
 		}
 	}()
 	n := rounds(10_000)
-	fds, goroutines := descriptors(), runtime.NumGoroutine()
-	run(t, func(ctx context.Context) error {
+	fds, goroutines := len(testkit.Descriptors()), runtime.NumGoroutine()
+	testkit.Run(t, func(ctx context.Context) error {
 		loop, _ := reactor.FromContext(ctx)
 		timers := pendingTimers(loop)
 		never := pending()
@@ -106,8 +107,8 @@ func TestTasksCancelledAtRandomLeaveNothing(t *testing.T) {
 			task.Yield(ctx)
 		}
 		return nil
-	}, (&exceptions{}).option())
-	if n := descriptors(); n != fds {
+	}, new(testkit.Exceptions).Option())
+	if n := len(testkit.Descriptors()); n != fds {
 		t.Errorf("%d descriptors, there were %d", n, fds)
 	}
 	for range 1000 { // what was told to go may need a moment

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
@@ -30,7 +31,7 @@ func TestTimeoutCountsFromTheCallAfterLongWork(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			run(t, func(ctx context.Context) error {
+			testkit.Run(t, func(ctx context.Context) error {
 				clock.work(300 * time.Millisecond)
 				c, cancel := bounded(ctx)
 				defer cancel()

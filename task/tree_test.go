@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world/worldtest"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
@@ -155,7 +156,7 @@ task 1 "main": running
 `},
 	} {
 		t.Run(name, func(t *testing.T) {
-			run(t, func(ctx context.Context) error {
+			testkit.Run(t, func(ctx context.Context) error {
 				end, p := future.New[int]()
 				defer p.Resolve(1)
 				c.have(ctx, end)
@@ -163,7 +164,7 @@ task 1 "main": running
 					t.Errorf("got\n%swant\n%s", got, want)
 				}
 				return nil
-			}, new(exceptions).option()) // groups that are not awaited
+			}, new(testkit.Exceptions).Option()) // groups that are not awaited
 		})
 	}
 }
@@ -172,14 +173,14 @@ task 1 "main": running
 func TestWhoWaitsForAnotherLoopsTasks(t *testing.T) {
 	var mu lock.Mutex
 	locked, p := future.New[int]()
-	other := task.Spawn(background(t).Context(), func(ctx context.Context) error {
+	other := task.Spawn(testkit.StartLoop(t).Context(), func(ctx context.Context) error {
 		mu.Lock(ctx)
 		defer mu.Unlock()
 		p.Resolve(1)
 		return sleeps(ctx)
 	}, task.Name("other"))
 	defer other.Cancel(nil)
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		locked.Await(ctx)
 		task.Spawn(ctx, until(other))
 		task.Spawn(ctx, mu.Lock)
@@ -193,7 +194,7 @@ func TestWhoWaitsForAnotherLoopsTasks(t *testing.T) {
 
 // A task that has not begun is ready, and who awaits it is told already.
 func TestTheTreeOfTasksThatHaveNotBegun(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		late, p := future.New[*task.Task[struct{}]]()
 		task.Spawn(ctx, func(ctx context.Context) error {
 			w, _ := late.Await(ctx)
@@ -210,7 +211,7 @@ func TestTheTreeOfTasksThatHaveNotBegun(t *testing.T) {
 }
 
 func TestATreeWithoutTasks(t *testing.T) {
-	loop := background(t)
+	loop := testkit.StartLoop(t)
 	for _, closed := range []bool{false, true} {
 		if closed {
 			loop.Close()
@@ -228,7 +229,7 @@ func TestATreeWithoutTasks(t *testing.T) {
 // The fields are what programs rely on.
 func TestTheTreeAsJSON(t *testing.T) {
 	clock := &steppedClock{}
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		clock.now = time.Second
 		var g *task.Group
 		w := task.Spawn(ctx, func(ctx context.Context) error {
@@ -326,13 +327,13 @@ type failingWriter struct{}
 func (failingWriter) Write([]byte) (int, error) { return 0, errTest }
 
 func TestWhatTheWriterSaysIsReturned(t *testing.T) {
-	if err := inspect.WriteTree(context.Background(), failingWriter{}, background(t)); !errors.Is(err, errTest) {
+	if err := inspect.WriteTree(context.Background(), failingWriter{}, testkit.StartLoop(t)); !errors.Is(err, errTest) {
 		t.Error(err)
 	}
 }
 
 func TestTheTreeTellsSpawnSitesInDebugMode(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		task.Spawn(ctx, until(pending()))
 		got := treeOf(t, ctx)
 		if n := strings.Count(got, "; started at "); n != 2 || !strings.Contains(got, "task/tree_test.go:") {
@@ -344,7 +345,7 @@ func TestTheTreeTellsSpawnSitesInDebugMode(t *testing.T) {
 
 // Eager tasks interrupt the one that has started them, which is about to go on.
 func TestTheTreeOfAnEagerTask(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		var got string
 		task.Spawn(ctx, func(ctx context.Context) error { got = treeNow(t, ctx); return nil }, task.Eager())
 		if want := "task 1 \"main\": ready\n└── task 2: running\n"; got != want {

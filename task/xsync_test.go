@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/task"
 	"github.com/corobridge/corobridge/task/internal/waittest"
 )
@@ -16,7 +17,7 @@ import (
 // The recipes of docs/how-to.md for golang.org/x/sync.
 
 func TestASemaphoreOfXSyncIsAcquiredThroughBlocking(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		s := semaphore.NewWeighted(1)
 		acquire := func(ctx context.Context) error {
 			_, err := task.Blocking(context.WithoutCancel(ctx), func(context.Context) (struct{}, error) { return struct{}{}, s.Acquire(ctx, 1) })
@@ -49,7 +50,7 @@ func TestASemaphoreOfXSyncIsAcquiredThroughBlocking(t *testing.T) {
 }
 
 func TestSingleflightThroughFromChan(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		var flights singleflight.Group
 		var calls atomic.Int64
 		gate := make(chan struct{})
@@ -66,7 +67,7 @@ func TestSingleflightThroughFromChan(t *testing.T) {
 		yields(ctx, 3)
 		c.Cancel(nil)
 		_, err := c.Await(ctx)
-		wantErr(t, err, context.Canceled)
+		testkit.ErrorIs(t, err, context.Canceled)
 		close(gate)
 		for _, tk := range []*task.Task[any]{a, b} {
 			if v, err := tk.Await(ctx); v != int64(1) || err != errTest {
