@@ -3,7 +3,6 @@ package future
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -78,32 +77,34 @@ func (f *Future[T]) Await(ctx context.Context) (T, error) {
 		coro.Spend(ctx)
 		return f.outcome()
 	}
-	return f.await(ctx, f)
-}
-
-// await is Await of a future that was pending a moment ago. on is what is awaited, to those who
-// look inside.
-func (f *Future[T]) await(ctx context.Context, on fmt.Stringer) (T, error) {
-	var none T
-	if ctx.Err() != nil && !f.done.Load() { // in this order: the result may have come first
-		coro.Who(ctx, opAwait)
-		return none, coro.Cause(ctx)
+	w, err := f.queueUp(ctx)
+	if w != nil {
+		w.Begin(ctx, f).Suspend() // here, with no frame in between: see Waiter.Wait
+		err = f.line.Exit(ctx, &f.mu, w)
 	}
-	f.mu.Lock()
-	if f.done.Load() {
-		f.mu.Unlock()
-		return f.outcome()
-	}
-	w := f.line.Enter(ctx, &f.mu, opAwait)
-	f.mu.Unlock()
-	w.Begin(ctx, on).Suspend()
-	if err := f.line.Exit(ctx, &f.mu, w); err != nil {
+	if err != nil {
+		var none T
 		return none, err
 	}
 	return f.outcome()
 }
 
-const opAwait = "future: Await"
+// queueUp puts the caller in line, unless ctx is done, which is the error, or the result is there.
+func (f *Future[T]) queueUp(ctx context.Context) (*coro.Waiter, error) {
+	const op = "future: Await"
+	if ctx.Err() != nil && !f.done.Load() { // in this order: the result may have come first
+		coro.Who(ctx, op)
+		return nil, coro.Cause(ctx)
+	}
+	f.mu.Lock()
+	if f.done.Load() {
+		f.mu.Unlock()
+		return nil, nil
+	}
+	w := f.line.Enter(ctx, &f.mu, op)
+	f.mu.Unlock()
+	return w, nil
+}
 
 // outcome returns the result, which is there.
 func (f *Future[T]) outcome() (T, error) {

@@ -100,7 +100,16 @@ func (f *Future[T]) awaitAs(ctx context.Context, on fmt.Stringer) (T, error) {
 	if f.done.Load() {
 		return f.Await(ctx)
 	}
-	return f.await(ctx, on)
+	w, err := f.queueUp(ctx)
+	if w != nil {
+		w.Begin(ctx, on).Suspend()
+		err = f.line.Exit(ctx, &f.mu, w)
+	}
+	if err != nil {
+		var none T
+		return none, err
+	}
+	return f.outcome()
 }
 
 // notice is a callback that tells of the completion of a combinator's argument, by its index. It

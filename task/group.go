@@ -26,13 +26,13 @@ type Group struct {
 	// Guarded by mu, which comes first so that no context that consists of a *Group is taken for
 	// scope.
 	mu      sync.Mutex
-	members int            // not counting daemons; with those to come that have been given a slot
-	daemons []*job         // not yet dismissed, oldest first
-	leaving int            // daemons dismissed, still running
-	running int            // of the members, those that the limit counts
-	limit   int            // plus one; zero for none
-	slots   []*coro.Waiter // of Go, first come first served
-	waiters []*coro.Waiter // of Wait
+	members int       // not counting daemons; with those to come that have been given a slot
+	daemons []*job    // not yet dismissed, oldest first
+	leaving int       // daemons dismissed, still running
+	running int       // of the members, those that the limit counts
+	limit   int       // plus one; zero for none
+	slots   coro.Line // of Go
+	waiters coro.Line // of Wait
 	waited  bool
 	err     error   // the first
 	errs    []error // of failures, in their order
@@ -88,6 +88,8 @@ func Scope(ctx context.Context, fn func(ctx context.Context, g *Group) error) er
 	return g.Wait()
 }
 
+const opWait = "task: Group.Wait"
+
 // context is what the contexts of members derive from: the group's, or for a zero Group that of the
 // loop that the caller runs on.
 func (g *Group) context() context.Context {
@@ -107,15 +109,7 @@ func (g *Group) context() context.Context {
 func (g *Group) Wait() error { return g.wait(context.Background()) }
 
 func (g *Group) wait(ctx context.Context) error {
-	w, dismissed, err := g.enlist(ctx)
-	dismiss(dismissed)
-	if w != nil {
-		if err = w.Wait(ctx, g); err != nil {
-			g.delist(w)
-		}
-		w.Release()
-	}
-	if err != nil {
+	if err := g.join(ctx); err != nil {
 		return err
 	}
 	if g.scope.setting != nil {
@@ -127,26 +121,25 @@ func (g *Group) wait(ctx context.Context) error {
 	return g.err
 }
 
-// enlist returns a Waiter for the end of all members, nil if there are none, and the daemons that
-// are to be dismissed.
-func (g *Group) enlist(ctx context.Context) (*coro.Waiter, []*job, error) {
+// join waits until there are no members, and dismisses the daemons when it is their time.
+func (g *Group) join(ctx context.Context) error {
+	done := ctx.Err() != nil
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.count() == 0 {
-		return nil, nil, nil
+	switch {
+	case g.count() == 0:
+		g.mu.Unlock()
+		return nil
+	case done:
+		g.mu.Unlock()
+		coro.Who(ctx, opWait) // a callback is told that it may not wait
+		return coro.Cause(ctx)
 	}
-	w, err := coro.Here(ctx, "task: Group.Wait")
-	if err != nil {
-		return nil, nil, err
-	}
-	g.waiters = append(g.waiters, w)
-	return w, g.superfluous(), nil
-}
-
-func (g *Group) delist(w *coro.Waiter) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.waiters = slices.DeleteFunc(g.waiters, func(v *coro.Waiter) bool { return v == w })
+	w := g.waiters.Enter(ctx, &g.mu, opWait)
+	dismissed := g.superfluous()
+	g.mu.Unlock()
+	dismiss(dismissed)
+	w.Begin(ctx, g).Suspend()
+	return g.waiters.Exit(ctx, &g.mu, w)
 }
 
 // Errors returns the failures of all members, joined by errors.Join in the order in which they
@@ -208,24 +201,17 @@ func (g *Group) done(j *job, err error) {
 	} else {
 		g.leaving--
 	}
-	var next *coro.Waiter
+	var woken coro.Claimed
 	if j.is(limited) {
-		next = g.passOn()
+		woken.Add(g.passOn())
 	}
-	var wake []*coro.Waiter
 	dismissed := g.superfluous()
-	if g.count() == 0 && len(g.waiters) > 0 {
-		wake = slices.DeleteFunc(g.waiters, func(w *coro.Waiter) bool { return !w.Claim() })
-		g.waiters = nil
+	if g.count() == 0 {
+		g.waiters.ClaimAll(&woken)
 	}
 	g.mu.Unlock()
-	if next != nil {
-		next.Wake()
-	}
+	woken.Wake()
 	dismiss(dismissed)
-	for _, w := range wake {
-		w.Wake()
-	}
 }
 
 // fail records an error, and cancels the rest if it is the first.
@@ -257,7 +243,7 @@ func (g *Group) echoes(err error) bool {
 // superfluous returns the daemons that are to be dismissed, each of them once: if nobody else is
 // left and somebody waits for that. It is called under the mutex.
 func (g *Group) superfluous() []*job {
-	if g.members > 0 || len(g.waiters) == 0 {
+	if g.members > 0 || g.waiters.Empty() {
 		return nil
 	}
 	dismissed := g.daemons

@@ -16,6 +16,7 @@ import (
 	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
+	"github.com/corobridge/corobridge/task/inspect"
 )
 
 // group is errgroup's method set: a program changes only the constructor.
@@ -382,4 +383,67 @@ func TestGroupsThatAreNotAwaited(t *testing.T) {
 			}, x.Option())
 		})
 	}
+}
+
+// A member that calls Go on its own full group waits for itself. That is told in debug mode, and
+// the end of the loop ends it.
+func TestAMemberThatWaitsForASlotOfItsOwnFullGroup(t *testing.T) {
+	for _, end := range []string{"the loop is closed", "the group is cancelled"} {
+		t.Run(end, func(t *testing.T) {
+			var x exceptions
+			ran := false
+			told := false
+			err := task.Run(context.Background(), func(ctx context.Context) error {
+				g, _ := task.NewGroup(ctx)
+				g.SetLimit(1)
+				g.Go(func() error {
+					g.Go(func() error { ran = true; return nil })
+					return nil
+				})
+				task.Sleep(ctx, time.Millisecond)
+				for _, e := range x.take() {
+					told = told || errors.Is(e.Err, inspect.ErrDeadlock)
+				}
+				if ran {
+					t.Error("the second member runs beside the first, in spite of the limit")
+				}
+				if end == "the group is cancelled" {
+					g.Cancel(errTest)
+					return g.Wait()
+				}
+				return nil // and the group is cancelled, since nobody waits for it
+			}, task.WithSignals(), task.WithLoopOptions(x.option(), debugMode(0)))
+			if err != nil {
+				t.Error(err)
+			}
+			if !told || !ran {
+				t.Errorf("the deadlock was told: %v; the second member ran: %v; want both", told, ran)
+			}
+		})
+	}
+}
+
+// Those that give up waiting for a group leave in a few steps each, however many there are.
+func TestManyGiveUpWaitingForAGroup(t *testing.T) {
+	run(t, func(ctx context.Context) error {
+		many := rounds(40_000)
+		g, gctx := task.NewGroup(ctx)
+		task.Spawn(gctx, sleeps)
+		waiting, wctx := task.NewGroup(context.WithoutCancel(ctx))
+		scope, cancel := task.WithTimeout(wctx, time.Hour)
+		defer cancel()
+		for range many {
+			task.Spawn(scope, func(ctx context.Context) error { task.Wait(ctx, g); return nil })
+		}
+		yields(ctx, 3)
+		began := time.Now()
+		cancel()
+		waiting.Wait()
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("%d of them took %v", many, took)
+		}
+		g.Cancel(nil)
+		g.Wait()
+		return nil
+	})
 }

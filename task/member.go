@@ -17,11 +17,14 @@ type member struct {
 
 // Go starts fn as a task of the group. If the group has its limit of tasks, it first waits until
 // one of them has ended.
+//
+// A task that waits so, and is cancelled, goes on waiting unless the group is cancelled too, as it
+// is when its loop closes: then Go does not wait any longer, and fn starts in spite of the limit, so
+// that its clean-up happens. In a callback of a loop Go panics if it would have to wait.
 func (g *Group) Go(fn func() error) {
 	ctx := g.context()
-	if w := g.acquire(); w != nil {
-		w.Wait(context.Background(), (*slot)(g)) // until one is handed over
-		w.Release()
+	if !g.tryAcquire() {
+		g.acquire(ctx)
 	}
 	g.startMember(ctx, fn)
 }
@@ -30,14 +33,7 @@ func (g *Group) Go(fn func() error) {
 // it did. It never waits.
 func (g *Group) TryGo(fn func() error) bool {
 	ctx := g.context()
-	g.mu.Lock()
-	full := g.full()
-	if !full {
-		g.running++
-		g.members++
-	}
-	g.mu.Unlock()
-	if full {
+	if !g.tryAcquire() {
 		return false
 	}
 	g.startMember(ctx, fn)
@@ -59,28 +55,62 @@ func (g *Group) SetLimit(n int) {
 // full reports whether the group has its limit of tasks. It is called under the mutex.
 func (g *Group) full() bool { return g.limit > 0 && g.running >= g.limit-1 }
 
-// acquire counts a member in that has a slot, or else returns a Waiter that is enlisted for one:
-// whoever hands that over has counted the member in.
-func (g *Group) acquire() *coro.Waiter {
+// tryAcquire counts a member in, unless the group has its limit of them.
+func (g *Group) tryAcquire() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !g.full() {
-		g.running++
-		g.members++
-		return nil
+	if g.full() {
+		return false
 	}
-	w, _ := coro.Here(context.Background(), "task: Group.Go at the group's limit")
-	g.slots = append(g.slots, w)
-	return w
+	g.countIn()
+	return true
+}
+
+func (g *Group) countIn() {
+	g.running++
+	g.members++
+}
+
+// acquire counts a member in as soon as there is a slot for it: whoever hands one over has counted
+// it. A task that can't have one any more, since it is cancelled and so is the group, whose context
+// is ctx, is counted in without.
+func (g *Group) acquire(ctx context.Context) {
+	bounds := []context.Context{context.Background()}
+	if c := coro.CurrentBy(ctx); c != nil {
+		bounds = []context.Context{&jobOf(c).scope, ctx}
+	}
+	for _, bound := range bounds {
+		if g.awaitSlot(bound) {
+			return
+		}
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.countIn()
+}
+
+// awaitSlot waits for a slot until ctx is done, and reports whether it has got one.
+func (g *Group) awaitSlot(ctx context.Context) bool {
+	done := ctx.Err() != nil
+	g.mu.Lock()
+	switch {
+	case !g.full():
+		g.countIn()
+		g.mu.Unlock()
+		return true
+	case done:
+		g.mu.Unlock()
+		return false
+	}
+	return g.slots.Wait(ctx, &g.mu, "task: Group.Go at the group's limit", (*slot)(g)) == nil
 }
 
 // passOn gives the slot of an ended member to the first that waits for one, and returns that one,
-// claimed. It is called under the mutex.
+// claimed; nil if there is none, or if the group has more than its limit. It is called under the
+// mutex.
 func (g *Group) passOn() *coro.Waiter {
-	for len(g.slots) > 0 {
-		w := g.slots[0]
-		g.slots = g.slots[1:]
-		if w.Claim() {
+	if g.limit == 0 || g.running < g.limit {
+		if w := g.slots.Claim(); w != nil {
 			g.members++ // here, or a Wait could return before the next member is counted in
 			return w
 		}

@@ -28,7 +28,7 @@ func (j *job) madeGroup(g *Group) {
 func (j *job) leaveGroups() {
 	for _, g := range j.extra.groups {
 		g.mu.Lock()
-		waited, running := g.waited || len(g.waiters) > 0, g.count()
+		waited, running := g.waited || !g.waiters.Empty(), g.count()
 		g.mu.Unlock()
 		if waited && running == 0 {
 			continue

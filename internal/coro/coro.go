@@ -39,22 +39,27 @@ const (
 // Coro is one pooled coroutine. Its goroutine, and so its place in the registry, stays the same
 // for all the jobs it runs.
 //
-// What wakes and resumes it comes first, then what a wait needs.
+// It fills three cache lines: what wakes and resumes it, what a wait needs besides, and the rest,
+// which most waits do not touch.
 type Coro struct {
-	waiter Waiter // the wait in progress; but for its state it is touched on the loop only, as what follows is
-	pool   *Pool
+	waiter Waiter // the wait in progress
 
-	id      gid.ID  // zero before the first resume
-	sp      uintptr // about where its stack ended when it was suspended; a hint for Prefetch, never followed
-	next    func() (signal, bool)
+	// Touched on the loop only, as all that follows.
+	pool *Pool
+	id   gid.ID  // zero before the first resume
+	sp   uintptr // about where its stack ended at the last suspension; a hint for Prefetch
+	next func() (signal, bool)
+
 	yield   func(signal) bool
 	await   context.Context // nil while it does not wait
 	on      fmt.Stringer    // what it waits for, or has waited for
 	covered context.Context // the last context that the job has said it covers; nil if none
+	watched *watches        // nil if it has never watched a context
 
-	job     Job
-	watched *watches // nil if it has never watched a context
-	stop    func()
+	job   Job
+	stop  func()
+	terms Terms // of the wait
+	_     [2]uintptr
 }
 
 func newCoro(p *Pool) *Coro {
@@ -155,12 +160,16 @@ func (c *Coro) mark() {
 
 // Prefetch has the memory fetched that a resume of c needs: the runtime's descriptor of its
 // goroutine; its stack, up to the frames of the operation that waits, and down to where the next
-// ones come; and the end of c itself. A loop calls it one item ahead.
+// ones come; and the context of the wait, which the next operation asks. A loop calls it one item
+// ahead.
 func (c *Coro) Prefetch() {
 	prefetch.Lines(uintptr(c.id), descriptorLines)
 	prefetch.Lines(c.sp-linesBelow*prefetch.Line, linesBelow+linesAbove)
-	prefetch.Lines(uintptr(unsafe.Pointer(c))+2*prefetch.Line, 1)
+	prefetch.Lines(addressOf(c.await), 1)
 }
+
+// addressOf returns where the value of ctx lies, for a hint: what is there is not looked at.
+func addressOf(ctx context.Context) uintptr { return (*[2]uintptr)(unsafe.Pointer(&ctx))[1] }
 
 const (
 	descriptorLines = 7

@@ -85,7 +85,7 @@ func (l *Line) Exit(ctx context.Context, mu sync.Locker, w *Waiter) error {
 		mu.Lock()
 		l.Leave(w)
 		mu.Unlock()
-		w.Parcel = nil // which a giver would have taken
+		w.Terms().Parcel = nil // which a giver would have taken
 	}
 	w.Release()
 	return err

@@ -30,9 +30,12 @@ type Waiter struct {
 	coro  *Coro  // nil for a plain goroutine, whose Waiter is part of a blocker
 
 	next, prev *Waiter // in a Line, guarded by its mutex; prev is nil in a Claimed
+}
 
-	// What is waited for, or was given, as the owner of the Line understands it. Guarded by its
-	// mutex until the waiter is claimed; from its Wake on the waiter's.
+// Terms is what is waited for, or was given, as the owner of a Line understands it. It is guarded by
+// the mutex of the line until the waiter is woken, and then the waiter's. The next wait finds what
+// this one has left.
+type Terms struct {
 	Count  int64
 	Parcel any
 }
@@ -40,7 +43,16 @@ type Waiter struct {
 // blocker is the Waiter of a plain goroutine.
 type blocker struct {
 	Waiter
-	wake chan struct{} // holds one
+	wake  chan struct{} // holds one
+	terms Terms
+}
+
+// Terms returns those of the wait. They lie apart from the rest of w, since few waits have any.
+func (w *Waiter) Terms() *Terms {
+	if w.coro != nil {
+		return &w.coro.terms
+	}
+	return &w.blocker().terms
 }
 
 func (w *Waiter) blocker() *blocker { return (*blocker)(unsafe.Pointer(w)) }

@@ -56,12 +56,12 @@ func (b *Barrier) Wait(ctx context.Context) (int, error) {
 		return b.last()
 	}
 	w := b.line.Enter(ctx, &b.mu, "lock: Barrier.Wait")
-	w.Count = 0
+	w.Terms().Count = 0
 	index := b.arrived
 	b.arrived++
 	b.mu.Unlock()
 	err := w.Wait(ctx, b)
-	met := w.Count == haveMet
+	met := w.Terms().Count == haveMet
 	if err != nil {
 		b.leave(w)
 	}
@@ -105,7 +105,7 @@ func (b *Barrier) leave(w *coro.Waiter) {
 func (b *Barrier) dismiss(met bool) (claimed coro.Claimed) {
 	all := b.line.ClaimAll(&claimed)
 	if met = met && all; met {
-		claimed.Each(func(w *coro.Waiter) { w.Count = haveMet })
+		claimed.Each(func(w *coro.Waiter) { w.Terms().Count = haveMet })
 	}
 	b.arrived, b.broken = 0, !met
 	return claimed

@@ -32,7 +32,7 @@ func (s *permits) acquire(ctx context.Context, n, size int64, op string, on fmt.
 		return nil
 	}
 	w := s.line.Enter(ctx, &s.mu, op)
-	w.Count = n
+	w.Terms().Count = n
 	s.mu.Unlock()
 	w.Begin(ctx, on).Suspend()
 	err := s.line.Exit(ctx, &s.mu, w)
@@ -83,9 +83,9 @@ func (s *permits) available(n, size int64) bool { return s.line.Empty() && n <= 
 // and returns without it.
 func (s *permits) grant(size int64) {
 	var claimed coro.Claimed
-	for w := s.line.First(); w != nil && w.Count <= size-s.taken; w = s.line.First() {
+	for w := s.line.First(); w != nil && w.Terms().Count <= size-s.taken; w = s.line.First() {
 		if s.line.Take(w) {
-			s.taken += w.Count
+			s.taken += w.Terms().Count
 			claimed.Add(w)
 		}
 	}

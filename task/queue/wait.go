@@ -46,7 +46,7 @@ func (s *parcels[T]) keep(p *parcel[T]) {
 func (q *Queue[T]) wait(ctx context.Context, l *coro.Line, op string, v T) (T, error) {
 	w := l.Enter(ctx, &q.mu, op)
 	p := q.parcels.take(v)
-	w.Parcel = p
+	w.Terms().Parcel = p
 	q.mu.Unlock()
 	w.Begin(ctx, q).Suspend()
 	err := l.Exit(ctx, &q.mu, w)
@@ -68,8 +68,9 @@ func claim[T any](l *coro.Line) (*coro.Waiter, *parcel[T]) {
 	if w == nil {
 		return nil, nil
 	}
-	p := w.Parcel.(*parcel[T])
-	w.Parcel = nil
+	terms := w.Terms()
+	p := terms.Parcel.(*parcel[T])
+	terms.Parcel = nil
 	return w, p
 }
 
