@@ -390,7 +390,7 @@ func TestGroupsThatAreNotAwaited(t *testing.T) {
 func TestAMemberThatWaitsForASlotOfItsOwnFullGroup(t *testing.T) {
 	for _, end := range []string{"the loop is closed", "the group is cancelled"} {
 		t.Run(end, func(t *testing.T) {
-			var x exceptions
+			var x testkit.Exceptions
 			ran := false
 			told := false
 			err := task.Run(context.Background(), func(ctx context.Context) error {
@@ -401,7 +401,7 @@ func TestAMemberThatWaitsForASlotOfItsOwnFullGroup(t *testing.T) {
 					return nil
 				})
 				task.Sleep(ctx, time.Millisecond)
-				for _, e := range x.take() {
+				for _, e := range x.Take() {
 					told = told || errors.Is(e.Err, inspect.ErrDeadlock)
 				}
 				if ran {
@@ -412,7 +412,7 @@ func TestAMemberThatWaitsForASlotOfItsOwnFullGroup(t *testing.T) {
 					return g.Wait()
 				}
 				return nil // and the group is cancelled, since nobody waits for it
-			}, task.WithSignals(), task.WithLoopOptions(x.option(), debugMode(0)))
+			}, task.WithSignals(), task.WithLoopOptions(x.Option(), debugMode(0)))
 			if err != nil {
 				t.Error(err)
 			}
@@ -425,7 +425,7 @@ func TestAMemberThatWaitsForASlotOfItsOwnFullGroup(t *testing.T) {
 
 // Those that give up waiting for a group leave in a few steps each, however many there are.
 func TestManyGiveUpWaitingForAGroup(t *testing.T) {
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		many := rounds(40_000)
 		g, gctx := task.NewGroup(ctx)
 		task.Spawn(gctx, sleeps)
