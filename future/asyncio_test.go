@@ -77,7 +77,8 @@ func TestAsyncioMistake5_ShieldOrphansItsTask(t *testing.T) {
 		if ended != 1 || err != errTest {
 			t.Errorf("its scope returned %v; %d have ended; want %v and 1", err, ended, errTest)
 		}
-		future.Shield(task.Go(ctx, work)).Cancel(nil) // a member of no explicit group: the loop waits for it, and is told
+		// This one is in no explicit group: the loop waits for it, and is told of its error.
+		future.Shield(task.Go(ctx, work)).Cancel(nil)
 		return nil
 	}, x.Option())
 	if n := len(lost(&x)); ended != 2 || n != 1 {

@@ -145,7 +145,8 @@ func TestGoexitInADerivedFuture(t *testing.T) {
 		testkit.Watch(t)
 		f, p := future.New[int]()
 		d := derive(f)
-		after := future.Map(f, func(v int) (int, error) { return v, nil }) // is not kept from its value
+		// What derive does to f must not keep f's value from a later Map.
+		after := future.Map(f, func(v int) (int, error) { return v, nil })
 		var gone sync.WaitGroup
 		gone.Go(func() {
 			p.Resolve(1)

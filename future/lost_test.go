@@ -40,7 +40,8 @@ func inMode(t *testing.T, debug bool, fn func(ctx context.Context, x *testkit.Ex
 
 func TestErrorsThatNobodyRetrieves(t *testing.T) {
 	fail := func(context.Context) (int, error) { return 0, errTest }
-	ended := func(ctx context.Context, f *future.Future[int]) { future.Wait(ctx, future.AllCompleted, f) } // which retrieves nothing
+	// ended waits for the end of a future, and retrieves nothing.
+	ended := func(ctx context.Context, f *future.Future[int]) { future.Wait(ctx, future.AllCompleted, f) }
 	one := func(int) (int, error) { return 1, nil }
 	for name, c := range map[string]struct {
 		do            func(ctx context.Context)
@@ -160,7 +161,7 @@ func TestWhatIsLeftAtTheEndIsReportedInTheOrderInWhichItFailed(t *testing.T) {
 				kept = append(kept, failed)
 			}
 		}
-		runtime.GC() // the cleanups post to the loop, which comes to that when it closes, or not any more
+		runtime.GC() // the cleanups post to the loop, which may close before it comes to them
 	})
 	runtime.KeepAlive(kept)
 	last := -1

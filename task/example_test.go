@@ -49,7 +49,7 @@ func ExampleGo() {
 	// Output: 2 4
 }
 
-// From outside: a loop in the testkit.StartLoop, and a goroutine that starts a task on it and awaits the
+// From outside: a loop in the background, and a goroutine that starts a task on it and awaits the
 // result.
 func ExampleGo_fromAGoroutine() {
 	loop, err := reactor.New()

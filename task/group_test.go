@@ -89,7 +89,8 @@ func TestGroupDoesWhatErrgroupDoes(t *testing.T) {
 				if started := []bool{g.TryGo(member), g.TryGo(member), g.TryGo(member)}; !slices.Equal(started, []bool{true, true, false}) {
 					t.Errorf("TryGo with a limit of 2 has started %v, want the first two", started)
 				}
-				if v := testkit.PanicOf(func() { g.SetLimit(3) }); v == nil { // errgroup has its own words
+				// errgroup says it in its own words.
+				if v := testkit.PanicOf(func() { g.SetLimit(3) }); v == nil {
 					t.Error("SetLimit while members run does not panic, want that it does")
 				}
 				more := task.Spawn(ctx, func(ctx context.Context) error {

@@ -24,7 +24,6 @@ var toRewrite = []string{
 	"compat",
 	"compat/asynchat",
 	"compat/asyncore",
-	"compat/internal/classictest",
 	"docs/design.md",
 	"future",
 	"internal/coro",

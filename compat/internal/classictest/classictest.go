@@ -14,7 +14,8 @@ import (
 	"github.com/corobridge/corobridge/stream"
 )
 
-// NoFaults keeps the loops of a test that counts iterations, or the pieces of its input, from what the environment may ask for.
+// NoFaults makes the loops of a test without the faults that the environment may ask for. A test needs
+// it that counts iterations, or the pieces of its input.
 func NoFaults(t testing.TB) { t.Setenv(world.FaultsVariable, "") }
 
 // acceptor is a classic listener that keeps one connection.
@@ -25,7 +26,7 @@ type acceptor struct {
 
 func (a *acceptor) HandleAccepted(c *stream.Conn, _ net.Addr) error { a.got = c; return nil }
 
-// Pair returns a connection on the loop of m, which must be one of NewMap, and its peer. It polls m.
+// Pair returns a connection on the loop of m, and its peer. m must be made by NewMap; Pair polls it.
 func Pair(t testing.TB, m *asyncore.Map, network string) (*stream.Conn, net.Conn) {
 	t.Helper()
 	a := &acceptor{}
