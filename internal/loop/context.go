@@ -35,9 +35,9 @@ func (c *Core) With(ctx context.Context) context.Context {
 	return context.WithValue(ctx, coreKey{}, c)
 }
 
-// From returns the Core of the loop that ctx carries, nil if it carries none. It is the one door for
-// the packages of this module. It takes a look at every context above ctx, so its callers keep the
-// result.
+// From returns the Core of the loop that ctx carries, nil if it carries none. It is the one door
+// for the packages of this module. It takes a look at every context above ctx, so its callers keep
+// the result.
 func From(ctx context.Context) *Core {
 	c, _ := ctx.Value(coreKey{}).(*Core)
 	return c

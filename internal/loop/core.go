@@ -118,9 +118,9 @@ func (c *Core) Init(cfg *Config) error {
 	return nil
 }
 
-// Post queues r for the next turn, behind what is queued already. While the loop is closing it still
-// takes what unwinding needs, and Close waits for all of it: what posts itself again and again has to
-// end with the loop's context. It returns ErrClosed once the loop is closed.
+// Post queues r for the next turn, behind what is queued already. While the loop is closing it
+// still takes what unwinding needs, and Close waits for all of it: what posts itself again and
+// again has to end with the loop's context. It returns ErrClosed once the loop is closed.
 func (c *Core) Post(r Runnable) error {
 	if !c.coros.Inside() {
 		return c.postForeign(r)

@@ -7,9 +7,10 @@ import (
 	"github.com/corobridge/corobridge/internal/world"
 )
 
-// daytime converts between the time of day and the loop's monotonic clock. The two are never read at
-// one moment, so it keeps the time of day at which the clock stood at zero: with that, equal times
-// stay equal, whenever they are converted. It is measured again when the time of day has been set.
+// daytime converts between the time of day and the loop's monotonic clock. The two are never read
+// at one moment, so it keeps the time of day at which the clock stood at zero: with that, equal
+// times stay equal, whenever they are converted. It is measured again when the time of day has been
+// set.
 //
 // It may be used from any goroutine.
 type daytime struct{ zero atomic.Pointer[time.Time] }
@@ -30,7 +31,8 @@ func (d *daytime) origin(c world.Clock) time.Time {
 	for range tries {
 		before, wall, after := c.Now(), c.Wall(), c.Now()
 		if known := d.zero.Load(); known != nil {
-			// Round strips Go's own monotonic reading, which setting the time of day does not change.
+			// Round strips Go's own monotonic reading, which setting the time of day does not
+			// change.
 			since := wall.Round(0).Sub(known.Round(0))
 			if before-daytimeAccuracy < since && since < after+daytimeAccuracy {
 				return *known

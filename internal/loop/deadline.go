@@ -2,13 +2,13 @@ package loop
 
 import "time"
 
-// Deadline is a time by which something has to happen, and which is put off again and again: the end
-// of a connection's idleness, say. Putting it off costs no timer operation, it only notes the time.
-// The one timer behind it looks at that when it comes, and is set again if it came too early: once in
-// the time that something may be idle, however many requests there are.
+// Deadline is a time by which something has to happen, and which is put off again and again: the
+// end of a connection's idleness, say. Putting it off costs no timer operation, it only notes the
+// time. The one timer behind it looks at that when it comes, and is set again if it came too early:
+// once in the time that something may be idle, however many requests there are.
 //
-// It is a field of what it watches: the two are one piece of memory, and it must not be copied. Init
-// comes first. The other methods may be called from any goroutine.
+// It is a field of what it watches: the two are one piece of memory, and it must not be copied.
+// Init comes first. The other methods may be called from any goroutine.
 type Deadline struct{ timer timer }
 
 // Init makes the deadline one of a loop, not pending. r is run on the loop when the deadline has
@@ -23,8 +23,8 @@ func (d *Deadline) Init(c *Core, r Runnable) {
 }
 
 // Extend sets the deadline to idle from now, earlier or later than it was, also if it has passed or
-// was stopped. A negative idle is taken for zero. math.MaxInt64 suspends the deadline, likewise without
-// a timer operation. On a closed loop Extend does nothing.
+// was stopped. A negative idle is taken for zero. math.MaxInt64 suspends the deadline, likewise
+// without a timer operation. On a closed loop Extend does nothing.
 //
 // On the loop, now is when the turn began, or in a long batch was last looked at: the time that
 // callbacks of the same turn have taken by then counts as idle. Among timers of the same time a

@@ -86,8 +86,8 @@ func TestADeadlineIsMovedForwardStoppedAndSuspended(t *testing.T) {
 	})
 }
 
-// However many requests there are, the timers are left alone: neither is the heap changed nor is the loop told anything. Once in the time
-// that a connection may be idle, its timer comes and is set again.
+// However many requests there are, no timer is touched: the heap stays as it is, and the loop is
+// told nothing. Once in the time that a connection may be idle, its timer comes and is set again.
 func TestToPutADeadlineOffCostsNoTimerOperation(t *testing.T) {
 	const connections, requests, idle = 50, 200, 1000
 	fromEverywhere(t, func(t *testing.T, l *reactor.Loop, j *journal, do func(func())) {
@@ -180,8 +180,8 @@ func TestMisuseOfADeadline(t *testing.T) {
 	testkit.Panics(t, "reactor: a Deadline has its Init once; use a new one", func() { d.Init(l, noted(func() {})) })
 }
 
-// Put off and stopped from everywhere while the loop lets it pass: it never comes before its time, and in the end comes as often as it
-// was left to.
+// Goroutines put the deadline off and stop it while the loop lets it pass. It never comes before
+// its time, and it does come when it is left alone in the end.
 func TestExtendRacesWithTheLoop(t *testing.T) {
 	for range 20 {
 		var clock = world.System()

@@ -7,12 +7,16 @@ import (
 
 // door is where other goroutines hand work to the loop.
 //
-//	post:            lock; append; first: mail = true; note and clear sleeping; unlock; if it slept, wake the poller
-//	each turn:       if mail: lock; swap the slices; mail = false; unlock; move what came to the ready queue
-//	before blocking: lock; if something came, do not block; sleeping = true; unlock; wait; lock; sleeping = false; unlock
+//	post:            lock; append; first: mail = true; note and clear sleeping; unlock;
+//	                 if it slept, wake the poller
+//	each turn:       if mail: lock; swap the slices; mail = false; unlock;
+//	                 move what came to the ready queue
+//	before blocking: lock; if something came, do not block; sleeping = true; unlock; wait;
+//	                 lock; sleeping = false; unlock
 //
-// sleeping lives under the mutex, so a post sees either a loop that has yet to look at the inbox or one that must be woken:
-// no wake-up is lost, and there is one for each sleep at most, however many posts come.
+// sleeping is guarded by the mutex. So a post sees either a loop that has yet to look at the inbox,
+// or one that must be woken. No wake-up is lost, and there is at most one for each sleep, however
+// many posts come.
 type door struct {
 	mail atomic.Bool
 

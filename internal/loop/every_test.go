@@ -34,7 +34,8 @@ func TestEveryCallsAtWholeMultiples(t *testing.T) {
 	})
 }
 
-// However long the calls take, and however late they come, they stay at multiples of the interval; those that were missed are skipped.
+// However long the calls take, and however late they come, they stay at multiples of the interval.
+// Missed calls are skipped.
 func TestEveryDoesNotDrift(t *testing.T) {
 	j := &journal{clock: &testkit.Clock{}}
 	l := testkit.NewLoop(t, j.clock.Option())
@@ -103,7 +104,8 @@ func TestResetOfEveryMovesAllThatFollow(t *testing.T) {
 		j.want(t, "tick@7", "tick@17")
 		inside = true
 		elapse(t, l, j.clock, 14)
-		j.want(t, "tick@27", "tick@28", "tick@37") // at once means in a later turn, and 27 is the time that the next ones count from
+		// At once means in a later turn, and 27 is the time that the next ones count from.
+		j.want(t, "tick@27", "tick@28", "tick@37")
 		timer.Stop()
 	})
 }

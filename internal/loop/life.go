@@ -11,8 +11,8 @@ import (
 // life is who runs a loop, who keeps it from ending, and who wants to look at it.
 //
 // A loop is open, then closing, then closed, and never goes back. It is closing from the first
-// BeginClosing on: what would begin something new is refused. It is closed after a Shut that returned
-// true: everything is refused.
+// BeginClosing on: what would begin something new is refused. It is closed after a Shut that
+// returned true: everything is refused.
 type life struct {
 	mu      sync.Mutex
 	running bool // a goroutine has claimed the loop
@@ -30,8 +30,8 @@ type look struct{ fn func() }
 const RunningAlready = "reactor: the loop is running already; " +
 	"give it work by CallSoon or task.Go, or end that run with Stop first"
 
-// Claim makes the calling goroutine the one that runs the loop, until Release. It returns ErrClosed on
-// a loop that is closing or closed, and panics if the loop is running already.
+// Claim makes the calling goroutine the one that runs the loop, until Release. It returns ErrClosed
+// on a loop that is closing or closed, and panics if the loop is running already.
 func (c *Core) Claim() error {
 	c.life.mu.Lock()
 	defer c.life.mu.Unlock()
@@ -45,9 +45,9 @@ func (c *Core) Claim() error {
 	return nil
 }
 
-// Enter makes the calling goroutine, which has claimed the loop, the loop's own: InLoop is true in it,
-// and it may run turns. leave undoes that. Enter panics in a goroutine that runs a loop or a coroutine
-// already.
+// Enter makes the calling goroutine, which has claimed the loop, the loop's own: InLoop is true in
+// it, and it may run turns. leave undoes that. Enter panics in a goroutine that runs a loop or a
+// coroutine already.
 func (c *Core) Enter() (leave func()) {
 	out := c.coros.Enter()
 	c.Tell(func(o *Observer) {
@@ -65,9 +65,9 @@ func (c *Core) Enter() (leave func()) {
 	}
 }
 
-// Release gives the claim up. It reports whether the loop is closed, or else whether Close has begun
-// and relies on the caller: the claim stays then, and the caller closes the loop. After any other
-// answer another goroutine may run the loop.
+// Release gives the claim up. It reports whether the loop is closed, or else whether Close has
+// begun and relies on the caller: the claim stays then, and the caller closes the loop. After any
+// other answer another goroutine may run the loop.
 func (c *Core) Release() (closed, late bool) {
 	c.life.mu.Lock()
 	defer c.life.mu.Unlock()
@@ -77,8 +77,8 @@ func (c *Core) Release() (closed, late bool) {
 	return c.closed, late
 }
 
-// Stop makes the run end after the present turn. If nobody runs the loop, the next run makes one turn
-// that does not wait.
+// Stop makes the run end after the present turn. If nobody runs the loop, the next run makes one
+// turn that does not wait.
 func (c *Core) Stop() {
 	c.stop.Store(true)
 	c.nudge()
@@ -128,9 +128,9 @@ func (c *Core) Exited() bool { return c.goexit }
 // ForgetExit makes Exited false again. It is called on the loop.
 func (c *Core) ForgetExit() { c.goexit = false }
 
-// Hold keeps Close waiting until release is called, from any goroutine; a second release does nothing.
-// name says in the log whom Close waits for. While the loop is closing it can still be held, by what
-// unwinds. On a closed loop Hold returns ErrClosed.
+// Hold keeps Close waiting until release is called, from any goroutine; a second release does
+// nothing. name says in the log whom Close waits for. While the loop is closing it can still be
+// held, by what unwinds. On a closed loop Hold returns ErrClosed.
 func (c *Core) Hold(name string) (release func(), err error) {
 	c.life.mu.Lock()
 	defer c.life.mu.Unlock()
@@ -223,9 +223,9 @@ func (c *Core) Shut() bool {
 // ClosePoller is the last thing that is done to a closed loop.
 func (c *Core) ClosePoller() error { return c.polling.poller.Close() }
 
-// Look has fn called once, when nothing else of the loop runs: now, if the caller is on the loop, or
-// if nobody runs it, and so nobody begins to meanwhile; otherwise between two entries of the ready
-// queue, or when the run ends. fn is called locked: it must not run, close or hold the loop.
+// Look has fn called once, when nothing else of the loop runs: now, if the caller is on the loop,
+// or if nobody runs it, and so nobody begins to meanwhile; otherwise between two entries of the
+// ready queue, or when the run ends. fn is called locked: it must not run, close or hold the loop.
 //
 // withdraw takes that back, and reports whether it did: false if fn has been called.
 func (c *Core) Look(fn func()) (withdraw func() bool) {

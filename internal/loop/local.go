@@ -21,8 +21,8 @@ type local struct {
 }
 
 // Local returns the loop's value for key, which init makes at the first call. CloseLocals closes a
-// value that is an io.Closer. Values made after that are not closed. init must not ask for the value
-// that it makes, and must not panic.
+// value that is an io.Closer. Values made after that are not closed. init must not ask for the
+// value that it makes, and must not panic.
 func (c *Core) Local(key any, init func() any) any {
 	v := c.locals.of(key)
 	v.once.Do(func() { c.locals.made(v, init()) }) // unlocked, since init may call the loop

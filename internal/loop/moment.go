@@ -24,11 +24,11 @@ const (
 
 var momentNames = [...]string{"flush", "end of turn", "before poll", "before sleep", "at close"}
 
-// At has r run once, at the next moment m, after what At was given for it before. It is called on the
-// loop, except for Closing.
+// At has r run once, at the next moment m, after what At was given for it before. It is called on
+// the loop, except for Closing.
 //
-// What is given for Closing is run in the reverse order, the latest first; soon, if Close has begun;
-// never, if the loop is closed.
+// What is given for Closing is run in the reverse order, the latest first; soon, if Close has
+// begun; never, if the loop is closed.
 func (c *Core) At(m Moment, r Runnable) {
 	if m == Closing {
 		c.atClosing(r)
@@ -44,8 +44,8 @@ func (c *Core) Each(m Moment, r Runnable) {
 	q.each = append(q.each, r)
 }
 
-// Not takes back r, a pointer, which At was given and has not been run, or Each was given. It reports
-// whether there was one. It is called where At is.
+// Not takes back r, a pointer, which At was given and has not been run, or Each was given. It
+// reports whether there was one. It is called where At is.
 func (c *Core) Not(m Moment, r Runnable) bool {
 	if m == Closing {
 		c.life.mu.Lock()
@@ -82,8 +82,8 @@ func (c *Core) RunClosing() bool {
 	return false
 }
 
-// runMoment runs what there is for a moment now: what At adds meanwhile is for the next time. After a
-// runtime.Goexit it goes on where that broke it off.
+// runMoment runs what there is for a moment now: what At adds meanwhile is for the next time. After
+// a runtime.Goexit it goes on where that broke it off.
 func (c *Core) runMoment(m Moment) {
 	q := &c.moments[m]
 	if len(q.each) > 0 {

@@ -11,39 +11,39 @@ import (
 // then. A loop may have several observers, and tells them in the order they were given in.
 //
 // The functions must not block. A panic in one goes to the exception handler. Those that are called
-// outside the loop must not wait for what it does, nor for its end: Close waits for Stalled. Close may
-// be called in each of them.
+// outside the loop must not wait for what it does, nor for its end: Close waits for Stalled. Close
+// may be called in each of them.
 type Observer struct {
-	// BeforeRun and AfterRun are called on the loop when a goroutine begins to run it, and when that
-	// goroutine gives it up.
+	// BeforeRun and AfterRun are called on the loop when a goroutine begins to run it, and when
+	// that goroutine gives it up.
 	BeforeRun, AfterRun func()
-	// BeforePoll is called on the loop before each visit to the poller: once in a turn, or once in 64
-	// entries of the ready queue while there are more. AfterPoll is called after it, with how many
-	// descriptors are ready.
+	// BeforePoll is called on the loop before each visit to the poller: once in a turn, or once in
+	// 64 entries of the ready queue while there are more. AfterPoll is called after it, with how
+	// many descriptors are ready.
 	BeforePoll func()
 	AfterPoll  func(ready int)
-	// BeforeStep and AfterStep are called on the loop around each callback, step of a task, timer and
-	// handler that it runs. AfterStep is called with the same Step, also after a panic.
+	// BeforeStep and AfterStep are called on the loop around each callback, step of a task, timer
+	// and handler that it runs. AfterStep is called with the same Step, also after a panic.
 	BeforeStep, AfterStep func(s Step)
-	// Turn is called on the loop before each visit to the poller. ran is how many entries of the ready
-	// queue and timers were run since the last visit, events how many readiness events were delivered,
-	// and busy how long that took.
+	// Turn is called on the loop before each visit to the poller. ran is how many entries of the
+	// ready queue and timers were run since the last visit, events how many readiness events were
+	// delivered, and busy how long that took.
 	Turn func(ran, events int, busy time.Duration)
 	// Lag is called on the loop with each duration that is counted in Stats.Lag.
 	Lag func(d time.Duration)
-	// Slow is called on the loop when a callback, or a step of a task, has taken longer than WithDebug
-	// says, by default 100 ms. what names it, and the task. stack is its stack while it ran, if the
-	// watchdog came by; otherwise nil.
+	// Slow is called on the loop when a callback, or a step of a task, has taken longer than
+	// WithDebug says, by default 100 ms. what names it, and the task. stack is its stack while it
+	// ran, if the watchdog came by; otherwise nil.
 	Slow func(what string, d time.Duration, stack []byte)
 	// Stalled is called outside the loop, while a callback or a step of a task runs that has taken
-	// that long already; again when that has doubled. stack is where it is now. A program that gives
-	// the loop up then calls Close, which only begins that here.
+	// that long already; again when that has doubled. stack is where it is now. A program that
+	// gives the loop up then calls Close, which only begins that here.
 	Stalled func(what string, since time.Duration, stack []byte)
 	// Backoff is called when something is not tried again for d, because of err: by a server that
 	// can't accept. It may be called outside the loop, and must not use what it is told of.
 	Backoff func(op string, err error, d time.Duration)
-	// TaskDone is called on the loop when a task has ended, with its name (see task.Name), its error,
-	// and the time since it was started.
+	// TaskDone is called on the loop when a task has ended, with its name (see task.Name), its
+	// error, and the time since it was started.
 	TaskDone func(name string, err error, age time.Duration)
 }
 

@@ -16,8 +16,8 @@ const eventsAtOnce = 32
 // blocksFirst is after how many blocking waits a poll that does not block is tried again.
 const blocksFirst = 64
 
-// polling is the poller, and what its last visit has found. It is touched on the loop only, except for
-// poller, which any goroutine uses, and which changes only while nobody else uses the loop.
+// polling is the poller, and what its last visit has found. It is touched on the loop only, except
+// for poller, which any goroutine uses, and which changes only while nobody else uses the loop.
 type polling struct {
 	poller  poll.Poller
 	kind    poll.Kind
@@ -38,9 +38,9 @@ func (p *polling) delivered() bool { return p.at == len(p.found) }
 
 // poll looks for events, and blocks for them when there is nothing else to do.
 //
-// A poll that does not block is a raw system call, and cheap; one that blocks costs the Go scheduler's
-// part too. So a poll precedes the blocking wait, but only while polls keep finding something: with
-// one connection that thinks between its requests they never do.
+// A poll that does not block is a raw system call, and cheap. One that blocks costs the Go
+// scheduler's part as well. So the loop polls before it blocks, but only while polls keep finding
+// something: they never do with one connection that thinks between its requests.
 func (c *Core) poll(limit time.Duration) {
 	if !c.polling.delivered() { // a runtime.Goexit broke off the delivery
 		return
@@ -83,8 +83,8 @@ func (c *Core) patience(limit time.Duration) time.Duration {
 	return limit
 }
 
-// lookBeforeSleep runs what was given for BeforeSleep, and returns how long the loop may block after
-// that.
+// lookBeforeSleep runs what was given for BeforeSleep, and returns how long the loop may block
+// after that.
 func (c *Core) lookBeforeSleep(limit, wait time.Duration) time.Duration {
 	if c.door.mail.Load() {
 		return wait
@@ -98,8 +98,9 @@ func (c *Core) lookBeforeSleep(limit, wait time.Duration) time.Duration {
 	return wait
 }
 
-// SleepsForever reports whether the loop that is about to block knows of nothing that could ever end
-// that, except for another goroutine, or a signal that ends the program. It is called at BeforeSleep.
+// SleepsForever reports whether the loop that is about to block knows of nothing that could ever
+// end that, except for another goroutine, or a signal that ends the program. It is called at
+// BeforeSleep.
 func (c *Core) SleepsForever() bool { return c.polling.forever }
 
 // LookAgain bounds by d how long the loop is about to block. BeforeSleep comes again then. It is
@@ -114,8 +115,8 @@ func (c *Core) LookAgain(d time.Duration) {
 // what it waits for.
 type Waking interface{ MayWake() bool }
 
-// forsaken reports whether nothing that the loop watches, runs elsewhere or is held for could give it
-// something to do.
+// forsaken reports whether the loop watches nothing, runs nothing elsewhere and is held for nothing
+// that could give it something to do.
 func (c *Core) forsaken() bool {
 	if c.ending || c.sources.len() > 0 {
 		return false

@@ -9,14 +9,14 @@ import (
 // What a loop does when its poller lets it down.
 //
 // A wait that fails does so at once, and would fail again: the loop would spin. So it naps instead,
-// goes on with timers, tasks and what other goroutines post, and tries again. If that has not helped
-// for giveUpAfter, the loop closes: it is deaf, and everything that waits for its connections would do
-// so for ever. Run, Close and the context of the loop tell that.
+// goes on with timers, tasks and what other goroutines post, and tries again. If that has not
+// helped for giveUpAfter, the loop closes: it is deaf, and everything that waits for its
+// connections would do so for ever. Run, Close and the context of the loop tell that.
 //
 // The same nap comes when a poll brings nothing, again and again, but events of a descriptor that
 // nobody watches any more. Closing a descriptor does not end its registration while a duplicate is
-// open, in a child process perhaps. After that nothing can: it takes the descriptor to say which
-// registration is meant.
+// open, in a child process perhaps. Then nothing can end it, since that would take the descriptor
+// to name it.
 const (
 	napAtMost    = 10 * time.Millisecond
 	giveUpAfter  = time.Second
@@ -40,8 +40,8 @@ var (
 		"which is open, makes the poller report it; call RemoveReader, RemoveWriter or Detach before you close a descriptor")
 )
 
-// Deaf returns why the loop closes by itself, its poller having failed for good; nil if it does not.
-// It is called on the loop, or after its end.
+// Deaf returns why the loop closes by itself, its poller having failed for good; nil if it does
+// not. It is called on the loop, or after its end.
 func (c *Core) Deaf() error { return c.polling.trouble.deaf }
 
 // pollFailed makes the best of a wait that has failed.
@@ -63,7 +63,8 @@ func (c *Core) pollFailed(err error, wait time.Duration) {
 // watches.
 func (c *Core) stranger(wait time.Duration) {
 	t := &c.polling.trouble
-	if t.strangers++; t.strangers < strangePolls { // one now and then is the last event of a closed descriptor
+	// One now and then is the last event of a closed descriptor.
+	if t.strangers++; t.strangers < strangePolls {
 		return
 	}
 	if now := c.world.Now(); !t.told || now >= t.tellAgain {

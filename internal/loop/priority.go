@@ -6,10 +6,10 @@ import "math"
 // one wait for the others.
 const batchLimit = visitEvery
 
-// heldBack is what is ready with priorities, and not in the present batch. An item is given the turn
-// when it is due: the present one, and for each class below the first, age later. What is due first
-// runs first, and of what is due in the same turn, the more urgent. Within a class that is the order
-// of coming, so only the first of each class is looked at.
+// heldBack is what is ready with priorities, and not in the present batch. An item is given the
+// turn when it is due: the present one, and for each class below the first, age later. What is due
+// first runs first, and of what is due in the same turn, the more urgent. Within a class that is
+// the order of coming, so only the first of each class is looked at.
 type heldBack struct {
 	age     uint64
 	classes []agedQueue
@@ -25,8 +25,8 @@ func newHeldBack(classes, ageTurns int) *heldBack {
 	return &heldBack{age: min(uint64(ageTurns), longest), classes: make([]agedQueue, classes)}
 }
 
-// arrange holds back what is in the ring, and then puts the most urgent of all that is held back into
-// the ring.
+// arrange holds back what is in the ring, and then puts the most urgent of all that is held back
+// into the ring.
 func (q *readyQueue) arrange(turn uint64) {
 	for q.head != q.tail {
 		q.held.add(q.pop(), turn)

@@ -3,8 +3,8 @@ package loop
 import "math/bits"
 
 // readyQueue is what is ready to run, in order: a ring whose length is a power of two. Its indices
-// only grow, so a batch is a pair of them, and a batch that was broken off is gone on with where they
-// stand.
+// only grow, so a batch is a pair of them, and a batch that was broken off is gone on with where
+// they stand.
 //
 // With priorities, a batch is a part of what is ready. The rest is held back, outside the ring.
 type readyQueue struct {

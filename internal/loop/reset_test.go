@@ -44,7 +44,8 @@ func elapse(t *testing.T, l *reactor.Loop, c *testkit.Clock, d time.Duration) {
 	}
 }
 
-// fromEverywhere runs a test that calls from the loop, and from a goroutine whose word the loop has taken in before the next turn's timers.
+// fromEverywhere runs a test that calls from the loop, and from a goroutine. What the goroutine
+// says reaches the loop before the timers of the next turn.
 func fromEverywhere(t *testing.T, f func(t *testing.T, l *reactor.Loop, j *journal, do func(func()))) {
 	for _, where := range []string{"loop", "goroutine"} {
 		t.Run(where, func(t *testing.T) {
@@ -82,7 +83,8 @@ func TestReset(t *testing.T) {
 		testkit.Turns(t, l, 2)
 		j.want(t, "sooner@0")
 		elapse(t, l, j.clock, 10)
-		j.want(t, "other@10", "same@10") // the one that was reset is behind those that were set before
+		// The one that was reset is behind those that were set before.
+		j.want(t, "other@10", "same@10")
 		elapse(t, l, j.clock, 15)
 		j.want(t, "later@20")
 		do(func() {
@@ -129,7 +131,8 @@ func TestResetInTheTurnOfTheTimers(t *testing.T) {
 	j.want(t, "put off@4")
 }
 
-// Reset, stopped and fired at the same time, each timer fires once or was stopped, and what was reset as well.
+// Timers are reset, stopped and fired at the same time. Each fires once or was stopped, also one
+// that was reset.
 func TestResetRacesWithTheLoop(t *testing.T) {
 	l := testkit.StartLoop(t)
 	var stopped, fired atomic.Int64
@@ -163,7 +166,8 @@ func TestResetRacesWithTheLoop(t *testing.T) {
 	})
 }
 
-// A stopped timer leaves the heap at once, the heap gives back its memory, and the Timer that is left keeps nothing that was to be called.
+// A stopped timer leaves the heap at once, and the heap gives back its memory. The Timer that is
+// left does not keep the function alive that was to be called.
 func TestAMillionStoppedTimersHoldNoMemory(t *testing.T) {
 	n := 1_000_000
 	if testing.Short() || raceEnabled {
@@ -193,7 +197,8 @@ func TestAMillionStoppedTimersHoldNoMemory(t *testing.T) {
 	if room := core(l).TimerRoom(); room > 4096 {
 		t.Errorf("room for %d timers is kept, want at most 4096", room)
 	}
-	for n := 0; n < 1000 && !collected.Load(); n++ { // a cleanup runs some time after the collection
+	// A cleanup runs some time after the collection.
+	for n := 0; n < 1000 && !collected.Load(); n++ {
 		runtime.GC()
 		runtime.Gosched()
 	}
@@ -256,7 +261,8 @@ func TestAfterAJumpOfTheClockWhatIsDueFiresOnceAndInOrder(t *testing.T) {
 	testkit.Turns(t, l, 3)
 	j.want(t)
 	elapse(t, l, j.clock, 20)
-	j.want(t, "every 25@1025") // what was missed is not made up for, and the times are what they were
+	// What was missed is not made up for, and the times are what they were.
+	j.want(t, "every 25@1025")
 	every.Stop()
 }
 

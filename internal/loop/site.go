@@ -9,8 +9,9 @@ import (
 	"github.com/corobridge/corobridge/internal/coro"
 )
 
-// Site returns where the caller of this module stands, as "file:line (function)". In a task that this
-// module has started for its user, it is where the user stood then. It is "" unless in debug mode.
+// Site returns where the caller of this module stands, as "file:line (function)". In a task that
+// this module has started for its user, it is where the user stood then. It is "" unless in debug
+// mode.
 func (c *Core) Site() string {
 	if !c.debug {
 		return ""

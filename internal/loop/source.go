@@ -25,9 +25,9 @@ const (
 // ReadyHandler is told of a descriptor's readiness, on the loop.
 type ReadyHandler interface{ Ready(e Events) }
 
-// Source is the registration of a descriptor, for its whole life. It is best a field of what owns the
-// descriptor: the two are then one piece of memory. The zero Source is ready for Attach or Watch, one
-// of them and once.
+// Source is the registration of a descriptor, for its whole life. It is best a field of what owns
+// the descriptor: the two are then one piece of memory. The zero Source is ready for Attach or
+// Watch, one of them and once.
 type Source struct {
 	core    *Core
 	fd      int
@@ -38,25 +38,25 @@ type Source struct {
 	gone    atomic.Bool // it has been detached, or was never registered
 }
 
-// Attach registers fd, which must be non-blocking, for reading and writing, edge-triggered: h is told
-// of each change once, on the loop. After a report, read or write until a call would block. Then call
-// Blocked.
+// Attach registers fd, which must be non-blocking, for reading and writing, edge-triggered: h is
+// told of each change once, on the loop. After a report, read or write until a call would block.
+// Then call Blocked.
 //
-// It may be called from any goroutine, and the first report may come before it returns. A second call
-// panics. The error is ErrClosed once Close has begun, or wraps the system call's: EBADF for a closed
-// descriptor, EPERM for one that can't be watched, EEXIST for one that is watched.
+// It may be called from any goroutine, and the first report may come before it returns. A second
+// call panics. The error is ErrClosed once Close has begun, or wraps the system call's: EBADF for a
+// closed descriptor, EPERM for one that can't be watched, EEXIST for one that is watched.
 func (s *Source) Attach(c *Core, fd int, h ReadyHandler) error {
 	return s.register(c, fd, h, Readable|Writable|Priority, poll.Edge)
 }
 
-// Watch registers fd level-triggered: h is told each time the loop has looked and found fd ready for
-// something in want. Otherwise it is as Attach.
+// Watch registers fd level-triggered: h is told each time the loop has looked and found fd ready
+// for something in want. Otherwise it is as Attach.
 func (s *Source) Watch(c *Core, fd int, h ReadyHandler, want Events) error {
 	return s.register(c, fd, h, want, poll.Level)
 }
 
-// Change sets what a Watch is for. If fd was closed meanwhile, and its number is another file's, the
-// error matches ENOENT, or is nil.
+// Change sets what a Watch is for. If fd was closed meanwhile, and its number is another file's,
+// the error matches ENOENT, or is nil.
 func (s *Source) Change(want Events) error {
 	err := s.core.polling.poller.Modify(s.fd, s.tag, want, poll.Level)
 	if err == nil {
@@ -98,22 +98,23 @@ func (s *Source) Blocked(want Events) {
 	}
 }
 
-// Detach ends the registration; the descriptor stays open. On the loop, the handler is not called any
-// more; outside, a call may be under way. A second Detach does nothing, nor does one without a
+// Detach ends the registration; the descriptor stays open. On the loop, the handler is not called
+// any more; outside, a call may be under way. A second Detach does nothing, nor does one without a
 // registration.
 func (s *Source) Detach() error {
 	if !s.Forget() {
 		return nil
 	}
-	if err := s.core.polling.poller.Remove(s.fd); err != nil && !s.core.closing.Load() { // the loop's end ends it too
+	// The end of the loop ends the registration too.
+	if err := s.core.polling.poller.Remove(s.fd); err != nil && !s.core.closing.Load() {
 		return fmt.Errorf("reactor: stop watching descriptor %d: %w", s.fd, err)
 	}
 	return nil
 }
 
-// Closing is Detach for an owner that closes the descriptor next, and knows that no other descriptor
-// refers to the same open file: the close itself then ends the registration where the poller allows
-// that, and saves the system call.
+// Closing is Detach for an owner that closes the descriptor next, and knows that no other
+// descriptor refers to the same open file: the close itself then ends the registration where the
+// poller allows that, and saves the system call.
 func (s *Source) Closing() {
 	if s.Forget() && !s.core.polling.poller.ForgetsClosed() {
 		s.core.polling.poller.Remove(s.fd) // nothing to do about an error: the descriptor goes away
@@ -130,9 +131,9 @@ func (s *Source) Forget() bool {
 	return true
 }
 
-// sourceTable gives each source a tag: the index of a slot, and in the upper half how often that slot
-// has been used. An event whose tag is not the slot's present one is for a descriptor that has been
-// closed.
+// sourceTable gives each source a tag: the index of a slot, and in the upper half how often that
+// slot has been used. An event whose tag is not the slot's present one is for a descriptor that has
+// been closed.
 type sourceTable struct {
 	mu    sync.Mutex
 	slots []slot

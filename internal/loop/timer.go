@@ -61,13 +61,14 @@ type timer struct {
 // closed loop returns, is not pending. Its methods may be called from any goroutine.
 type Timer struct{ t *timer }
 
-// PostLater queues r after d, which is taken for zero if it is negative; never in the turn that calls
-// PostLater. On a closed loop it returns the zero Timer.
+// PostLater queues r after d, but never in the turn that calls PostLater. A negative d is taken for
+// zero. On a closed loop it returns the zero Timer.
 func (c *Core) PostLater(d time.Duration, r Runnable) Timer {
 	return c.begun(c.newTimer(after(c.world.Now(), d), r))
 }
 
-// PostAt is PostLater for a time of day. Calls for the same time run in the order they were made in.
+// PostAt is PostLater for a time of day. Calls for the same time run in the order they were made
+// in.
 func (c *Core) PostAt(t time.Time, r Runnable) Timer {
 	return c.begun(c.newTimer(max(c.day.when(c.world, t), c.world.Now()), r))
 }
@@ -134,17 +135,17 @@ func (t *timer) moveTo(when time.Duration) { t.moved.Store(moved(when)) }
 
 func moved(when time.Duration) int64 { return int64(min(when, math.MaxInt64-1)) + 1 }
 
-// forget drops what a timer would have run that is off for good, so that a Timer that somebody keeps
-// keeps nothing else alive.
+// forget drops what a timer that is off for good would have run. So a Timer that somebody keeps
+// does not keep anything else alive.
 func (t *timer) forget() {
 	if t.state.Load()&timerKept == 0 {
 		t.run = nil
 	}
 }
 
-// Stop prevents the call and reports whether it did: false when the timer has fired or was stopped
-// before, or the loop is closed. For an Every it prevents all calls to come, also while its function
-// runs. A stopped timer takes no memory, and does not wake the loop.
+// Stop prevents the call and reports whether it did. It is false if the timer has fired or was
+// stopped before, or if the loop is closed. For an Every it prevents all calls to come, also while
+// its function runs. A stopped timer takes no memory, and does not wake the loop.
 func (t Timer) Stop() bool { return t.t != nil && t.t.stop() }
 
 func (t *timer) stop() bool {
@@ -164,7 +165,8 @@ func (t *timer) stop() bool {
 
 // Reset moves the call to d from now, behind the timers that are set for the same time already, and
 // reports whether it did. If the timer has fired or was stopped, or the loop is closed, it does
-// nothing and returns false. For an Every it moves the next call, and those after it follow that one.
+// nothing and returns false. For an Every it moves the next call, and those after it follow that
+// one.
 func (t Timer) Reset(d time.Duration) bool {
 	return t.t != nil && t.t.reset(after(t.t.core.world.Now(), d))
 }

@@ -106,7 +106,8 @@ func TestCallAt(t *testing.T) {
 	}
 }
 
-// The time of day and the monotonic clock are read one after the other, and never at the same distance.
+// The time of day and the monotonic clock are read one after the other, and never at the same
+// distance.
 func TestCallAtKeepsTheOrderOfMakingForEqualTimes(t *testing.T) {
 	const calls = 2000
 	from := map[string]func(l *reactor.Loop, make func()){
@@ -243,7 +244,8 @@ func TestAStoppedTimerDoesNotWakeTheLoop(t *testing.T) {
 	}
 }
 
-// Started and stopped from everywhere while the loop fires them, each timer is either stopped or fires.
+// Goroutines start and stop timers while the loop fires them. Each timer is either stopped or
+// fires.
 func TestStopRacesWithTheLoop(t *testing.T) {
 	l := testkit.StartLoop(t)
 	var stopped, fired atomic.Int64

@@ -10,7 +10,8 @@ type timerHeap struct {
 	due time.Duration // what the timer that fired last was set for
 }
 
-// keepTimers is the room for entries that is kept; a larger array is given back in steps as it runs empty.
+// keepTimers is the room for entries that is kept; a larger array is given back in steps as it runs
+// empty.
 const keepTimers = 1 << 10
 
 type timerEntry struct {

@@ -11,8 +11,8 @@ import (
 //
 //	due timers, by time and then by the order they were made in
 //	the door: what other goroutines have posted joins the ready queue
-//	the ready queue as it is now, or with priorities the most urgent of it; what the batch adds runs
-//	  in the next turn
+//	the ready queue as it is now, or with priorities the most urgent of it;
+//	  what the batch adds runs in the next turn
 //	BatchEnd
 //	BeforePoll, BeforeSleep if the loop is about to block, the poller, and what it found
 //	TurnEnd
@@ -21,13 +21,13 @@ import (
 // they are visited once in visitEvery items, and not in each turn.
 
 const (
-	visitEvery = 64                     // items between two visits to clock and poller while there is work
+	visitEvery = 64                     // items between two visits while there is work
 	flushEvery = 64                     // items between two times BatchEnd inside a batch
 	flushAfter = time.Millisecond       // or this long after the last one
 	clockEvery = 8                      // items between two looks at flushAfter
 	yieldTurns = 64                     // turns without blocking between two runtime.Gosched
 	yieldAfter = 100 * time.Microsecond // or this long
-	overflow   = 128                    // coroutines: more do not all stay in the processor's caches
+	overflow   = 128                    // coroutines: more do not all fit the processor's caches
 )
 
 // pace is what the loop remembers to decide when to look at the clock, the poller and the Go
@@ -63,14 +63,14 @@ func (c *Core) Counts() Counts {
 	return n
 }
 
-// Ran returns how many entries of the ready queue and timers the loop has run, and how many readiness
-// events it has delivered. It is called on the loop.
+// Ran returns how many entries of the ready queue and timers the loop has run, and how many
+// readiness events it has delivered. It is called on the loop.
 func (c *Core) Ran() (items, events uint64) {
 	return c.counts.Callbacks + c.counts.Timers, c.counts.Events
 }
 
-// Turn runs a turn. It waits at most limit (negative: no bound) for something to do. While nothing but
-// the ready queue has anything to do, it runs several turns in one. It is called on the loop.
+// Turn runs a turn. It waits at most limit (negative: no bound) for something to do. While nothing
+// but the ready queue has anything to do, it runs several turns in one. It is called on the loop.
 func (c *Core) Turn(limit time.Duration) {
 	c.work()
 	if c.ready.empty() || c.pace.items >= visitEvery {
@@ -79,8 +79,8 @@ func (c *Core) Turn(limit time.Duration) {
 	c.endTurn()
 }
 
-// Step runs exactly one turn, with a visit to clock and poller. It waits at most limit for something
-// to do, unless there was something. It is called on the loop.
+// Step runs exactly one turn, with a visit to clock and poller. It waits at most limit for
+// something to do, unless there was something. It is called on the loop.
 func (c *Core) Step(limit time.Duration) {
 	c.pace.items = 0
 	done := c.counts.Callbacks + c.counts.Timers
@@ -140,7 +140,8 @@ func (c *Core) endTurn() {
 	c.rest()
 }
 
-// runBatch runs what is ready now. It resumes a batch that a runtime.Goexit in a callback broke off.
+// runBatch runs what is ready now. It resumes a batch that a runtime.Goexit in a callback broke
+// off.
 func (c *Core) runBatch() {
 	q := &c.ready
 	if q.head == q.end {
@@ -190,8 +191,8 @@ func (c *Core) runItems() {
 	}
 }
 
-// moreOfTheSame reports whether the rest of this turn, and what the next one does before its batch, is
-// nothing.
+// moreOfTheSame reports whether there is nothing to do in the rest of this turn, nor in the next
+// one before its batch.
 func (c *Core) moreOfTheSame() bool {
 	return c.ready.head != c.ready.tail && c.pace.items < visitEvery && !c.single &&
 		c.moments[BatchEnd].empty() && c.moments[TurnEnd].empty() &&
@@ -207,8 +208,8 @@ func (c *Core) flushEarly() {
 	}
 }
 
-// rest lets other goroutines of a process with few processors run, when the loop has not blocked for a
-// while.
+// rest lets other goroutines run when the loop has not blocked for a while and the process has few
+// processors.
 func (c *Core) rest() {
 	p := &c.pace
 	if p.turns++; p.turns <= 1 { // the first turn since, and the first that has read the clock

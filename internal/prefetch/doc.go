@@ -1,10 +1,12 @@
 // Package prefetch tells the processor which memory will be needed soon.
 //
-// Among a thousand connections, what one of them needs has left the caches since its last turn, and the kernel's work in between
-// sees to that. Each line is then waited for, one after the other, and that costs more than a coroutine switch. A loop knows
-// who is next, so it can have those lines fetched while it runs the one before.
+// When a thousand connections take turns, the memory that one of them needs has left the caches
+// since its last turn: the kernel's work in between has pushed it out. The processor then waits for
+// one cache line after the other, and that costs more than a coroutine switch. A loop knows which
+// connection is next, so it can have those lines fetched while it runs the one before.
 //
-// It is a hint. Nothing is read, an address that is wrong does no harm, and where there is no assembly for it nothing happens.
+// It is a hint: nothing is read, and a wrong address does no harm. On a processor without assembly
+// here, nothing happens.
 package prefetch
 
 // Line is how many bytes one step fetches.
