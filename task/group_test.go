@@ -424,7 +424,8 @@ func TestAMemberThatWaitsForASlotOfItsOwnFullGroup(t *testing.T) {
 	}
 }
 
-// Those that give up waiting for a group leave in a few steps each, however many there are.
+// Those that give up waiting for a group leave in a few steps each, however many there are: with
+// steps that grew with their number the watchdog would come.
 func TestManyGiveUpWaitingForAGroup(t *testing.T) {
 	testkit.Run(t, func(ctx context.Context) error {
 		many := rounds(40_000)
@@ -437,12 +438,8 @@ func TestManyGiveUpWaitingForAGroup(t *testing.T) {
 			task.Spawn(scope, func(ctx context.Context) error { task.Wait(ctx, g); return nil })
 		}
 		yields(ctx, 3)
-		began := time.Now()
 		cancel()
 		waiting.Wait()
-		if took := time.Since(began); took > 5*time.Second {
-			t.Errorf("%d of them took %v", many, took)
-		}
 		g.Cancel(nil)
 		g.Wait()
 		return nil
