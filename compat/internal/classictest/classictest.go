@@ -14,8 +14,8 @@ import (
 	"github.com/corobridge/corobridge/stream"
 )
 
-// NoFaults makes the loops of a test without the faults that the environment may ask for. A test needs
-// it that counts iterations, or the pieces of its input.
+// NoFaults keeps the faults that the environment may ask for out of the loops of a test. Tests that
+// count iterations, or pieces of input, need it.
 func NoFaults(t testing.TB) { t.Setenv(world.FaultsVariable, "") }
 
 // acceptor is a classic listener that keeps one connection.
@@ -26,7 +26,7 @@ type acceptor struct {
 
 func (a *acceptor) HandleAccepted(c *stream.Conn, _ net.Addr) error { a.got = c; return nil }
 
-// Pair returns a connection on the loop of m, and its peer. m must be made by NewMap; Pair polls it.
+// Pair returns a connection on the loop of m, and its peer. m must come from NewMap. Pair polls it.
 func Pair(t testing.TB, m *asyncore.Map, network string) (*stream.Conn, net.Conn) {
 	t.Helper()
 	a := &acceptor{}
