@@ -87,8 +87,8 @@ func (f *Future[T]) remove(r coro.Runnable) bool {
 	return f.more != nil && f.more.callbacks.remove(r)
 }
 
-// call runs the callbacks, all of them, even if an Executor panics: that then goes on to who
-// completed the future.
+// call runs the callbacks, all of them, even if an Executor panics: then the panic goes on to
+// whoever completed the future.
 func (c *crowd) call() {
 	if rs := c.callbacks.compact(); c.inline {
 		coro.Inline(rs...)

@@ -16,14 +16,14 @@ var (
 	ErrPending   = errors.New("future: result is not there yet") // TryResult, too early
 	ErrCancelled = errors.New("future: cancelled")               // Cancel without a cause
 	ErrNone      = errors.New("future: nothing to choose from")  // Any or Race of nothing
-	ErrGoexit    = coro.ErrGoexit                                // the producer called runtime.Goexit
+	ErrGoexit    = coro.ErrGoexit                                // the producer called it
 )
 
 // Future is the reading side of a result that will be there later. Its methods may be called from
 // any goroutine. The zero Future is pending for ever: New makes one together with its Promise.
 type Future[T any] struct {
 	done atomic.Bool // val and err may be read
-	seen uint32      // whether err has been given to somebody: see the constants; touched by atomic operations once f is in use
+	seen uint32      // whether err was given to somebody; atomic once f is in use
 
 	mu   sync.Mutex
 	val  T
@@ -32,11 +32,11 @@ type Future[T any] struct {
 	more *crowd    // made on need; of a completed future, nil or what has its loss
 }
 
-// The values of seen.
+// The values of seen. It goes to given once, from either of the others, and stays there.
 const (
-	unseen  uint32 = iota
-	watched        // the same, and that is this package's business; that of a task, for instance, is the task's
-	given
+	unseen  uint32 = iota // reported by somebody else, if at all: a task reports its own error
+	watched               // unseen, and reported by this package
+	given                 // somebody has it
 )
 
 // crowd is what few futures have: callbacks, a channel, a producer that can be told to stop.

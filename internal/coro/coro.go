@@ -33,7 +33,7 @@ const (
 	parked      signal = iota // suspended in its job
 	ended                     // the job is over, the coroutine can take another
 	dying                     // a Goexit is on its way through the coroutine, which is spent
-	interrupted               // suspended until a job that it has started, Pool.first, has made its first step
+	interrupted               // suspended until Pool.first, which it has started, has made a step
 )
 
 // Coro is one pooled coroutine. Its goroutine, and so its place in the registry, stays the same

@@ -125,7 +125,7 @@ func TestClaimAgainstCancellation(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(context.Background())
 			defer cancel(nil)
 			own := carrier{ctx, &l.pool}
-			got, next := errors.New("not yet"), errors.New("not yet")
+			var got, next error = errors.New("not yet"), errors.New("not yet")
 			var waiter *coro.Coro
 			l.start(func() {
 				waiter = l.pool.Running()
@@ -175,8 +175,13 @@ func TestAContextThatIsDoneAlreadyEndsTheWait(t *testing.T) {
 	var d desk
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	//lint:ignore SA2001 the mutex must be free
-	asked := asksWith{ctx, func() { d.mu.Lock(); d.mu.Unlock() }}
+	asked := asksWith{ctx, func() {
+		if d.mu.TryLock() {
+			d.mu.Unlock()
+		} else {
+			t.Error("the context is asked under the mutex, want it asked without")
+		}
+	}}
 	ended := 0
 	wait := func() {
 		if err := d.wait(asked); !errors.Is(err, context.Canceled) {

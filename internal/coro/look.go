@@ -29,8 +29,8 @@ type Tenant struct {
 // is unknown.
 type Held interface{ HeldBy() Tenant }
 
-// Tenant returns c in its present job; nobody if c is nil. It is called in c, or by who has
-// claimed the wait of c and not woken it yet.
+// Tenant returns c in its present job; nobody if c is nil. It is called in c, or by
+// whoever has claimed the wait of c and not woken it yet.
 func (c *Coro) Tenant() Tenant {
 	if c == nil {
 		return Tenant{}
@@ -76,7 +76,7 @@ func (c *Coro) resumed() {
 // whenSuspended makes of a stack of debug.Stack, called by resumed, one of before the resume.
 func whenSuspended(stack []byte) []byte {
 	heading, frames, _ := bytes.Cut(stack, []byte("\n"))
-	const own = 3 * 2 // lines: of debug.Stack, of resumed, and of who calls that
+	const own = 3 * 2 // lines: of debug.Stack, of resumed, and of its caller
 	for range own {
 		_, frames, _ = bytes.Cut(frames, []byte("\n"))
 	}

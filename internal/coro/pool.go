@@ -16,11 +16,11 @@ const minIdle = 64
 // is may change between two runs, as long as its runtime.LockOSThread state does not: the Go
 // runtime aborts the process otherwise.
 type Pool struct {
-	// Who runs: read by any goroutine, to compare with itself.
+	// Read by any goroutine, to compare with itself.
 	loop    atomic.Uintptr // the goroutine that runs the loop, 0 while none does
 	current atomic.Uintptr // the coroutine resumed last, 0 once it has ended
 
-	running *Coro // the coroutine resumed last; meaningful to a caller that has found itself in current
+	running *Coro // the coroutine resumed last; read by a caller that has found itself in current
 
 	owner   any
 	outside Outside

@@ -12,8 +12,16 @@ import (
 	"github.com/corobridge/corobridge/internal/gid"
 )
 
-// The states of a wait. From waiting it is moved by one compare-and-swap, to woken by who
-// completes, or to cancelled by who cancels: the two never both succeed.
+// The states of a wait.
+//
+//	from                      to         by
+//	idle, woken, cancelled    waiting    the waiter, when it begins: it is in no line then
+//	waiting                   woken      a giver that claims it, under the mutex; compare-and-swap
+//	waiting                   cancelled  the end of its context; compare-and-swap
+//	waiting                   idle       the waiter, when it leaves without having waited
+//
+// So a wait is ended once, by a giver or by its context, and never by both. A waiter that is not
+// waiting can't be claimed.
 const (
 	idle uint32 = iota
 	waiting
@@ -32,9 +40,9 @@ type Waiter struct {
 	next, prev *Waiter // in a Line, guarded by its mutex; prev is nil in a Claimed
 }
 
-// Terms is what is waited for, or was given, as the owner of a Line understands it. It is guarded by
-// the mutex of the line until the waiter is woken, and then the waiter's. The next wait finds what
-// this one has left.
+// Terms is what is waited for, or was given, as the owner of a Line understands it. It is guarded
+// by the mutex of the line until the waiter is woken, and then the waiter's. The next wait finds
+// what this one has left.
 type Terms struct {
 	Count  int64
 	Parcel any
@@ -78,8 +86,9 @@ func Here(ctx context.Context, op string) (*Waiter, error) {
 	return waiterOf(c), nil
 }
 
-// Who returns who calls an operation that may wait: the coroutine, or nil for a plain goroutine. In
-// a callback of a loop it panics, naming op. ctx may know the answer, and does not decide it.
+// Who, asked by an operation that may wait, returns its caller: the coroutine, or nil for a plain
+// goroutine. In a callback of a loop it panics, naming op. ctx may know the answer, and does not
+// decide it.
 func Who(ctx context.Context, op string) *Coro {
 	c, callback := caller(ctx)
 	if callback {
@@ -169,7 +178,7 @@ func (w *Waiter) Coro() *Coro { return w.coro }
 // first (its cause). on is what is waited for, to those who look inside: its String may be called
 // at any time, on any goroutine.
 //
-// It is Begin, Suspend and End. A caller on a hot path writes those himself: after a coroutine
+// It is Begin, Suspend and End. A hot path calls those itself: after a coroutine
 // switch each return to a caller is mispredicted, and finds a stack that is cold, so each frame
 // between the caller's loop and the switch costs.
 func (w *Waiter) Wait(ctx context.Context, on fmt.Stringer) error {

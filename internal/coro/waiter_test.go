@@ -30,7 +30,7 @@ type carrier struct {
 
 func (c carrier) CoroPool() *coro.Pool { return c.pool }
 
-// Who waits is decided by who calls, whatever the context says.
+// The caller is the one who waits, whatever the context says.
 func TestHereKnowsItsCaller(t *testing.T) {
 	l := newLoop(t)
 	var other coro.Pool

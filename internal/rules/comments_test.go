@@ -25,8 +25,6 @@ var toRewrite = []string{
 	"compat/asynchat",
 	"compat/asyncore",
 	"docs/design.md",
-	"future",
-	"internal/coro",
 	"internal/modeltest",
 	"reactor",
 	"stream",
