@@ -87,7 +87,8 @@ func inLoopOf(b *testing.B, l *reactor.Loop, fn func()) {
 	testkit.Turns(b, l, 1)
 }
 
-// BenchmarkYield is a coroutine's way through the ready queue, beside the least that a switch there and back can cost.
+// BenchmarkYield measures a coroutine's way through the ready queue, beside the least that a switch
+// there and back can cost.
 func BenchmarkYield(b *testing.B) {
 	b.Run("ruler", func(b *testing.B) {
 		next, stop := iter.Pull(func(yield func(int) bool) {

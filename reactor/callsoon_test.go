@@ -276,8 +276,10 @@ func TestStats(t *testing.T) {
 	start(l, func() {})
 	testkit.Turns(t, l, 3)
 	s := stats(l)
-	s.Busy, s.Idle, s.Lag = 0, 0, reactor.Histogram{}                                                   // measured since it was asked for the first time
-	want := reactor.Stats{Turns: 3, Callbacks: 3, TaskSteps: 1, Timers: 1, Polls: 3, ForeignBatches: 1} // one callback took the timer in
+	// Measured since it was asked for the first time.
+	s.Busy, s.Idle, s.Lag = 0, 0, reactor.Histogram{}
+	// One callback took the timer in.
+	want := reactor.Stats{Turns: 3, Callbacks: 3, TaskSteps: 1, Timers: 1, Polls: 3, ForeignBatches: 1}
 	if s != want {
 		t.Errorf("got %+v, want %+v", s, want)
 	}

@@ -12,18 +12,21 @@ import (
 	"github.com/corobridge/corobridge/internal/world"
 )
 
-// AddChild calls fn on the loop, once, when the child process p has exited, with what p.Wait returns: asyncio's add_child_handler. The
-// call waits for p, so nobody else may. A process that has exited already is told of as soon as one that exits later. For an exec.Cmd,
-// which has more to clean up, there is task.Wait.
+// AddChild calls fn on the loop, once, when the child process p has exited, with what p.Wait
+// returns: asyncio's add_child_handler. The loop waits for p, so nobody else may. If p has exited
+// already, fn is called soon. For an exec.Cmd, which has more to clean up, there is task.Wait.
 //
-// remove ends that, and reports whether it prevented the call: then p is as before, and somebody else has to wait for it. Both functions may be called
-// from any goroutine. Close removes what is left when all tasks have ended, and leaves the processes alone.
+// remove ends that, and reports whether it prevented the call. Then p is as before, and the caller
+// has to wait for it. AddChild and remove may be called from any goroutine. Close removes what is
+// left when all tasks have ended, and leaves the processes alone.
 //
-// On Linux no goroutine waits: a descriptor of the process, a pidfd, is watched as others are. Where there is none, as before Linux 5.4, a goroutine
-// waits until the process has exited, even after remove and Close, and then nobody else can wait for p.
+// On Linux no goroutine waits: the loop watches a descriptor of the process, a pidfd, like any
+// other. Where there are no pidfds, as before Linux 5.4, a goroutine waits until the process has
+// exited, even after remove and Close. Then nobody else can wait for p.
 //
-// The error is ErrClosed once Close has begun, matches os.ErrProcessDone if p has been waited for, or wraps the system call's: EMFILE
-// when the process is out of descriptors. Nil arguments panic.
+// The error is ErrClosed once Close has begun, matches os.ErrProcessDone if p has been waited for,
+// or wraps the error of the system call: EMFILE when the process is out of descriptors. Nil
+// arguments panic.
 func (l *Loop) AddChild(p *os.Process, fn func(*os.ProcessState, error)) (remove func() bool, err error) {
 	w := l.core.World()
 	if p == nil || fn == nil {
@@ -92,7 +95,8 @@ func (c *child) leave() bool {
 		return false
 	}
 	c.set.drop(c)
-	c.source.Detach() // before the close: the registration is of the open file, which p refers to as well
+	// Before the close: the registration belongs to the open file, which p refers to as well.
+	c.source.Detach()
 	c.set.world.Close(c.source.FD())
 	return true
 }
@@ -106,7 +110,8 @@ type children struct {
 	all   map[*child]struct{}
 }
 
-// add watches c. If Close has not begun it is to find c: it comes here later, since the loop keeps s already.
+// add watches c. Unless Close has begun, it will find c: the loop keeps s already, so Close comes
+// here later.
 func (s *children) add(core *loop.Core, c *child, fd int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -207,7 +207,8 @@ func TestChildThatIsRemovedCanBeWaitedFor(t *testing.T) {
 	}
 }
 
-// The registration is of the open file, which the process's own handle refers to as well: the close does not end it.
+// The registration belongs to the open file. The process's own handle refers to that as well, so
+// the close does not end the registration.
 func TestChildThatIsRemovedDoesNotWakeTheLoop(t *testing.T) {
 	var events atomic.Int64
 	l := testkit.NewLoop(t, testkit.WithWait(func(p poll.Poller, into []poll.Event, d time.Duration) (int, error) {

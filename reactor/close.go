@@ -9,15 +9,16 @@ import (
 )
 
 // Close ends the loop. It cancels the loop's context, every task, and what AtClose has registered.
-// Then it goes on running the loop until all of that has ended, offloaded work has too, and nothing is
-// ready to run; closes what is left open; and refuses everything from then on. Each second it logs how
-// many tasks, and what else, it waits for. What is still queued for a later time is dropped.
+// Then it goes on running the loop until all of that has ended, offloaded work has too, and nothing
+// is ready to run; closes what is left open; and refuses everything from then on. Each second it
+// logs how many tasks, and what else, it waits for. What is still queued for a later time is
+// dropped.
 //
-// On the loop itself, and in an Observer's Stalled, it only begins that and returns nil; Done tells the
-// end. Anywhere else it returns when all is done, so work that was given to Offload must not wait for
-// it; a task of another loop calls it through task.Blocking. If nobody runs the loop, Close does so on
-// the calling goroutine, as Run would. A second Close waits for the first. The error joins those of
-// closing what was left open.
+// On the loop itself, and in an Observer's Stalled, it only begins that and returns nil; Done tells
+// the end. Anywhere else it returns when all is done, so work that was given to Offload must not
+// wait for it; a task of another loop calls it through task.Blocking. If nobody runs the loop,
+// Close does so on the calling goroutine, as Run would. A second Close waits for the first. The
+// error joins those of closing what was left open.
 func (l *Loop) Close() error {
 	alone, within := l.core.BeginClosing(), l.within()
 	switch {
@@ -42,8 +43,8 @@ func (l *Loop) Done() <-chan struct{} { return l.done }
 // closeAlone closes a loop that nobody runs.
 func (l *Loop) closeAlone() { l.drive(l.shutdown) }
 
-// shutdown unwinds everything, and refuses everything from then on. It is called by the goroutine that
-// runs the loop. After a runtime.Goexit it is called again, and goes on.
+// shutdown unwinds everything, and refuses everything from then on. It is called by the goroutine
+// that runs the loop. After a runtime.Goexit it is called again, and goes on.
 func (l *Loop) shutdown() {
 	if l.core.Closed() {
 		return

@@ -23,8 +23,8 @@ import (
 	"github.com/corobridge/corobridge/reactor"
 )
 
-// What asyncio's loop does is listed, with the test for each item, in testdata/asyncio_reactor.txt. Here are those that no other test is
-// about; the numbers are the list's.
+// What asyncio's loop does is listed, with the test for each item, in testdata/asyncio_reactor.txt.
+// The tests here are for items that no other test is about. The numbers are those of the list.
 
 // 195: between two batches asyncio always polls; here it is done once in 64 callbacks at least.
 func TestAQueueThatNeverEndsIsInterruptedByThePoller(t *testing.T) {
@@ -87,7 +87,8 @@ func TestHowLongALoopMayBlock(t *testing.T) {
 				return p.Wait(into, 0)
 			}))
 			var remove func()
-			remove = beforePoll(l, func() { remove(); tt.arm(l, clock) }) // the last thing before the loop decides
+			// The last thing before the loop decides.
+			remove = beforePoll(l, func() { remove(); tt.arm(l, clock) })
 			testkit.Check(l.Run(context.Background()))
 			if !slices.Equal(waited, []time.Duration{tt.want}) {
 				t.Errorf("waited for %v, want %v", waited, tt.want)
@@ -148,8 +149,8 @@ func TestNowHasAMonotonicReading(t *testing.T) {
 	testkit.OnLoop(t, l, check)
 }
 
-// 202, 204: who keeps a timer that was stopped, or has fired, keeps nothing alive by it; and a heap of stopped timers has nothing to be
-// swept of.
+// 202, 204: a timer that was stopped, or has fired, keeps nothing alive. A heap never holds stopped
+// timers, so there is nothing to sweep.
 func TestATimerThatIsOverKeepsNothingAlive(t *testing.T) {
 	ends := map[string]func(l *reactor.Loop, timer reactor.Timer){
 		"stopped on the loop":    func(l *reactor.Loop, timer reactor.Timer) { l.CallSoon(func() { timer.Stop() }) },
@@ -179,7 +180,8 @@ func TestATimerThatIsOverKeepsNothingAlive(t *testing.T) {
 			if !isDone(l) {
 				testkit.Turns(t, l, 3)
 			}
-			for alive := n; alive > 0; runtime.GC() { // the watchdog ends a test that waits for ever
+			// The watchdog ends a test that waits for ever.
+			for alive := n; alive > 0; runtime.GC() {
 				alive = 0
 				for _, p := range held {
 					if p.Value() != nil {
@@ -192,8 +194,8 @@ func TestATimerThatIsOverKeepsNothingAlive(t *testing.T) {
 	}
 }
 
-// 207: calls of one goroutine keep their order; what another has called joins the queue when the loop next looks at its door, after what
-// callbacks have queued until then.
+// 207: calls of one goroutine keep their order. What another goroutine has called joins the queue
+// when the loop next looks at its door, behind what callbacks have queued until then.
 func TestACallFromAGoroutineJoinsTheQueueAtTheDoor(t *testing.T) {
 	l := testkit.NewLoop(t)
 	var got []string

@@ -68,7 +68,8 @@ func TestOneTurnHasAnOrder(t *testing.T) {
 	}
 }
 
-// 194, 195, 198: what a place of the turn adds runs in that turn only if its place is still to come.
+// 194, 195, 198: what a step of the turn adds runs in the same turn only if its own step is still
+// to come.
 func TestWhatATurnAddsRunsInItsPlace(t *testing.T) {
 	places := []struct {
 		name string
@@ -111,7 +112,8 @@ func TestWhatATurnAddsRunsInItsPlace(t *testing.T) {
 	for _, place := range places {
 		for _, what := range adds {
 			t.Run(what.name+" added in a "+place.name, func(t *testing.T) {
-				clock := &testkit.Clock{} // which stands still: a timer is due as soon as it is made
+				// The clock stands still: a timer is due as soon as it is made.
+				clock := &testkit.Clock{}
 				l := testkit.NewLoop(t, clock.Option())
 				var added, ran uint64
 				place.arm(t, l, func() {

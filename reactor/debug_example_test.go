@@ -10,7 +10,8 @@ import (
 	"github.com/corobridge/corobridge/reactor"
 )
 
-// The log says where a callback was scheduled that will never run. (The place is left out here: it depends on the machine.)
+// The log says where a callback was scheduled that will never run. (The line is left out here,
+// since it depends on the machine.)
 func ExampleWithDebug() {
 	log := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey || a.Key == "at" {

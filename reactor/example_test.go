@@ -105,7 +105,8 @@ func ExampleLoop_AddReader() {
 	// ""
 }
 
-// What blocks a goroutine runs elsewhere; its result comes back to the loop, where no lock is needed.
+// Work that blocks a goroutine runs elsewhere. Its result comes back to the loop, where no lock is
+// needed.
 func ExampleLoop_Offload() {
 	loop, err := reactor.New()
 	if err != nil {

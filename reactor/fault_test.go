@@ -24,8 +24,9 @@ import (
 	"github.com/corobridge/corobridge/reactor"
 )
 
-// everywhere is where a callback may be called from: arm makes fn be called there, once or, where that is the nature of it, until it returns. What
-// a panic or a Goexit does in the first of them is in exception_test.go and goexit_test.go.
+// everywhere lists where a callback may be called from. arm has fn called there: once, or again and
+// again until it returns, where calls there repeat. What a panic or a Goexit does in the first of
+// them is in exception_test.go and goexit_test.go.
 var everywhere = append(places[:len(places):len(places)], []struct {
 	name string
 	arm  func(l *reactor.Loop, fn func())
@@ -63,7 +64,8 @@ func watched(l *reactor.Loop, add func(*reactor.Loop, int, func()) error, remove
 	}))
 }
 
-// Whatever happens in whatever place of one callback, the others of its kind run, and the loop can be closed.
+// Whatever happens in one callback, wherever it is called from, the others of its kind run, and the
+// loop can be closed.
 func TestALoopSurvivesWhatACallbackDoes(t *testing.T) {
 	deeds := []struct {
 		name  string
@@ -121,7 +123,8 @@ func TestALoopSurvivesWhatACallbackDoes(t *testing.T) {
 	}
 }
 
-// A descriptor that is closed behind the loop's back is silent, or is told of as broken. It costs nothing, and disturbs nobody.
+// A descriptor that is closed behind the loop's back is silent, or is reported as broken. It costs
+// nothing, and disturbs no other.
 func TestADescriptorClosedBehindTheLoopsBack(t *testing.T) {
 	watches := map[string]func(l *reactor.Loop, fd int) (undo func()){
 		"AddReader": func(l *reactor.Loop, fd int) func() {
@@ -174,7 +177,8 @@ func TestADescriptorClosedBehindTheLoopsBack(t *testing.T) {
 	}
 }
 
-// With a duplicate open, epoll goes on to report what nobody can remove any more. The loop reports it, and does not spin.
+// While a duplicate is open, epoll goes on to report a registration that nobody can remove any
+// more. The loop reports it, and does not spin.
 func TestADuplicateOfAClosedDescriptorDoesNotMakeTheLoopSpin(t *testing.T) {
 	var x testkit.Exceptions
 	var waits atomic.Int64
@@ -195,7 +199,8 @@ func TestADuplicateOfAClosedDescriptorDoesNotMakeTheLoopSpin(t *testing.T) {
 	const span = 300 * time.Millisecond
 	l.CallLater(span, l.Stop)
 	testkit.Check(l.Run(context.Background()))
-	// A loop that spins makes a hundred thousand. A loop that naps makes fewer than one in a millisecond, however slow the machine.
+	// A loop that spins makes a hundred thousand. A loop that naps makes fewer than one in a
+	// millisecond, however slow the machine.
 	if n := waits.Load(); n > 64+span.Milliseconds() {
 		t.Errorf("%d waits in %v, want at most %d", n, span, 64+span.Milliseconds())
 	}
@@ -231,7 +236,8 @@ func (p *refusing) Modify(fd int, tag uint64, want poll.Events, mode poll.Mode) 
 	return p.Poller.Modify(fd, tag, want, mode)
 }
 
-// A refused registration changes nothing: what there was stays, and a later one is as if it were the first.
+// A refused registration changes nothing: what was registered stays, and a later one works as a
+// first one does.
 func TestARegistrationThatIsRefusedChangesNothing(t *testing.T) {
 	for _, errno := range []syscall.Errno{unix.ENOSPC, unix.ENOMEM, unix.EPERM} {
 		p := &refusing{}
@@ -271,7 +277,8 @@ func TestARegistrationThatIsRefusedChangesNothing(t *testing.T) {
 	}
 }
 
-// A wait that is interrupted, or fails, loses nothing that does not need the poller, and is reported once.
+// After a wait that is interrupted or fails, everything that does not need the poller goes on. The
+// failure is reported once.
 func TestALoopWhoseWaitsFailGoesOn(t *testing.T) {
 	for _, failure := range []error{nil, unix.ENOMEM} { // nil: interrupted
 		var x testkit.Exceptions

@@ -118,7 +118,8 @@ func TestGoexitInAReaderLosesNoEvent(t *testing.T) {
 	got := make(chan int, n)
 	for i := range n {
 		a, b := pair(t)
-		testkit.Must(attach(l, a.fd, handler(func(e loop.Events) { // edge-triggered: an event that is lost does not come again
+		// Edge-triggered: an event that is lost does not come again.
+		testkit.Must(attach(l, a.fd, handler(func(e loop.Events) {
 			if e&loop.Readable != 0 && a.read(1) != "" {
 				got <- i
 				runtime.Goexit()

@@ -78,7 +78,8 @@ func TestALocalMadeWhileClosingIsClosed(t *testing.T) {
 	}
 }
 
-// What makes a value may call the loop, as by AtClose, while others ask for its statistics, which looks at the values.
+// The function that makes a value may call the loop, AtClose for instance, while others ask for the
+// loop's statistics, which looks at the values.
 func TestALocalIsMadeWhileOthersAskForStats(t *testing.T) {
 	for name, newOne := range map[string]func(t testing.TB, opts ...reactor.Option) *reactor.Loop{"runs": testkit.StartLoop, "does not run": testkit.NewLoop} {
 		t.Run(name, func(t *testing.T) {

@@ -10,19 +10,20 @@ import (
 	"github.com/corobridge/corobridge/internal/world"
 )
 
-// ErrClosed is the error of calls on a closed loop. Calls that begin something new return it as soon
-// as Close has begun; Offload, which unwinding needs, works until the end of Close. A call that returns
-// no error says what it does.
+// ErrClosed is the error of calls on a closed loop. Calls that begin something new return it as
+// soon as Close has begun; Offload, which unwinding needs, works until the end of Close. A call
+// that returns no error says what it does.
 var ErrClosed = loop.ErrClosed
 
 // Loop is one reactor. Make one with New.
 //
 // Its methods may be called from any goroutine unless they say otherwise.
 type Loop struct {
-	core loop.Core // the turn: what is ready, timers, descriptors, and the door from other goroutines
+	// The turn: what is ready, timers, descriptors, and the door from other goroutines.
+	core loop.Core
 
-	// Its life. cause and failed are touched by the goroutine that runs the loop, and by others after
-	// done is closed.
+	// Its life. cause and failed are touched by the goroutine that runs the loop, and by others
+	// after done is closed.
 	cause  error         // why the loop is closed: ErrClosed, or what wraps it
 	failed error         // what Close returns
 	done   chan struct{} // closed when Close has finished
@@ -81,21 +82,21 @@ func FromContext(ctx context.Context) (*Loop, bool) {
 func WithLoop(ctx context.Context, l *Loop) context.Context { return l.core.With(ctx) }
 
 // Context returns the loop's root context: it carries the loop, and is cancelled with ErrClosed by
-// Close. If the loop closes by itself, its poller having failed for good, the cause matches ErrClosed
-// and wraps that error.
+// Close. If the loop closes by itself, its poller having failed for good, the cause matches
+// ErrClosed and wraps that error.
 func (l *Loop) Context() context.Context { return l.core.Context() }
 
 // InLoop reports whether the caller runs on this loop, in a callback or in a task.
 func (l *Loop) InLoop() bool { return l.core.InLoop() }
 
 // Now returns the loop's time: the time of day as the loop last read it, which it does each time it
-// has looked for events, and under load not in every turn. From a goroutine outside the loop it reads
-// the clock.
+// has looked for events, and under load not in every turn. From a goroutine outside the loop it
+// reads the clock.
 func (l *Loop) Now() time.Time { return l.core.Now() }
 
-// CallSoon queues fn for the next turn, after what is queued already. It never runs fn itself. It may
-// be called from any goroutine, and the calls of one goroutine keep their order. It returns ErrClosed
-// once Close has begun.
+// CallSoon queues fn for the next turn, after what is queued already. It never runs fn itself. It
+// may be called from any goroutine, and the calls of one goroutine keep their order. It returns
+// ErrClosed once Close has begun.
 func (l *Loop) CallSoon(fn func()) error {
 	if l.core.Closing() {
 		return l.core.Refused("CallSoon")
@@ -106,39 +107,42 @@ func (l *Loop) CallSoon(fn func()) error {
 // Timer is a scheduled callback. It is a small value to be copied freely; the zero Timer, which a
 // closed loop returns, is not pending. Its methods may be called from any goroutine.
 //
-//   - Stop prevents the call and reports whether it did: false when the timer has fired or was stopped
-//     before, or the loop is closed. For an Every it prevents all calls to come, also while its
-//     function runs. A stopped timer takes no memory, and does not wake the loop.
-//   - Reset(d) moves the call to d from now, behind the timers that are set for the same time already,
-//     and reports whether it did. If the timer has fired or was stopped, or the loop is closed, it does
-//     nothing and returns false. For an Every it moves the next call, and those after it follow that
-//     one.
-//   - Pending reports whether the call is still to come; of an Every, whether there are calls to come.
-//   - When returns the time of the call, by the time of day as it is now; the zero time for the zero
-//     Timer.
+//   - Stop prevents the call and reports whether it did: false when the timer has fired or was
+//     stopped before, or the loop is closed. For an Every it prevents all calls to come, also while
+//     its function runs. A stopped timer takes no memory, and does not wake the loop.
+//   - Reset(d) moves the call to d from now, behind the timers that are set for the same time
+//     already, and reports whether it did. If the timer has fired or was stopped, or the loop is
+//     closed, it does nothing and returns false. For an Every it moves the next call, and those
+//     after it follow that one.
+//   - Pending reports whether the call is still to come; of an Every, whether there are calls to
+//     come.
+//   - When returns the time of the call, by the time of day as it is now; the zero time for the
+//     zero Timer.
 type Timer = loop.Timer
 
-// CallLater runs fn on the loop after d, which is taken for zero if it is negative. fn never runs in
-// the turn that calls CallLater. It may be called from any goroutine. On a closed loop it returns the
-// zero Timer, and Close drops what is still pending. It panics if fn is nil.
+// CallLater runs fn on the loop after d, which is taken for zero if it is negative. fn never runs
+// in the turn that calls CallLater. It may be called from any goroutine. On a closed loop it
+// returns the zero Timer, and Close drops what is still pending. It panics if fn is nil.
 //
-// Timers go by the loop's monotonic clock: setting the time of day moves none of them. If that clock
-// jumps, as it may where it counts the time that the machine was suspended, then everything that is
-// due fires at once, each timer once, in the order of their times.
+// Timers go by the loop's monotonic clock: setting the time of day moves none of them. If that
+// clock jumps, as it may where it counts the time that the machine was suspended, then everything
+// that is due fires at once, each timer once, in the order of their times.
 func (l *Loop) CallLater(d time.Duration, fn func()) Timer { return l.core.PostLater(d, needed(fn)) }
 
-// CallAt runs fn on the loop at t, or soon if t has passed. Calls for the same time run in the order
-// they were made in. The time that remains is measured once, on the monotonic clock; see CallLater.
+// CallAt runs fn on the loop at t, or soon if t has passed. Calls for the same time run in the
+// order they were made in. The time that remains is measured once, on the monotonic clock; see
+// CallLater.
 func (l *Loop) CallAt(t time.Time, fn func()) Timer { return l.core.PostAt(t, needed(fn)) }
 
-// Every calls fn on the loop each d: at d, 2d, 3d from now and so on, however long the calls take, so
-// that nothing drifts. Two calls never run at once. A call that comes late, because the loop was busy
-// or the clock has jumped, is made once; times that have passed when fn returns are skipped. The
-// Timer's Stop ends it, from fn too. Its Reset(e) makes the next call at e from now, and the others d
-// apart from that one. If fn panics, that is reported as any callback's panic, and the calls go on.
+// Every calls fn on the loop each d: at d, 2d, 3d from now and so on, however long the calls take,
+// so that nothing drifts. Two calls never run at once. A call that comes late, because the loop was
+// busy or the clock has jumped, is made once; times that have passed when fn returns are skipped.
+// The Timer's Stop ends it, from fn too. Its Reset(e) makes the next call at e from now, and the
+// others d apart from that one. If fn panics, that is reported as any callback's panic, and the
+// calls go on.
 //
-// It may be called from any goroutine. On a closed loop it returns the zero Timer. It panics if d is
-// not positive, or fn is nil.
+// It may be called from any goroutine. On a closed loop it returns the zero Timer. It panics if d
+// is not positive, or fn is nil.
 func (l *Loop) Every(d time.Duration, fn func()) Timer {
 	if d <= 0 {
 		panic(fmt.Sprintf("reactor: Every(%v): give a positive time between two calls", d))
@@ -154,17 +158,19 @@ func needed(fn func()) loop.Callback {
 	return fn
 }
 
-// Deadline is a time by which something has to happen, and which is put off again and again: the end
-// of a connection's idleness, say. Putting it off costs no timer operation, it only notes the time.
+// Deadline is a time by which something has to happen, and which is put off again and again: the
+// end of a connection's idleness, say. Putting it off costs no timer operation, it only notes the
+// time.
 //
-// It is a field of what it watches: the two are one piece of memory, and it must not be copied. Init
-// comes first. The methods Extend, Stop, Pending and When may then be called from any goroutine.
+// It is a field of what it watches: the two are one piece of memory, and it must not be copied.
+// Init comes first. The methods Extend, Stop, Pending and When may then be called from any
+// goroutine.
 type Deadline struct{ deadline }
 
 type deadline = loop.Deadline
 
-// Init makes the deadline one of the loop l, not pending. r's method Run is called on the loop when the
-// deadline has passed. A second Init panics.
+// Init makes the deadline one of the loop l, not pending. r's method Run is called on the loop when
+// the deadline has passed. A second Init panics.
 func (d *Deadline) Init(l *Loop, r interface{ Run() }) { d.deadline.Init(&l.core, r) }
 
 // AtClose registers fn to be called on the loop when Close begins, to cancel what would keep it

@@ -11,16 +11,17 @@ import (
 	"github.com/corobridge/corobridge/internal/coro"
 )
 
-// LoopGroup is several loops that are run, stopped and closed as one, so that a program uses more than one processor. Make one with
-// NewGroup.
+// LoopGroup is several loops that are run, stopped and closed as one, so that a program uses more
+// than one processor. Make one with NewGroup.
 //
-// Its loops are ordinary ones: each runs one callback at a time, and what belongs to different loops runs at the same time. A loop that
-// is stopped or closed by itself is left out from then on, and the others go on. The methods may be called from any goroutine unless they
-// say otherwise.
+// Its loops are ordinary ones: each runs one callback at a time, and what belongs to different
+// loops runs at the same time. A loop that is stopped or closed by itself is left out from then on,
+// and the others go on. The methods may be called from any goroutine unless they say otherwise.
 type LoopGroup struct{ loops []*Loop }
 
-// NewGroup makes a group of n loops, each with opts; for n = 0, of one for each processor that Go uses, runtime.GOMAXPROCS(0). If a loop
-// can't be made, those made before are closed, and the error is that of New. NewGroup panics if n is negative.
+// NewGroup makes a group of n loops, each with opts; for n = 0, of one for each processor that Go
+// uses, runtime.GOMAXPROCS(0). If a loop can't be made, those made before are closed, and the error
+// is the one that New returned. NewGroup panics if n is negative.
 func NewGroup(n int, opts ...Option) (*LoopGroup, error) {
 	if n < 0 {
 		panic(fmt.Sprintf("reactor: NewGroup(%d): give the number of loops, or 0 for one for each processor", n))
@@ -42,11 +43,13 @@ func NewGroup(n int, opts ...Option) (*LoopGroup, error) {
 // Loops returns the loops, always in the same order.
 func (g *LoopGroup) Loops() []*Loop { return slices.Clone(g.loops) }
 
-// Run runs the first loop on the calling goroutine and the others as Start does, and returns when none runs any more: nil after Stop,
-// ErrClosed when all loops are closed, the cause of ctx after its end. What is queued then stays queued for the next run.
+// Run runs the first loop on the calling goroutine and the others as Start does, and returns when
+// none runs any more. It returns nil after Stop, ErrClosed when all loops are closed, and the cause
+// of ctx after its end. What is queued then stays queued for the next run.
 //
-// A runtime.Goexit on the first loop, as testing's FailNow, closes the group, and then Run calls runtime.Goexit itself. On the
-// others it ends what has called it, as after Start.
+// A runtime.Goexit on the first loop, as testing's FailNow, closes the group, and then Run calls
+// runtime.Goexit itself. On another loop it ends the callback or task that called it, as after
+// Start.
 //
 // Run panics when a loop is running already, or when the caller runs on a loop itself.
 func (g *LoopGroup) Run(ctx context.Context) error {
@@ -88,8 +91,8 @@ func (g *LoopGroup) isClosed() bool {
 	return !slices.ContainsFunc(g.loops, func(l *Loop) bool { return !l.core.Closed() })
 }
 
-// Start runs each loop on a goroutine of its own, as Loop.Start does, until Stop or Close. It returns ErrClosed when all loops are
-// closed, and panics when one is running already.
+// Start runs each loop on a goroutine of its own, as Loop.Start does, until Stop or Close. It
+// returns ErrClosed when all loops are closed, and panics when one is running already.
 func (g *LoopGroup) Start() error {
 	err := ErrClosed
 	for _, l := range g.loops {
@@ -107,11 +110,13 @@ func (g *LoopGroup) Stop() {
 	}
 }
 
-// Close closes the loops, as Loop.Close does: all begin to close at once, and go on running until each has ended, so that the tasks of one may
-// still wait for those of another. The error joins those of the loops.
+// Close closes the loops, as Loop.Close does: all begin to close at once, and go on running until
+// each has ended, so that the tasks of one may still wait for those of another. The error joins
+// those of the loops.
 //
-// On one of the loops, and in Stalled of an Observer of one, it only begins that, and returns nil. On the loop of somebody else it is called through task.Blocking. Of the
-// loops that nobody runs the first is closed on the calling goroutine.
+// On one of the loops, and in Stalled of an Observer of one, it only begins that, and returns nil.
+// On a loop that is not of the group, call it through task.Blocking. Of the loops that nobody runs,
+// the first is closed on the calling goroutine.
 func (g *LoopGroup) Close() error {
 	var idle []*Loop
 	within := false
@@ -134,7 +139,8 @@ func (g *LoopGroup) Close() error {
 	return g.closed(here)
 }
 
-// closed waits for the end of all loops, of which it closes here by itself, unless that is nil; also if that ends in a runtime.Goexit.
+// closed waits for the end of all loops, also if a runtime.Goexit breaks it off. It closes the loop
+// here by itself, unless that is nil.
 func (g *LoopGroup) closed(here *Loop) (err error) {
 	defer func() {
 		for _, l := range g.loops {

@@ -157,7 +157,8 @@ func TestHowARunOfAGroupEnds(t *testing.T) {
 				}
 				return
 			}
-			over = runGroup(context.Background(), g) // no loop of it runs any more, and no stop is left
+			// No loop of it runs any more, and no stop is left.
+			over = runGroup(context.Background(), g)
 			open := slices.DeleteFunc(g.Loops(), func(l *reactor.Loop) bool { return l.CallSoon(func() {}) != nil })
 			meet(t, open...)
 			meet(t, open...)
@@ -194,7 +195,8 @@ func TestALoopOfAGroupThatIsClosedOrStoppedAloneIsLeftOut(t *testing.T) {
 	}
 }
 
-// The loops are closed in different goroutines even if nobody runs them: one may be waiting for another.
+// The loops are closed in different goroutines even if nobody runs them: one may be waiting for
+// another.
 func TestLoopsThatWaitForEachOtherAreClosedTogether(t *testing.T) {
 	for name, run := range map[string]func(g *reactor.LoopGroup){
 		"idle":    func(*reactor.LoopGroup) {},

@@ -7,8 +7,8 @@ import (
 	"github.com/corobridge/corobridge/internal/loop"
 )
 
-// offloader runs work on goroutines, at most limit at once, in the order in which it came. They are started when there is work and
-// end when there is none.
+// offloader runs work on goroutines, at most limit at once, in the order in which it came. A
+// goroutine is started when there is work, and ends when there is none.
 type offloader struct {
 	loop  *Loop
 	limit int
@@ -19,7 +19,8 @@ type offloader struct {
 	workers     int
 }
 
-// offloaded is one piece of work. While it is queued it is linked both ways, so that it can leave from the middle.
+// offloaded is one piece of work. While it is queued it is linked both ways, so that it can leave
+// from the middle.
 type offloaded struct {
 	work, done func()
 	release    func()
@@ -31,16 +32,17 @@ func (o *offloader) init(l *Loop, limit int) {
 	o.loop, o.limit = l, limit
 }
 
-// Offload runs work on a goroutine, one of at most WithWorkers, and then done, if it is not nil, on the
-// loop. More work waits its turn, first come, first served. A panic of work goes to the exception
-// handler, and done runs all the same, as it does after a runtime.Goexit.
+// Offload runs work on a goroutine, one of at most WithWorkers, and then done, if it is not nil, on
+// the loop. More work waits its turn, first come, first served. A panic of work goes to the
+// exception handler, and done runs all the same, as it does after a runtime.Goexit.
 //
 // withdraw takes back work that still waits its turn, and reports whether it did: then neither work
 // nor done is called. What has begun can't be stopped. Close waits for everything, also for what is
 // queued: a caller that wants less withdraws it, by AtClose or at the end of a context, as
 // task.Blocking does.
 //
-// Both functions may be called from any goroutine, and never wait. The error is ErrClosed on a closed loop.
+// Both functions may be called from any goroutine, and never wait. The error is ErrClosed on a
+// closed loop.
 func (l *Loop) Offload(work, done func()) (withdraw func() bool, err error) {
 	release, err := l.core.Hold("offloaded work")
 	if err != nil {
@@ -73,7 +75,7 @@ func (o *offloader) serve(w *offloaded) {
 	}
 }
 
-// run does one piece of work. A runtime.Goexit in it takes the goroutine with it, and another goes on.
+// run does one piece of work. A runtime.Goexit in it ends the goroutine, and another one goes on.
 func (o *offloader) run(w *offloaded) {
 	returned := false
 	defer func() {

@@ -38,8 +38,9 @@ func newConfig(opts []Option) *config {
 	return c
 }
 
-// WithWorld puts a layer around what the loop touches outside its own memory, or replaces that: it is
-// for simulations and tests of this module. Of several layers, a later one is around those before it.
+// WithWorld puts a layer around what the loop touches outside its own memory, or replaces that: it
+// is for simulations and tests of this module. Of several layers, a later one is around those
+// before it.
 func WithWorld(layer world.Layer) Option {
 	return func(c *config) { c.layers = append(c.layers, layer) }
 }
@@ -56,8 +57,8 @@ const (
 	Select = poll.Select // select(2): registering a descriptor above 1023 fails, and says so
 )
 
-// WithPoller chooses the poller. New fails, with an error matching errors.ErrUnsupported, where there
-// is none of the kind.
+// WithPoller chooses the poller. New fails, with an error matching errors.ErrUnsupported, where
+// there is none of the kind.
 func WithPoller(k PollerKind) Option { return func(c *config) { c.poller = k } }
 
 // WithLogger sets where the loop logs what it has nobody to tell; the default is slog.Default().
@@ -77,14 +78,15 @@ func WithWorkers(n int) Option {
 	return func(c *config) { c.workers = n }
 }
 
-// WithExceptionHandler sets what is told of errors that nobody else can be told of; the default logs
-// them.
+// WithExceptionHandler sets what is told of errors that nobody else can be told of; the default
+// logs them.
 func WithExceptionHandler(h ExceptionHandler) Option {
 	return func(c *config) { c.exception = h }
 }
 
-// WithObserver adds an observer, which is told what the loop does. Given several times, it adds each.
-// o is copied. Several loops may share an observer, whose functions must then be safe for that.
+// WithObserver adds an observer, which is told what the loop does. Given several times, it adds
+// each. o is copied. Several loops may share an observer, whose functions must then be safe for
+// that.
 func WithObserver(o *Observer) Option {
 	return func(c *config) {
 		if o != nil {
@@ -99,15 +101,17 @@ const defaultSlow = 100 * time.Millisecond
 
 // WithDebug makes the loop say what is wrong with the program that it runs, at some cost:
 //
-//   - A callback, or a step of a task, that takes slow (0: 100 ms) or longer is logged when it ends;
-//     and while it runs, with its stack, by a watchdog outside the loop.
-//   - A call of CallSoon, CallLater or CallAt on a loop that is closed, or closing, is logged with the
-//     place it was made.
-//   - An error of a task that nobody retrieves is reported with the place where the task was started.
-//   - An error of another future that failed on the loop, and that nobody retrieves, is reported too.
+//   - A callback, or a step of a task, that takes slow (0: 100 ms) or longer is logged when it
+//     ends; and while it runs, with its stack, by a watchdog outside the loop.
+//   - A call of CallSoon, CallLater or CallAt on a loop that is closed, or closing, is logged with
+//     the place it was made.
+//   - An error of a task that nobody retrieves is reported with the place where the task was
+//     started.
+//   - An error of another future that failed on the loop, and that nobody retrieves, is reported
+//     too.
 //   - A connection that is collected without Close is reported with the place where it was made.
-//   - Tasks that wait for each other in a circle, and a loop that sleeps although it knows of nothing
-//     that could wake its tasks, are reported before it sleeps: see inspect.DeadlockError.
+//   - Tasks that wait for each other in a circle, and a loop that sleeps although it knows of
+//     nothing that could wake its tasks, are reported before it sleeps: see inspect.DeadlockError.
 //   - Profiles name tasks, as WithProfileLabels makes them.
 //
 // It panics if slow is negative.
@@ -126,14 +130,14 @@ func WithDebug(slow time.Duration) Option {
 // that name, and the goroutines that the task starts too.
 func WithProfileLabels() Option { return func(c *config) { c.labels = true } }
 
-// WithPriorities has what is ready run by urgency instead of in order. There are so many classes, of
-// which 0 is the most urgent; a higher one than there is means the last. A task has the class of
+// WithPriorities has what is ready run by urgency instead of in order. There are so many classes,
+// of which 0 is the most urgent; a higher one than there is means the last. A task has the class of
 // task.Priority. Everything else, callbacks included, is of class 0.
 //
 // A turn then runs the 64 most urgent items, and the others wait for a later one. But they age: an
-// item of class c goes before everything that becomes ready more than c times ageTurns turns after it,
-// so no class starves. Items of the same class keep their order. Timers and readiness events are no
-// items: they come in each turn that looks for them.
+// item of class c goes before everything that becomes ready more than c times ageTurns turns after
+// it, so no class starves. Items of the same class keep their order. Timers and readiness events
+// are no items: they come in each turn that looks for them.
 //
 // Without this option there is one class. It panics if one of the numbers is not positive.
 func WithPriorities(classes, ageTurns int) Option {

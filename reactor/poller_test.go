@@ -77,7 +77,8 @@ func TestARefusedPollerLeavesNothing(t *testing.T) {
 	testkit.Turns(t, l, 1)
 }
 
-// Select's limit is told to who adds a descriptor, and to who changes to it with one that is too high.
+// A descriptor that is too high for select is an error of the call that adds it, and of the change
+// to select while it is there.
 func TestSelectRefusesAHighDescriptor(t *testing.T) {
 	l := testkit.NewLoop(t, reactor.WithPoller(reactor.Select))
 	a, b := pair(t)

@@ -101,8 +101,9 @@ func flood(l *reactor.Loop, n int) (stop func()) {
 	return func() { over = true }
 }
 
-// Under a flood of more urgent items, one of class c waits for those that are ready already, and for what becomes ready in c times ageTurns
-// turns, and no more: that is the documented bound. And it does wait: the turns in between belong to the urgent.
+// Under a flood of more urgent items, one of class c waits for those that are ready already, and
+// for those that become ready in the next c times ageTurns turns, and for no more: that is the
+// documented bound. It does wait for these.
 func TestNoClassStarves(t *testing.T) {
 	const flooders, perTurn = 300, 64
 	for class := range 4 {

@@ -9,12 +9,12 @@ import (
 )
 
 // Run runs the loop on the calling goroutine until Stop (it returns nil), Close (ErrClosed), or the
-// end of ctx (its cause). What is queued then stays queued for the next Run. On a loop that is closed,
-// or closing, it returns ErrClosed at once. If the loop closes by itself, its poller having failed for
-// a second, the error matches ErrClosed and wraps the poller's, which Close returns too.
+// end of ctx (its cause). What is queued then stays queued for the next Run. On a loop that is
+// closed, or closing, it returns ErrClosed at once. If the loop closes by itself, its poller having
+// failed for a second, the error matches ErrClosed and wraps the poller's, which Close returns too.
 //
-// A task or a callback that calls runtime.Goexit, as testing's FailNow does, ends the loop: every task
-// is cancelled and awaited, the loop is closed, and Run itself calls runtime.Goexit.
+// A task or a callback that calls runtime.Goexit, as testing's FailNow does, ends the loop: every
+// task is cancelled and awaited, the loop is closed, and Run itself calls runtime.Goexit.
 //
 // It panics when the loop is running already, or when the caller runs on a loop itself.
 func (l *Loop) Run(ctx context.Context) error {
@@ -80,8 +80,8 @@ func (l *Loop) drive(turns func()) {
 	returned = true
 }
 
-// throwOn goes on with a panic that has left the loop's frame. Those of callbacks have been caught: it
-// is a bug of the loop's own.
+// throwOn goes on with a panic that has left the loop's frame. Those of callbacks have been caught:
+// it is a bug of the loop's own.
 func throwOn(v any) {
 	if v != nil {
 		panic(v)
@@ -112,9 +112,9 @@ func (l *Loop) rest() {
 	}
 }
 
-// Start runs the loop on a goroutine of its own, until Stop or Close. That goroutine is replaced when
-// a callback calls runtime.Goexit. It returns ErrClosed on a closed loop, and panics when the loop is
-// running already.
+// Start runs the loop on a goroutine of its own, until Stop or Close. That goroutine is replaced
+// when a callback calls runtime.Goexit. It returns ErrClosed on a closed loop, and panics when the
+// loop is running already.
 func (l *Loop) Start() error { return l.start(func() {}) }
 
 // start is Start that calls then when the run has ended.
@@ -148,10 +148,10 @@ func (l *Loop) background(then func()) {
 	over = true
 }
 
-// Turn runs exactly one turn on the calling goroutine. If there is nothing to be done at once it waits
-// for something, at most timeout (negative: no bound); what a call from another goroutine brings then
-// runs in the next turn. It panics as Run does, returns Run's error on a closed loop, and treats
-// runtime.Goexit as Run does.
+// Turn runs exactly one turn on the calling goroutine. If there is nothing to be done at once it
+// waits for something, at most timeout (negative: no bound); what a call from another goroutine
+// brings then runs in the next turn. It panics as Run does, returns Run's error on a closed loop,
+// and treats runtime.Goexit as Run does.
 func (l *Loop) Turn(timeout time.Duration) error {
 	return l.stepped(func() { l.core.Step(timeout) })
 }
@@ -172,8 +172,8 @@ func (l *Loop) stepped(turns func()) error {
 	return nil
 }
 
-// Stop makes Run, or the goroutine of Start, return after the current turn. If the loop does not run,
-// the next Run makes one turn that does not wait.
+// Stop makes Run, or the goroutine of Start, return after the current turn. If the loop does not
+// run, the next Run makes one turn that does not wait.
 func (l *Loop) Stop() { l.core.Stop() }
 
 // finish gives the loop up. A Close that came after the last turn, and so relied on the loop, is

@@ -344,7 +344,8 @@ func TestNewFails(t *testing.T) {
 	testkit.Panics(t, "reactor: WithWorkers(0)…", func() { reactor.WithWorkers(0) })
 }
 
-// A callback that queues itself again never lets the ready queue become empty; the rest of the world still gets its turn.
+// A callback that queues itself again never lets the ready queue become empty. Timers, descriptors
+// and other goroutines still get their turn.
 func TestABusyLoopStarvesNobody(t *testing.T) {
 	for name, busy := range map[string]func(t *testing.T, l *reactor.Loop, stop *atomic.Bool){
 		"callback": func(t *testing.T, l *reactor.Loop, stop *atomic.Bool) {

@@ -11,7 +11,8 @@ import (
 	"github.com/corobridge/corobridge/internal/testkit"
 )
 
-// A scene runs in a process of its own: this test binary again, with the scene named in the environment.
+// A scene runs in a process of its own: this test binary again, with the scene named in the
+// environment.
 const (
 	sceneVariable = "COROBRIDGE_REACTOR_SCENE"
 	sceneArgument = "COROBRIDGE_REACTOR_SCENE_ARGUMENT"

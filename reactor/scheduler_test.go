@@ -31,7 +31,8 @@ func busyWith(t *testing.T, fn func()) *reactor.Loop {
 	return l
 }
 
-// A loop that can't be preempted holds each stop off, for seconds. A machine that is busy does so now and then.
+// A loop that can't be preempted holds off each stop of the world for seconds. A busy machine does
+// so now and then.
 func TestStopTheWorldIsPromptBesideABusyLoop(t *testing.T) {
 	busyLoop(t)
 	const tries = 20
@@ -53,8 +54,9 @@ func TestABusyLoopLetsAGoroutineRunOnOneProcessor(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	var calls atomic.Int64
 	busyWith(t, func() { calls.Add(1) })
-	// It yields after 64 turns at the latest, and between two visits to the poller runs 64 entries. A goroutine of the runtime's may have the
-	// processor instead, so it is twice that; a loop that does not yield runs a hundred times as many.
+	// The loop yields after 64 turns at the latest, and runs 64 entries between two visits to the
+	// poller. A goroutine of the runtime may get the processor instead, so the test allows twice
+	// that. A loop that does not yield runs a hundred times as many.
 	const rounds, most = 1000, 2 * 65 * 64
 	for calls.Load() == 0 {
 		runtime.Gosched()

@@ -10,27 +10,30 @@ import (
 	"syscall"
 )
 
-// AddSignal calls fn on the loop each time the process gets sig, until remove is called or the loop is closed: asyncio's
-// add_signal_handler. Several functions may be added for one signal, on one loop or on many; each is called, in the order of adding. As
-// with POSIX, a signal that comes again before fn has run may be told once. As long as a signal has handlers its usual effect does
-// not take place; when the last one is removed, it does again.
+// AddSignal calls fn on the loop each time the process gets sig, until remove is called or the loop
+// is closed: asyncio's add_signal_handler. Several functions may be added for one signal, on one
+// loop or on many; each is called, in the order of adding. As with POSIX, a signal that comes again
+// before fn has run may be told only once. While a signal has handlers, its usual effect does not
+// take place. After the last one is removed, it does again.
 //
-// Both functions may be called from any goroutine. remove reports whether there was something to remove: false the second time, and
-// when the loop is closed. On the loop, it means that fn is not called any more; outside, a call may be under way. Close removes what
-// is left when all tasks have ended, so that unwinding still sees signals.
+// AddSignal and remove may be called from any goroutine. remove reports whether there was something
+// to remove: false the second time, and when the loop is closed. After remove on the loop, fn is
+// not called any more; elsewhere, a call may be under way. Close removes what is left when all
+// tasks have ended, so that unwinding still sees signals.
 //
-// The error is ErrClosed once Close has begun, or matches syscall.EINVAL if there is no such signal, or the process is never told of it:
-// SIGKILL and SIGSTOP, those that the Go runtime keeps (of the processor's faults, and SIGPROF), and on Windows all but SIGINT and
-// SIGTERM. SIGURG also comes from the Go runtime, which uses it. Nil arguments panic.
+// The error is ErrClosed once Close has begun. It matches syscall.EINVAL if there is no such
+// signal, or if the process is never told of it: SIGKILL and SIGSTOP, those that the Go runtime
+// keeps (the processor's faults and SIGPROF), and on Windows all except for SIGINT and SIGTERM.
+// SIGURG also comes from the Go runtime, which uses it. Nil arguments panic.
 func (l *Loop) AddSignal(sig os.Signal, fn func(os.Signal)) (remove func() bool, err error) {
 	return l.addSignal(&signalHandler{loop: l, fn: fn, sig: sig}, sig)
 }
 
 // NextSignal calls fn on the loop l when the process gets one of sigs for the first time, and only
-// then. It is AddSignal that removes itself, from all of sigs, when the signal comes and not when the
-// loop gets to it: so the next signal has its usual effect also while a callback stalls the loop. This
-// is for ends that are graceful at first. remove reports whether it prevented the call. Without
-// signals NextSignal panics.
+// then. It is AddSignal that removes itself, from all of sigs, when the signal comes and not when
+// the loop gets to it: so the next signal has its usual effect also while a callback stalls the
+// loop. This is for ends that are graceful at first. remove reports whether it prevented the call.
+// Without signals NextSignal panics.
 func NextSignal(l *Loop, fn func(os.Signal), sigs ...os.Signal) (remove func() bool, err error) {
 	if len(sigs) == 0 {
 		panic("reactor: NextSignal needs the signals to wait for")
@@ -68,9 +71,9 @@ func checkSignal(sig os.Signal) error {
 
 type signalsKey struct{}
 
-// signals brings the signals of the process to the loop. Package signal sends them to channels, drops what does not fit, and can take
-// a channel off all of its signals only. So each signal has a channel of its own, with one place, and a goroutine waits for all
-// of them.
+// signals brings the signals of the process to the loop. Package signal sends them to channels,
+// drops what does not fit, and can only take a channel off all of its signals at once. So each
+// signal has a channel of its own with room for one, and a goroutine waits for all of them.
 type signals struct {
 	loop    *Loop
 	changed chan struct{} // one place: tells the goroutine to look at sources again
@@ -115,7 +118,8 @@ func (h *signalHandler) Run() {
 // Calls is part of loop.Calling.
 func (h *signalHandler) Calls() (op string, fn any) { return "signal", h.fn }
 
-// add reports whether Close has not begun. Then it is to find h: it comes here later, since the loop keeps s already.
+// add reports whether Close has not begun. Close will then find h: the loop keeps s already, so
+// Close comes here later.
 func (s *signals) add(h *signalHandler, sigs []os.Signal) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -123,7 +127,8 @@ func (s *signals) add(h *signalHandler, sigs []os.Signal) bool {
 		return false
 	}
 	for _, sig := range sigs {
-		if src := s.source(sig); !slices.Contains(src.handlers, h) { // NextSignal may be given a signal twice
+		// NextSignal may be given a signal twice.
+		if src := s.source(sig); !slices.Contains(src.handlers, h) {
 			src.handlers = append(src.handlers, h)
 		}
 	}
@@ -171,8 +176,8 @@ func (s *signals) drop(h *signalHandler) {
 	})
 }
 
-// MayWake is part of loop.Waking: handlers of NextSignal are there for the end of the program, and do
-// not count.
+// MayWake is part of loop.Waking: handlers of NextSignal are there for the end of the program, and
+// do not count.
 func (s *signals) MayWake() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -203,7 +208,8 @@ func (s *signals) watch() {
 	}
 }
 
-// cases returns what to wait for: changes, and each source. It returns nil when there is nothing to wait for any more.
+// cases returns what to wait for: changes, and each source. It returns nil when there is nothing to
+// wait for any more.
 func (s *signals) cases() ([]*signalSource, []reflect.SelectCase) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -217,7 +223,8 @@ func (s *signals) cases() ([]*signalSource, []reflect.SelectCase) {
 	return slices.Clone(s.sources), cases
 }
 
-// deliver queues the handlers of a signal. Those for the next signal only are taken off before the loop hears of this one.
+// deliver queues the handlers of a signal. Handlers for the next signal only are taken off first,
+// before the loop hears of this one.
 func (s *signals) deliver(src *signalSource) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

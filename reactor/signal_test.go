@@ -283,7 +283,8 @@ func TestSignalHandlersComeAndGoFromAnyGoroutine(t *testing.T) {
 	}
 }
 
-// What follows runs in a process of its own: this test binary again, with a scene named in the environment.
+// What follows runs in a process of its own: this test binary again, with a scene named in the
+// environment.
 
 func TestSignalEffectsInAProcessOfItsOwn(t *testing.T) {
 	for name, tt := range map[string]struct {
@@ -403,7 +404,8 @@ func ExampleLoop_AddSignal() {
 	// Output: hangup 1
 }
 
-// The first SIGTERM is answered with care; a second one, that somebody sends who has lost patience, ends the process.
+// The first SIGTERM is answered with care. A second one, from somebody who has lost patience, ends
+// the process.
 func ExampleNextSignal() {
 	loop, err := reactor.New()
 	if err != nil {

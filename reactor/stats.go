@@ -9,7 +9,8 @@ import (
 	"github.com/corobridge/corobridge/internal/coro"
 )
 
-// Stats are counts of what a loop has done, and what it has at the moment: a snapshot between two entries of the ready queue.
+// Stats are counts of what a loop has done, and of what it has at the moment: a snapshot, taken
+// between two entries of the ready queue.
 type Stats struct {
 	// Counts, since the loop was made.
 
@@ -21,7 +22,8 @@ type Stats struct {
 	Events         uint64 // readiness events delivered
 	Wakeups        uint64 // times another goroutine had to wake the loop
 	ForeignBatches uint64 // times the loop took in what other goroutines had queued
-	AcceptBackoffs uint64 // times a server stopped accepting for a while, for want of descriptors or memory
+	// How many times a server stopped accepting for a while, for want of descriptors or memory.
+	AcceptBackoffs uint64
 
 	// What there is now.
 
@@ -34,12 +36,15 @@ type Stats struct {
 	Offloaded     int // calls of Offload whose work runs
 	OffloadQueue  int // calls of Offload whose work waits its turn
 
-	// Times, measured from the first call of Loop.Stats on; from the beginning in debug mode, and with an
-	// Observer that has Turn or Lag. Before that the loop does not look at the clock so often.
+	// Times, measured from the first call of Loop.Stats on; from the beginning in debug mode, and
+	// with an Observer that has Turn or Lag. Before that the loop does not look at the clock so
+	// often.
 
 	Busy time.Duration // spent at work
 	Idle time.Duration // spent in the poller
-	Lag  Histogram     // how late timers fired, and how long each round from poll to poll took: what is ready waits no longer
+	// How late timers fired, and how long each round from poll to poll took. What is ready waits no
+	// longer than a round.
+	Lag Histogram
 }
 
 // BusyRatio is the part of the time that the loop was at work, 0 to 1; 0 if nothing was measured.
@@ -55,8 +60,9 @@ func ratio(a, b float64) float64 {
 	return a / b
 }
 
-// Histogram counts durations by their binary order of magnitude: element 0 those below a microsecond,
-// element i those from 1<<(i-1) microseconds to below 1<<i, and the last one all that are longer.
+// Histogram counts durations by their binary order of magnitude: element 0 those below a
+// microsecond, element i those from 1<<(i-1) microseconds to below 1<<i, and the last one all that
+// are longer.
 type Histogram [32]uint64
 
 func (h *Histogram) add(d time.Duration) {
@@ -83,11 +89,11 @@ func (h Histogram) Quantile(q float64) time.Duration {
 	return 0
 }
 
-// Stats returns a snapshot. Outside the loop it waits until the loop answers, in its next turn or when
-// it ends; if ctx ends first, it returns the cause. A loop that is stalled does not answer.
+// Stats returns a snapshot. Outside the loop it waits until the loop answers, in its next turn or
+// when it ends; if ctx ends first, it returns the cause. A loop that is stalled does not answer.
 //
-// It waits as a plain goroutine does. In a task of another loop, call it through task.Blocking, or ask
-// each loop on itself, as task.OnEach does.
+// It waits as a plain goroutine does. In a task of another loop, call it through task.Blocking, or
+// ask each loop on itself, as task.OnEach does.
 func (l *Loop) Stats(ctx context.Context) (Stats, error) {
 	answer := make(chan Stats, 1)
 	withdraw := l.core.Look(func() { answer <- l.snapshot() })
@@ -125,8 +131,8 @@ func (l *Loop) snapshot() Stats {
 	return s
 }
 
-// meter is the observer that measures how the loop spends its time. Each round goes from one visit to
-// the poller to the next.
+// meter is the observer that measures how the loop spends its time. Each round goes from one visit
+// to the poller to the next.
 type meter struct {
 	loop  *Loop
 	on    bool          // the loop runs

@@ -50,7 +50,8 @@ func TestStatsTellWhatThereIs(t *testing.T) {
 	l.RemoveReader(b.fd)
 }
 
-// timedPolls makes each wait of the loop take d on the clock, and each poll that does not wait nothing.
+// timedPolls makes each wait of the loop take d on the clock. A poll that does not wait takes no
+// time.
 func timedPolls(clock *testkit.Clock, d time.Duration) reactor.Option {
 	return testkit.WithWait(func(p poll.Poller, into []poll.Event, wait time.Duration) (int, error) {
 		if wait != 0 {

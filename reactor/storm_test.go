@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	stormers    = 8
-	stormWindow = 1 << 16 // calls that a goroutine may be ahead of the loop, so that memory is bounded
+	stormers = 8
+	// Calls that a goroutine may be ahead of the loop, so that memory is bounded.
+	stormWindow = 1 << 16
 )
 
 // posted is a Runnable that is more than a function.
@@ -41,7 +42,8 @@ var ways = []struct {
 	}, 200_000, true, true},
 }
 
-// storm is many goroutines that call a busy loop. Each counts what was taken of it, and the loop what has run, in order.
+// storm is many goroutines that call a busy loop. Each counts the calls that were accepted; the
+// loop counts those that have run, and checks their order.
 type storm struct {
 	loop  *reactor.Loop
 	post  func(l *reactor.Loop, fn func()) error
@@ -109,9 +111,11 @@ func TestAStormLosesNothingAndKeepsEachGoroutinesOrder(t *testing.T) {
 	}
 }
 
-// Each call either runs or returns ErrClosed; of timers, those that were taken and are not due yet are dropped.
+// Each call either runs or returns ErrClosed. Timers that were accepted and are not due yet are
+// dropped.
 func TestAStormOnALoopThatClosesRunsWhatItHasTaken(t *testing.T) {
-	const before, more = 5000, 2000 // calls of all before Close, and of each goroutine at most if the loop takes them while it closes
+	// How many calls all make before Close, and each goroutine at most while the loop closes.
+	const before, more = 5000, 2000
 	rounds := 10
 	if raceEnabled || testing.Short() {
 		rounds = 3
@@ -147,7 +151,7 @@ func TestAStormOnALoopThatClosesRunsWhatItHasTaken(t *testing.T) {
 	}
 }
 
-// The last moment at which a goroutine's call is taken is that in which the loop refuses everything else.
+// A goroutine's call is accepted until the very moment in which the loop refuses everything else.
 func TestACallThatComesLastIsNotLost(t *testing.T) {
 	l := testkit.NewLoop(t)
 	var err error

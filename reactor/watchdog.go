@@ -13,11 +13,11 @@ import (
 	"github.com/corobridge/corobridge/internal/gid"
 )
 
-// watchdog is the observer that measures each step of the loop, and looks from outside at one that has
-// been running for long.
+// watchdog is the observer that measures each step of the loop, and looks from outside at one that
+// has been running for long.
 //
-// From outside it comes by an alarm, which is set when a step begins and none is set. A loop that waits
-// for events sets none.
+// From outside it comes by an alarm, which is set when a step begins and none is set. A loop that
+// waits for events sets none.
 type watchdog struct {
 	loop *Loop
 	slow time.Duration
@@ -142,7 +142,8 @@ func (w *watchdog) close() {
 	w.rings.Wait()
 }
 
-// runningStack returns the stack of what runs on the loop: of the task, or of the loop's goroutine with the callback.
+// runningStack returns the stack of what runs on the loop: of the task, or of the loop's goroutine
+// with the callback.
 //
 // A goroutine that has switched to a coroutine, or a coroutine that is suspended, is in state
 // "coroutine". The one of the two that is not in that state is the one that runs.

@@ -137,7 +137,8 @@ func whereItBlocks(began, release chan bool) {
 	<-release
 }
 
-// Whatever blocks the loop is told while it does, with the stack it has, whatever other coroutines there are.
+// Whatever blocks the loop is reported while it does so, with its stack, whatever other coroutines
+// there are.
 func TestAStallIsToldWhileItLasts(t *testing.T) {
 	a, b := pair(t)
 	var alarm *fakeAlarm
@@ -288,20 +289,23 @@ func TestCloseEndsTheWatchdog(t *testing.T) {
 // The system's alarm is what a program has.
 func TestTheWatchdogRingsByItself(t *testing.T) {
 	release := make(chan bool)
-	told := sync.OnceFunc(func() { close(release) }) // a busy machine stalls more than that callback
+	// Once only: a busy machine stalls other callbacks too.
+	told := sync.OnceFunc(func() { close(release) })
 	l := testkit.StartLoop(t, reactor.WithObserver(&reactor.Observer{Stalled: func(string, time.Duration, []byte) { told() }}))
 	l.CallSoon(func() { <-release })
 	testkit.OnLoop(t, l, func() {})
 }
 
-// Who gives up a loop that is stalled closes it where it is told: that must not wait for the loop, which waits for it.
+// A program that gives up a stalled loop closes it in Stalled. That Close must not wait for the
+// loop, since the loop waits for Stalled.
 func TestCloseInStalledOnlyBeginsIt(t *testing.T) {
 	closers := map[string]func(g *reactor.LoopGroup) error{
 		"loop":  func(g *reactor.LoopGroup) error { return g.Loops()[0].Close() },
 		"group": func(g *reactor.LoopGroup) error { return g.Close() },
 		"group, of which a loop does not run": func(g *reactor.LoopGroup) error {
 			g.Loops()[1].Stop()
-			for testkit.PanicOf(func() { core(g.Loops()[1]).SetPoller(reactor.Poll) }) != nil { // until it runs no more
+			// Until it runs no more.
+			for testkit.PanicOf(func() { core(g.Loops()[1]).SetPoller(reactor.Poll) }) != nil {
 				runtime.Gosched()
 			}
 			return g.Close()
@@ -335,7 +339,8 @@ func TestCloseInStalledOnlyBeginsIt(t *testing.T) {
 	}
 }
 
-// While the watchdog looks at one stall no second alarm comes, and one that ends in the meantime is not the last it sees.
+// While the watchdog looks at one stall, no second alarm comes. If the stall ends meanwhile, the
+// watchdog still sees later ones.
 func TestTheWatchdogLooksAtOneStallAtATime(t *testing.T) {
 	var alarm fakeAlarm
 	var s stalls

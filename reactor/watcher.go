@@ -52,7 +52,8 @@ func (w *watcher) get(dir poll.Events) func() {
 	return w.writer
 }
 
-// Ready calls the reader and then the writer, each looked up again: the first may remove the second.
+// Ready calls the reader and then the writer, each looked up again: the first may remove the
+// second.
 func (w *watcher) Ready(e poll.Events) {
 	if e&(poll.Readable|poll.ReadHangup|poll.Hangup|poll.Error) != 0 {
 		if fn := w.get(poll.Readable); fn != nil {
@@ -77,16 +78,16 @@ func (w *watcher) Calls() (op string, fn any) {
 }
 
 // AddReader calls fn on the loop each time the loop has looked for events and found fd readable, at
-// its end, or broken: level-triggered, as asyncio's add_reader. It replaces an earlier reader of fd,
-// and keeps its writer. It returns ErrClosed on a loop that is closed or closing, or wraps the system
-// call's error: EBADF for a closed descriptor, EPERM for a regular file.
+// its end, or broken: level-triggered, as asyncio's add_reader. It replaces an earlier reader of
+// fd, and keeps its writer. It returns ErrClosed on a loop that is closed or closing, or wraps the
+// system call's error: EBADF for a closed descriptor, EPERM for a regular file.
 func (l *Loop) AddReader(fd int, fn func()) error { return l.addWatch(fd, poll.Readable, fn) }
 
 // AddWriter is AddReader for writing.
 func (l *Loop) AddWriter(fd int, fn func()) error { return l.addWatch(fd, poll.Writable, fn) }
 
-// RemoveReader ends AddReader and reports whether there was a reader. It comes before fd is closed. On
-// the loop, the reader is not called any more; outside, a call may be under way.
+// RemoveReader ends AddReader and reports whether there was a reader. It comes before fd is closed.
+// On the loop, the reader is not called any more; outside, a call may be under way.
 func (l *Loop) RemoveReader(fd int) bool { return l.watchers.remove(fd, poll.Readable) }
 
 // RemoveWriter ends AddWriter and reports whether there was a writer.
@@ -112,7 +113,8 @@ func (all *watchers) add(c *loop.Core, fd int, dir poll.Events, fn func()) error
 	reader, writer := w.reader, w.writer
 	w.set(dir, fn)
 	err := w.source.Change(w.want())
-	if errors.Is(err, syscall.ENOENT) { // the number is another file's by now: the watched one was closed
+	// The number is another file's by now: the watched one was closed.
+	if errors.Is(err, syscall.ENOENT) {
 		delete(all.all, fd)
 		w.source.Forget()
 		return all.begin(c, fd, dir, fn)

@@ -140,7 +140,8 @@ func TestAWatchIsChangedByItsOwnCallback(t *testing.T) {
 	}
 }
 
-// Two descriptors are ready in the same turn; whichever comes first removes the other, which then must not be called.
+// Two descriptors are ready in the same turn. The handler that runs first removes the other, which
+// then must not be called.
 func TestARemovedReaderIsNotCalledInTheSameTurn(t *testing.T) {
 	eachPoller(t, func(t *testing.T, l *reactor.Loop) {
 		a, b := pair(t)
@@ -153,7 +154,8 @@ func TestARemovedReaderIsNotCalledInTheSameTurn(t *testing.T) {
 				if !l.RemoveReader(other.fd) {
 					t.Error("the other was called, too")
 				}
-				testkit.Check(l.AddReader(other.fd, func() { n += 100 })) // level-triggered: in the next turn
+				// Level-triggered: in the next turn.
+				testkit.Check(l.AddReader(other.fd, func() { n += 100 }))
 			}))
 		}
 		watch(a, b)
@@ -197,8 +199,8 @@ func TestDescriptorsThatCannotBeWatched(t *testing.T) {
 	testkit.Panics(t, "reactor: AddReader and AddWriter need a function", func() { l.AddReader(a.fd, nil) })
 }
 
-// Who closes a descriptor without removing its reader, and then watches another file with the same number, gets that one's
-// events.
+// A program closes a descriptor without removing its reader, and then watches another file with the
+// same number. It gets the events of the new file.
 func TestAReusedNumberIsWatchedAfresh(t *testing.T) {
 	l := testkit.NewLoop(t)
 	a, b := pair(t)
@@ -315,7 +317,8 @@ func TestARegistrationCostsOneCall(t *testing.T) {
 	}
 }
 
-// Each of the events of one turn is for a descriptor that the first handler closes and whose number it uses again.
+// The first handler closes the descriptors of all other events of the turn, and uses their numbers
+// again.
 func TestAStaleEventDoesNotReachTheNewOwner(t *testing.T) {
 	eachPoller(t, func(t *testing.T, l *reactor.Loop) {
 		const n = 16

@@ -26,7 +26,6 @@ var toRewrite = []string{
 	"compat/asyncore",
 	"docs/design.md",
 	"internal/modeltest",
-	"reactor",
 	"stream",
 	"task",
 }
