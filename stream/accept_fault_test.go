@@ -176,7 +176,8 @@ func TestAClosedConnectionEndsThePause(t *testing.T) {
 				l = startLoop(t, opts...)
 				address, _ = serving(t, l, &stream.Server{Handler: echo})
 			}
-			served := []net.Conn{dial(t, address), dial(t, address)} // the listener and its reserve are two
+			// Two more descriptors are the listener and its reserve.
+			served := []net.Conn{dial(t, address), dial(t, address)}
 			for _, p := range served {
 				ask(t, p, "hello")
 			}
@@ -222,8 +223,10 @@ func TestALackThatLastsTurnsAwayThoseWhoWait(t *testing.T) {
 		}
 	}
 	ask(t, first, "still here")
-	testkit.Eventually(t, "11 backoffs", func() bool { return backoffs(l) == 11 }) // which ends the turning away
-	again := dial(t, address)                                                      // as long as the lack lasts, at the next try
+	// After that the listener turns nobody away.
+	testkit.Eventually(t, "11 backoffs", func() bool { return backoffs(l) == 11 })
+	// While the lack lasts, a connection is turned away at the next try.
+	again := dial(t, address)
 	clock.move(l, 100*time.Millisecond)
 	if n, err := again.Read(make([]byte, 1)); n != 0 || err != io.EOF {
 		t.Errorf("who came then: %d, %v; want 0 and %v", n, err, io.EOF)

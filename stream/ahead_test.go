@@ -120,7 +120,8 @@ func TestAnEventThatBringsNothingWakesNobody(t *testing.T) {
 	}
 }
 
-// What was read for a task that is cancelled at that very moment, or loses the connection, is still there for the next.
+// A task that is cancelled, or loses the connection, in the moment its input is read leaves that
+// input to the next reader.
 func TestWhatWasReadAheadIsNotLost(t *testing.T) {
 	for _, c := range []carrier{overTCP, overUnix} {
 		for name, take := range map[string]func(cancel context.CancelCauseFunc, conn *stream.Conn) *stream.Conn{

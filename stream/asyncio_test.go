@@ -17,8 +17,8 @@ import (
 
 // Mistakes of asyncio's streams that are known, each a test here.
 
-// wait_closed hung when the peer was gone or had more to send, returned before the connection was closed, or hid the error: gh-83939,
-// gh-104344, gh-120866.
+// In asyncio, wait_closed hung when the peer was gone or had more to send, returned before the
+// connection was closed, or hid the error: gh-83939, gh-104344, gh-120866.
 func TestAsyncioMistake8_WaitClosedHangsOrLies(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a reset comes another way")
@@ -98,7 +98,8 @@ func TestAsyncioMistake11_BytesBeforeAResetCannotBeRead(t *testing.T) {
 	})
 }
 
-// Server.close closed the listener and left the clients' connections, and their handlers, to themselves: gh-79033.
+// In asyncio, Server.close closed the listener, and left the clients' connections and their
+// handlers alone: gh-79033.
 func TestAsyncioMistake12_ServerCloseLeavesClientsOpen(t *testing.T) {
 	l := startLoop(t)
 	ended := 0

@@ -19,8 +19,9 @@ import (
 	"github.com/corobridge/corobridge/stream"
 )
 
-// start_tls gave the transport to TLS, and left in the reader's buffer what had come with the command: python/cpython#142352. Connections have no
-// TLS of their own yet. Who puts package tls on one with what there is has every byte: what is buffered is the connection's, and read first.
+// In asyncio, start_tls gave the transport to TLS, and left in the reader's buffer whatever had
+// come with the command: python/cpython#142352. Connections have no TLS of their own yet. Package
+// tls can be put on a connection as it is, and gets every byte: it reads the buffered ones first.
 func TestAsyncioMistake10_StartTLSLosesBytesAlreadyBuffered(t *testing.T) {
 	l := startLoop(t, noFaults) // for the client's first segment to come in one piece
 	c, p := overTCP.open(t, l)

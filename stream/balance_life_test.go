@@ -260,7 +260,8 @@ func TestListenAndServeWithAGroupNeedsNoLoopInItsContext(t *testing.T) {
 	mustBe(t, "ListenAndServe", <-done, nil)
 }
 
-// reservePort returns an address that listeners with ReusePort can share. A socket that does not listen holds it until the end of the test.
+// reservePort returns an address that listeners with ReusePort can share. A socket that does not
+// listen holds it until the end of the test.
 func reservePort(t testing.TB) string {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -292,7 +293,8 @@ func dialWhenServed(t testing.TB, address string) (p net.Conn) {
 	return p
 }
 
-// Instead of a Group, each loop can have a server of its own, with a listener of its own, and the kernel spreads the connections.
+// Without a group, each loop can have a server and a listener of its own. The kernel then spreads
+// the connections.
 func TestAListenerForEachLoopSharesThePort(t *testing.T) {
 	g := testkit.StartGroup(t, 3)
 	address := reservePort(t)

@@ -15,7 +15,7 @@ import (
 	"github.com/corobridge/corobridge/stream"
 )
 
-// where is a handler that tells its peer, in a line each time it gets one, which loop of the group it runs on.
+// where is a handler that answers each line with the number of the loop it runs on.
 func where(g *reactor.LoopGroup) stream.Handler {
 	return func(ctx context.Context, c *stream.Conn) error {
 		for _, err := range c.Lines(ctx) {

@@ -15,8 +15,8 @@ import (
 	"github.com/corobridge/corobridge/task"
 )
 
-// An echo of 64 bytes, there and back: between two tasks of one loop, from a net client to a server of this package, and
-// beside it the same with package net on both sides.
+// An echo of 64 bytes, there and back: between two tasks of one loop, between a net client and a
+// server of this package, and for comparison with package net on both sides.
 
 func BenchmarkEchoPipe(b *testing.B) {
 	benchTasks(b, func(ctx context.Context, l *reactor.Loop) (server, client *stream.Conn) { return stream.Pipe(ctx) })
@@ -140,7 +140,7 @@ func TestAnIdleConnectionIsSmall(t *testing.T) {
 	}
 }
 
-// idleHeap returns the heap for each of n connections: with the registration, the handle and the callback.
+// idleHeap returns the heap for each of n connections, with registration, handle and callback.
 func idleHeap(t testing.TB, n int) float64 {
 	l := startLoop(t, noFaults)
 	defer l.Close()

@@ -123,7 +123,8 @@ func TestCallsAfterClose(t *testing.T) {
 	})
 }
 
-// waiting calls f for every call that can be made to wait, with a connection on which somebody waits in it.
+// waiting calls f for each call that can be made to wait, with a connection where somebody waits in
+// that call.
 func waiting(t *testing.T, w way, f func(name string, c *stream.Conn, p peer), want map[string]error) {
 	for name, call := range calls {
 		c, p := w.open(t, w.loop)

@@ -139,7 +139,8 @@ func TestAnEchoAllocatesNothing(t *testing.T) {
 		t.Skip("the race detector allocates")
 	}
 	for name, handler := range handlers {
-		if name == "ReadLine" || name == "TryPeek" { // the one returns strings, the other serves as Copy does
+		// ReadLine returns strings, and TryPeek is what Copy uses.
+		if name == "ReadLine" || name == "TryPeek" {
 			continue
 		}
 		for _, k := range carriers {
@@ -201,7 +202,8 @@ func connected(t testing.TB, l *reactor.Loop, network, address string) (server, 
 	return server, client
 }
 
-// Every lent buffer comes back: many connections that were busy one after the other have not needed more than one had.
+// Every lent buffer comes back: many connections that are busy one after the other need no more
+// buffers than one.
 func TestLentMemoryComesBack(t *testing.T) {
 	for _, k := range carriers {
 		t.Run(k.name, func(t *testing.T) {

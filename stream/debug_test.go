@@ -131,7 +131,8 @@ func TestStatsCountTheBuffersLent(t *testing.T) {
 					l := startLoop(t, noFaults) // which would leave room in the kernel
 					a, b := carrier.open(t, l)
 					do(t, l, func(ctx context.Context) { c.use(ctx, a, b) })
-					if n := statsOf(l).BuffersLent; (n > 0) != c.held && carrier.name != "pipe" { // a pipe holds what was sent
+					// A pipe holds what was sent.
+					if n := statsOf(l).BuffersLent; (n > 0) != c.held && carrier.name != "pipe" {
 						t.Errorf("%d are lent", n)
 					}
 					a.Abort()

@@ -106,7 +106,7 @@ func TestDial(t *testing.T) {
 	})
 }
 
-// unanswered returns the address of a listener whose backlog is full, so that the next one to dial waits.
+// unanswered returns the address of a listener whose backlog is full, so that the next dial waits.
 func unanswered(t testing.TB) string {
 	t.Helper()
 	if runtime.GOOS != "linux" {
@@ -181,7 +181,7 @@ func TestACancelledDialLeavesNothing(t *testing.T) {
 	testkit.Eventually(t, "no open connection", func() bool { return stream.StatsOf(l).Open == 0 })
 }
 
-// A refused dial of a goroutine is that goroutine's affair, not that of the group whose context it has.
+// A refused dial fails in the goroutine that dials. The group whose context it uses does not fail.
 func TestARefusedDialDoesNotFailTheGroup(t *testing.T) {
 	l := startLoop(t)
 	testkit.InTask(t, l, func(ctx context.Context) {

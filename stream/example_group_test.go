@@ -11,7 +11,8 @@ import (
 	"github.com/corobridge/corobridge/task"
 )
 
-// One listener, and handlers on every loop of a group. What the handlers of one loop share needs no lock.
+// One listener, and handlers on every loop of a group. Handlers of one loop share state without
+// locks.
 func ExampleServer_group() {
 	group, err := reactor.NewGroup(2) // 0: one loop for each processor
 	if err != nil {

@@ -132,7 +132,8 @@ func ExamplePipe() {
 	// hello pipe <nil>
 }
 
-// Write returns at once, and the loop sends when this task waits. Flush waits until the kernel has it.
+// Write returns at once, and the loop sends when this task waits. Flush waits until the kernel has
+// all.
 func ExampleConn_Flush() {
 	task.Run(context.Background(), func(ctx context.Context) error {
 		a, _ := stream.Pipe(ctx)
@@ -149,7 +150,8 @@ func ExampleConn_Flush() {
 	// unsent: 0 <nil>
 }
 
-// A connection is handed over with what has been read from it already. The old handle is inert from then on.
+// A connection is handed over with the input that has been read ahead. The old handle is inert
+// afterwards.
 func ExampleConn_Detach() {
 	task.Run(context.Background(), func(ctx context.Context) error {
 		c, peer := stream.Pipe(ctx)

@@ -33,8 +33,8 @@ func (f *faulty) Write(fd int, p []byte) (int, syscall.Errno) {
 	return f.World.Write(fd, p)
 }
 
-// fill makes the connections of c's loop take nothing until unblock is called, and writes to c until that takes no more. It
-// returns what was written.
+// fill makes the connections of c's loop take nothing until unblock is called, and writes to c
+// until its buffer is full too. It returns what was written.
 func fill(c *stream.Conn) (all []byte) {
 	if f, ok := faultyOf(c.Loop()); ok {
 		f.full.Store(true)
@@ -57,7 +57,8 @@ func unblock(c *stream.Conn) {
 	l.CallSoon(func() { stream.BecomesWritable(c) })
 }
 
-// faultyOf returns the loop's faulty kernel, if it has one, also below the layer of faults that the environment may ask for.
+// faultyOf returns the loop's faulty kernel, if it has one. It also finds one below the faults that
+// the environment may ask for.
 func faultyOf(l *reactor.Loop) (*faulty, bool) {
 	return worldtest.Find[*faulty](loop.From(l.Context()).World())
 }

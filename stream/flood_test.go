@@ -16,7 +16,7 @@ import (
 	"github.com/corobridge/corobridge/task"
 )
 
-// firehose is a kernel that has as much to read from one descriptor as anybody asks for, and takes whatever is written to it.
+// firehose is a kernel with endless input on one descriptor. It takes whatever is written to it.
 type firehose struct {
 	world.World
 	fd        atomic.Int64
@@ -60,9 +60,10 @@ func (f *firehose) Writev(fd int, bufs [][]byte) (n int, errno syscall.Errno) {
 	return n, 0
 }
 
-// Under a flood on one connection, one that becomes ready is served within 65 turns: its event is noticed when the loop looks for events,
-// which it does after 64 items at the latest, and its task runs in the turn after that. In each of these turns the flood is given 16 transfers
-// or 128 operations, whichever are fewer. docs/design.md says so.
+// While one connection is flooded, another that becomes ready is served within 65 turns. The loop
+// looks for events after 64 items at the latest, so it notices the event then, and the task runs in
+// the next turn. In each of these turns the flood gets 16 transfers or 128 operations, whichever
+// are fewer. docs/design.md says so.
 func TestUnderAFloodOnOneConnectionAReadyOneIsServed(t *testing.T) {
 	const (
 		mostTurns      = 64 + 1

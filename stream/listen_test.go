@@ -262,7 +262,8 @@ func TestTryAcceptInACallback(t *testing.T) {
 	testkit.OnLoop(t, l, func() {})
 }
 
-// The error of a connection that has gone again is nobody's: the next is tried, however many there are.
+// A connection that has gone again is no error of Accept: it tries the next one, however many are
+// gone.
 func TestAcceptPassesOverConnectionsThatHaveGone(t *testing.T) {
 	testkit.Guard(t)
 	f := newFaulty()

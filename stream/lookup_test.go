@@ -89,7 +89,8 @@ func TestASilentNameServerHoldsUpNoOtherName(t *testing.T) {
 		_, err := d.Await(context.Background())
 		mustBe(t, "a dial that was cancelled", err, errGivenUp)
 	}
-	testkit.Eventually(t, "the end of all lookups", func() bool { return s.ended.Load() == dials }) // the lookups leave nothing behind
+	// The lookups leave nothing behind.
+	testkit.Eventually(t, "the end of all lookups", func() bool { return s.ended.Load() == dials })
 }
 
 func TestCloseOfTheLoopEndsItsLookups(t *testing.T) {

@@ -29,8 +29,8 @@ func (k *poor) Write(fd int, p []byte) (int, syscall.Errno) {
 	return k.World.Write(fd, p)
 }
 
-// What the loop could not send, after Write had taken it, is gone: who would wait for an answer to it learns that, though the
-// connection stands.
+// Output that Write has taken, and the loop can't send, is lost. A reader that waits for an answer
+// to it learns that, though the connection stands.
 func TestBytesLostForWantOfMemoryEndTheWaitForAnAnswer(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.ENOBUFS, syscall.ENOMEM} {
 		t.Run(errno.Error(), func(t *testing.T) {

@@ -18,8 +18,9 @@ import (
 	"github.com/corobridge/corobridge/task"
 )
 
-// idleWorld is a kernel and a poller that cost nothing: conns connections come, each is readable in every poll, and every read
-// brings one message, until requests of them have been answered. What remains of a request is the library's own share.
+// idleWorld is a kernel and a poller that cost nothing. It has conns connections. Each is readable
+// in every poll, and every read brings one message, until requests of them have been answered. The
+// time of a request is then the library's own share.
 type idleWorld struct {
 	world.World
 	conns, requests int
@@ -60,7 +61,7 @@ func (w *idleWorld) Read(fd int, p []byte) (int, syscall.Errno) {
 	return copy(p, message[:]), 0
 }
 
-// A socket's state, and how much of it a transfer touches: sixty lines in as many different sets of a cache.
+// A socket's state, and how much of it a transfer touches: sixty lines in as many sets of a cache.
 const (
 	socketSize = 64 << 10
 	stride     = 1024 + 64
@@ -121,8 +122,9 @@ type idlePoller struct{ *idleWorld }
 
 func (idlePoller) Close() error { return nil }
 
-// BenchmarkOwnShare is what the library itself spends on a request of an echo server, without the kernel; and beside a kernel that
-// does nothing but to push everything else out of the caches, as a real one does, of whose time kernel-ns/op tells.
+// BenchmarkOwnShare measures what the library itself spends on a request of an echo server, without
+// a kernel. A second row has a kernel that only pushes everything else out of the caches, as a real
+// one does; kernel-ns/op is the time that takes.
 func BenchmarkOwnShare(b *testing.B) {
 	for _, conns := range []int{1, 64, 1000} {
 		b.Run(fmt.Sprintf("conns=%d", conns), func(b *testing.B) { benchmarkOwnShare(b, &idleWorld{conns: conns}) })

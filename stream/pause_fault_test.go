@@ -87,7 +87,8 @@ func TestTheObserverOfAPauseMayCloseTheListener(t *testing.T) {
 			ln = listen(t, l, "tcp", "127.0.0.1:0")
 			f.lacking(syscall.EMFILE)
 			ended := begin(t, ln)
-			if p, err := net.Dial("tcp", ln.Addr().String()); err == nil { // it may be reset by then
+			// It may be reset by then.
+			if p, err := net.Dial("tcp", ln.Addr().String()); err == nil {
 				defer p.Close()
 			}
 			mustBe(t, "accepting", ended(), stream.ErrClosed)
@@ -95,7 +96,8 @@ func TestTheObserverOfAPauseMayCloseTheListener(t *testing.T) {
 	}
 }
 
-// Connections that are closed in the same moment bring one resume forward: a second one would end the next pause at once.
+// Connections that are closed in the same moment bring one resume forward. A second resume would
+// end the next pause at once.
 func TestConnectionsThatAreClosedTogetherMakeOneTry(t *testing.T) {
 	testkit.Guard(t)
 	f, clock := newFaulty(), &stopped{}
@@ -186,7 +188,8 @@ func TestALackThatComesAndGoesTurnsNobodyAway(t *testing.T) {
 	c.Close()
 }
 
-// Somebody else may get the descriptor that was given up. When there are some again, the listener keeps one again.
+// Somebody else may get the descriptor that was given up. When there are free ones, the listener
+// keeps one in reserve again.
 func TestTheReserveIsKeptAgain(t *testing.T) {
 	testkit.Guard(t)
 	k, clock := &limited{limit: 3, open: map[int]bool{}}, &stopped{}

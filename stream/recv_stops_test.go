@@ -19,8 +19,9 @@ import (
 	"github.com/corobridge/corobridge/stream"
 )
 
-// recv(2) stops before the input is empty at urgent data, and on a Unix socket behind a message that carried descriptors. Whatever
-// comes behind is read all the same, without a further byte from the peer.
+// recv(2) stops before the end of the input at urgent data, and on a Unix socket behind a message
+// with descriptors. The input behind that is read all the same, without a further byte from the
+// peer.
 
 // sends are ways in which a peer sends the line "hello world".
 var sends = []struct {
@@ -73,7 +74,8 @@ func descriptor(t testing.TB, p peer, s string) {
 	}
 }
 
-// patience is how long a line may take on a busy machine. A reader that has forgotten input waits for ever.
+// patience is how long a line may take on a busy machine. A reader that forgets input waits for
+// ever.
 const patience = 10 * time.Second
 
 // lineReaders are ways to read a line, which give up in the end.
@@ -130,7 +132,9 @@ func TestNothingIsForgottenWhereRecvStops(t *testing.T) {
 					t.Run(fmt.Sprintf("%v/%s/%s/reader waits %v", poller, s.name, how, early), func(t *testing.T) {
 						l := startLoop(t, reactor.WithPoller(poller))
 						c, p := s.over.open(t, l)
-						for range 3 { // also behind a line of that kind, and with an event that was told before
+						// Further lines come behind one of that kind, with an event that was told
+						// before.
+						for range 3 {
 							send := func() {
 								for _, s := range s.send {
 									s.how(t, p, s.what)
@@ -144,7 +148,8 @@ func TestNothingIsForgottenWhereRecvStops(t *testing.T) {
 								testkit.OnLoop(t, l, func() {})
 							}
 							line, err := readLine(t, l, c)
-							line = strings.NewReplacer("!", "", "?", "").Replace(line) // the kernel may leave one in the stream
+							// The kernel may leave one in the stream.
+							line = strings.NewReplacer("!", "", "?", "").Replace(line)
 							if line != "hello world" || err != nil {
 								t.Fatalf("got %q, %v; want the whole line", line, err)
 							}

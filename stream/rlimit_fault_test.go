@@ -23,8 +23,9 @@ import (
 // fewDescriptors makes a process of this test's binary the server of TestAServerWithoutDescriptors.
 const fewDescriptors = "STREAM_TEST_FEW_DESCRIPTORS"
 
-// The real thing: a process whose descriptors are used up. Everybody is served, or sees an end; who is served does not notice; and when
-// descriptors are free again, so does nobody else.
+// The real thing: a process whose descriptors are used up. Everybody is served, or sees an end.
+// Connections that are served notice nothing, and neither do new ones when descriptors are free
+// again.
 func TestAServerWithoutDescriptors(t *testing.T) {
 	if os.Getenv(fewDescriptors) != "" {
 		serveWithFewDescriptors(t)
@@ -130,7 +131,8 @@ func serveWithFewDescriptors(t *testing.T) {
 		t.Error(err)
 	}
 	mustBe(t, "Serve", stop(), nil)
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &before); err != nil { // the test looks for what is left
+	// The test looks for what is left.
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -27,14 +27,15 @@ var (
 
 const (
 	soakClients   = 64
-	soakAddresses = 8       // each has ephemeral ports of its own, so those in TIME_WAIT leave enough
+	soakAddresses = 8       // each has its own ephemeral ports, so that they last
 	soakWarmUp    = 10_000  // cycles after which nothing grows any more
 	soakHeap      = 1 << 20 // bytes that the heap may differ by: one for each cycle would be seen
 	soakIdle      = 2 * 64  // coroutines that the two loops may keep
 	soakPatience  = 30 * time.Second
 )
 
-// Connections that end in every way, a million of them, leave the descriptors, the goroutines and the heap that there were before.
+// A million connections that end in every way leave no more descriptors, goroutines and heap than
+// there were before.
 func TestSoak(t *testing.T) {
 	if !*soak {
 		t.Skip("it takes some minutes: give -soak")
@@ -71,7 +72,8 @@ type footprint struct {
 
 func footprintOf(t *testing.T) footprint {
 	var m runtime.MemStats
-	for range 3 { // what is freed by a cleanup, or kept by a sync.Pool, goes with the next collections
+	// What a cleanup frees, or a sync.Pool keeps, goes with the next collections.
+	for range 3 {
 		runtime.GC()
 	}
 	runtime.ReadMemStats(&m)
@@ -129,7 +131,8 @@ func newSoak(t *testing.T) *soaking {
 }
 
 func soakLoop(t *testing.T) *reactor.Loop {
-	l, err := reactor.New() // the kernel itself: what makes calls fall short would be most of the time
+	// This is the kernel without faults: calls that fall short would take most of the time.
+	l, err := reactor.New()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,8 @@ func pattern(n int) []byte {
 	return p
 }
 
-// Ten megabytes arrive as they were sent, whatever the sizes of the writes, and the buffer stays within its mark.
+// Ten megabytes arrive as they were sent, whatever the sizes of the writes. The buffer stays within
+// its mark.
 func TestABigTransfer(t *testing.T) {
 	const total = 10 << 20
 	for _, piece := range []int{3000, 16 << 10, total} {
@@ -276,7 +277,7 @@ func TestACancelledCloseWriteComesAfterWhatIsUnsent(t *testing.T) {
 	})
 }
 
-// A goroutine's Write sends by itself: the loop need not come to it. (The loop of this test is busy meanwhile.)
+// A goroutine's Write sends by itself, even while the loop is busy, as it is in this test.
 func TestAGoroutineWritesByItself(t *testing.T) {
 	for _, k := range []carrier{overTCP, overUnix} {
 		t.Run(k.name, func(t *testing.T) {
