@@ -18,7 +18,8 @@ import (
 	"github.com/corobridge/corobridge/task"
 )
 
-// The three echo servers that are compared: straight-line code, a classic dispatcher, and a classic line handler.
+// The benchmark compares three echo servers: straight-line code, a classic dispatcher, and a
+// classic line handler.
 
 func nativeEcho(ctx context.Context, c *stream.Conn) error {
 	buf := make([]byte, 8192)
@@ -65,7 +66,8 @@ var echoes = map[string]stream.Handler{
 	}),
 }
 
-// echoServer is one that runs on a thread of its own, so that its processor time can be told from the clients'.
+// echoServer is a server on a thread of its own, so that its processor time can be told from the
+// clients'.
 type echoServer struct {
 	loop  *reactor.Loop
 	stop  context.CancelFunc
@@ -142,7 +144,8 @@ func (s *echoServer) cpu() time.Duration {
 
 var request = append(make([]byte, 63), '\n')
 
-// BenchmarkEcho tells the servers' processor time for a request, 64 connections at a time.
+// BenchmarkEcho reports the servers' processor time for each request, with 64 connections at a
+// time.
 func BenchmarkEcho(b *testing.B) {
 	for _, name := range []string{"native", "classic", "lines"} {
 		b.Run(name, func(b *testing.B) {

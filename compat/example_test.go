@@ -11,7 +11,7 @@ import (
 	"github.com/corobridge/corobridge/task"
 )
 
-// Shouter is a classic handler: it answers each line. MODERN makes a task go on.
+// Shouter is a classic handler that answers each line. At MODERN a task goes on.
 type Shouter struct {
 	asynchat.Chat
 	name string
@@ -51,7 +51,7 @@ func shout(ctx context.Context, c *stream.Conn) error {
 	return nil
 }
 
-// ask is the client of the examples: it sends what there is to send, and prints what comes.
+// ask is the client of the examples: it sends these lines, and prints what comes.
 func ask(ctx context.Context, c *stream.Conn, text string) {
 	defer c.Close()
 	c.WriteString(ctx, text)
@@ -64,7 +64,7 @@ func ask(ctx context.Context, c *stream.Conn, text string) {
 	}
 }
 
-// An unchanged classic handler serves the connections of a stream.Server.
+// A stream.Server's connections are served by an unchanged classic handler.
 func ExampleHandle() {
 	task.Run(context.Background(), func(ctx context.Context) error {
 		l, err := stream.Listen(ctx, "tcp", "127.0.0.1:0")
@@ -91,7 +91,8 @@ func ExampleHandle() {
 	// classic: two!
 }
 
-// In the middle of a connection, a callback leaves the rest of it to a task. What had been read ahead is not lost.
+// In the middle of a connection, a callback leaves the rest of it to a task. The input that was
+// read ahead is not lost.
 func ExampleContinue() {
 	task.Run(context.Background(), func(ctx context.Context) error {
 		server, client := stream.Pipe(ctx)
@@ -105,7 +106,8 @@ func ExampleContinue() {
 	// task: two!
 }
 
-// A task takes a connection over from a handler, here with half a line that the handler has collected.
+// A task takes a connection over from a handler, here with half a line that the handler has
+// collected.
 func ExampleStream() {
 	task.Run(context.Background(), func(ctx context.Context) error {
 		server, client := stream.Pipe(ctx)
@@ -128,7 +130,8 @@ func ExampleStream() {
 	// Output: half a line
 }
 
-// A task leaves a connection to a classic handler that was built, but not attached: it greets nobody twice.
+// A task gives a connection to a classic handler that was built, and not attached. So the handler
+// does not greet a second time.
 func ExampleDispatch() {
 	task.Run(context.Background(), func(ctx context.Context) error {
 		server, client := stream.Pipe(ctx)

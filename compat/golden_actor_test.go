@@ -15,8 +15,8 @@ import (
 	"github.com/corobridge/corobridge/stream"
 )
 
-// actor is the scripted handler of a trace: it records what it is called for, acts as the script says, and goes on with
-// the base class unless that is overridden.
+// actor is the scripted handler of a trace. It records each call, acts as the script says, and then
+// calls the base class unless the trace overrides that.
 type actor struct {
 	game      *game
 	prefix    string // "A." where there are several handlers
@@ -28,7 +28,7 @@ type actor struct {
 	collected []byte
 }
 
-// The handlers. Those that begin with asked define the predicates too.
+// The handlers. Those whose name begins with asked have the predicates too.
 type (
 	plainActor struct {
 		asyncore.Dispatcher
@@ -61,8 +61,8 @@ func (h *plainActor) Close() error { h.record("close"); return h.Dispatcher.Clos
 func (h *withActor) Close() error  { h.record("close"); return h.Dispatcher.Close() }
 func (h *chatActor) Close() error  { h.record("close"); return h.Dispatcher.Close() }
 
-// newActor makes the handler that a trace's configuration describes. It asks predicates only of those that have a script for
-// them, or whose answers the trace shows.
+// newActor makes the handler that a trace's configuration describes. Only a handler whose trace has
+// a script for a predicate, or shows its answers, has predicates.
 func newActor(g *game, prefix string) *actor {
 	a := &actor{game: g, prefix: prefix, calls: map[string]int{}}
 	asked := g.scripted(prefix+"readable") || g.scripted(prefix+"writable") || g.shows("readable")
@@ -119,7 +119,7 @@ func (a *actor) setTerminator(t any) {
 
 func (a *actor) record(name string, args ...any) { a.game.record(a.prefix+name, args...) }
 
-// called is a call of a method: the record, the script, and the base class.
+// called is a call of a method: the record, then the script, then the base class.
 func (a *actor) called(method string, args []any, base func() error) error {
 	a.record(method, args...)
 	if err := a.script(method); err != nil {
@@ -131,7 +131,7 @@ func (a *actor) called(method string, args []any, base func() error) error {
 	return base()
 }
 
-// script runs what the script says for this call.
+// script runs the script's actions for this call.
 func (a *actor) script(method string) error {
 	on, _ := a.game.trace.Config["on"].(map[string]any)
 	lists, _ := on[a.prefix+method].([]any)
@@ -311,7 +311,7 @@ func (a *actor) actChat(verb string, args []any) error {
 	return nil
 }
 
-// scriptedProducer gives, or raises, what the script says.
+// scriptedProducer returns, or fails with, what the script says.
 type scriptedProducer struct {
 	a    *actor
 	rest []any
@@ -332,7 +332,7 @@ func (p *scriptedProducer) More() ([]byte, error) {
 	return fromLatin1(next), nil
 }
 
-// state is what a trace shows of a handler.
+// state is the final state of a handler, as a trace has it.
 func (a *actor) state() map[string]any {
 	s := map[string]any{"connected": a.d.Connected(), "connecting": a.d.Connecting(), "accepting": a.d.Accepting(), "in_map": false}
 	for h := range a.game.m.Handlers() {

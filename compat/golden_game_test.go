@@ -18,7 +18,7 @@ import (
 	"github.com/corobridge/corobridge/stream"
 )
 
-// game is the replay of one trace: its handlers in a map, their peers, and what was recorded.
+// game is the replay of one trace: its handlers in a map, their peers, and the record.
 type game struct {
 	t      *testing.T
 	trace  trace
@@ -37,7 +37,7 @@ type goldenPeer struct {
 	net.Conn
 	got    []byte
 	closed bool
-	ended  string // what it has seen last
+	ended  string // what it saw last
 }
 
 func replay(t *testing.T, tr trace) (got trace, err error) {
@@ -113,7 +113,7 @@ func (g *game) addActor(prefix string) *actor {
 	return a
 }
 
-// attachSpare makes a handler of a name for one of the pairs.
+// attachSpare makes a handler with this name for one of the pairs.
 func (g *game) attachSpare(name string) {
 	c := g.spare[0]
 	g.spare = g.spare[1:]
@@ -128,7 +128,8 @@ type acceptor struct {
 
 func (l *acceptor) HandleAccepted(c *stream.Conn, _ net.Addr) error { l.got = c; return nil }
 
-// pair connects a peer by way of a classic listener on the map's loop, which is polled without the map's handlers: there are none yet.
+// pair connects a peer through a classic listener on the map's loop. It polls that loop; the map
+// has no handlers of the trace yet.
 func (g *game) pair(network string) *stream.Conn {
 	l := &acceptor{}
 	asyncore.Init(l, g.m)
@@ -280,7 +281,7 @@ func (g *game) connect(a *actor) error {
 	return nil
 }
 
-// poll is one iteration. That after a Connect lasts until the connection shows.
+// poll is one iteration. After a Connect it lasts until the connection shows.
 func (g *game) poll() {
 	before := len(g.events)
 	for i := 0; i == 0 || g.lazy && i < 20 && len(g.events) == before; i++ {
@@ -304,7 +305,8 @@ func (g *game) escaped(err error) {
 	}
 }
 
-// pump polls, and lets the peer read at most k bytes, until nothing moves. Its trace does not show how often the same was called.
+// pump polls, and lets the peer read at most k bytes at a time, until nothing moves. Its trace does
+// not show how often the same method was called in a row.
 func (g *game) pump(k int) {
 	for moved := true; moved; {
 		before := len(g.events) + len(g.peers[0].got)
@@ -319,7 +321,7 @@ func (g *game) callEvent(a *actor, method string) error {
 	calls := map[string]func() error{
 		"handle_read": a.HandleRead, "handle_write": a.HandleWrite, "handle_close": a.HandleClose,
 		"handle_connect": a.HandleConnect, "handle_accept": a.HandleAccept, "handle_read_event": a.HandleAccept,
-		"handle_write_event": func() error { return nil }, // a listener's is ignored
+		"handle_write_event": func() error { return nil }, // a listener ignores it
 		"handle_expt": func() error { // the base class logs; there is no HandleExpt to call
 			g.record("handle_expt")
 			g.log("warning", "unhandled incoming priority event")
@@ -333,7 +335,8 @@ func (g *game) callEvent(a *actor, method string) error {
 	return call()
 }
 
-// spawnOther closes one handler and makes another, in a callback. Which number its descriptor has is not to be seen here.
+// spawnOther closes one handler and makes another, in a callback. The numbers of their descriptors
+// can't be seen here.
 func (g *game) spawnOther(who map[string]any) error {
 	for _, a := range g.actors {
 		if a.prefix == who["close"].(string)+"." {
@@ -394,7 +397,7 @@ func (p *goldenPeer) leave(reset bool) error {
 	return p.Close()
 }
 
-// end is what the peer has seen last.
+// end is what the peer saw last.
 func (p *goldenPeer) end() string {
 	switch {
 	case p.closed:
@@ -405,7 +408,7 @@ func (p *goldenPeer) end() string {
 	return p.ended
 }
 
-// read takes what is there, at most limit bytes of it, without waiting.
+// read takes at most limit bytes of what is there, without waiting.
 func (p *goldenPeer) read(limit int) {
 	if p.closed || p.ended != "" {
 		return

@@ -19,15 +19,15 @@ import (
 	"github.com/corobridge/corobridge/compat/internal/classictest"
 )
 
-// The traces that CPython's modules have left are replayed here. docs/asyncore-differences.md lists what comes out otherwise,
-// and why; what this layer can't express yet is in inexpressible.
+// This replays the traces that CPython's modules left. docs/asyncore-differences.md lists what
+// comes out differently, and why. The list inexpressible has what this layer can't express yet.
 
 const (
 	tracesFile      = "testdata/asyncore_traces.jsonl"
 	differencesFile = "../docs/asyncore-differences.md"
 )
 
-// trace is a recorded case; its fields are told in the traces' own description.
+// trace is a recorded case. The traces' own description explains its fields.
 type trace struct {
 	Case   string
 	Config map[string]any
@@ -38,7 +38,8 @@ type trace struct {
 	State  map[string]any
 }
 
-// inexpressible are the cases, by name or by the beginning of it, for which something does not exist here.
+// inexpressible lists the cases, by name or the beginning of the name, that use something that does
+// not exist here.
 var inexpressible = map[string]string{
 	"smtp_":                           "package compat/smtpd does not exist yet",
 	"scr_":                            "a scripted socket needs the fault layer of package simtest",
@@ -81,7 +82,7 @@ func readTraces(t *testing.T) []trace {
 	return all
 }
 
-// readDifferences reads the table of deliberate deviations: which aspects of which case differ.
+// readDifferences reads the table of deliberate differences: which aspects of which case differ.
 func readDifferences(t *testing.T) map[string][]string {
 	t.Helper()
 	text, err := os.ReadFile(differencesFile)
@@ -120,7 +121,8 @@ func TestGoldenTracesReplay(t *testing.T) {
 		t.Run(strings.ReplaceAll(one.Case, "/", ":"), func(t *testing.T) {
 			want := one
 			if name, ok := strings.CutSuffix(one.Case, "/poll"); ok {
-				if reference, ok := byName[name+"/select"]; ok { // where they differ, select's order is the reference
+				// Where poll and select differ, select's order is the reference.
+				if reference, ok := byName[name+"/select"]; ok {
 					want = reference
 				}
 			}
@@ -157,7 +159,7 @@ func compare(got, want trace) (differs []string) {
 	return differs
 }
 
-// comparable takes out of a trace's events what only Python has.
+// comparable removes from a trace's events what only Python has.
 func comparable(events []any) []any {
 	out := []any{}
 	for _, e := range events {
@@ -174,7 +176,8 @@ func comparable(events []any) []any {
 	return plain(out).([]any)
 }
 
-// plain makes a value what it would be after a trip through JSON, and the terminators that mean the same the same.
+// plain turns a value into what JSON would make of it, and terminators with one meaning into one
+// form.
 func plain(v any) any {
 	var out any
 	if err := json.Unmarshal([]byte(text(v)), &out); err != nil {
@@ -210,7 +213,7 @@ func text(v any) string {
 	return string(b)
 }
 
-// latin1 is how traces show bytes: as text, or, when there are many, by length and hash.
+// latin1 writes bytes as the traces do: as text, or, when there are many, as a length and a hash.
 func latin1(b []byte) any {
 	if len(b) > 120 {
 		sum := sha256.Sum256(b)
@@ -223,7 +226,7 @@ func latin1(b []byte) any {
 	return string(r)
 }
 
-// fromLatin1 is the way back.
+// fromLatin1 is the reverse of latin1.
 func fromLatin1(v any) []byte {
 	switch v := v.(type) {
 	case string:

@@ -12,14 +12,16 @@ import (
 	"github.com/corobridge/corobridge/task"
 )
 
-// Handle makes a stream.Handler of a classic handler, by its ordinary constructor: newHandler attaches the handler to c, in m,
-// just as it does for a classic listener's HandleAccepted. Each connection is served until the handler is closed; if
-// it hands its connection over with Continue, what goes on with it is part of the same connection's task. The end of ctx calls the handler's
-// Close. m is the loop's Map, or with opts one that the connections of this Handle share.
+// Handle makes a stream.Handler of a classic handler, with its ordinary constructor: newHandler
+// attaches the handler to c, in m, as it does for a classic listener's HandleAccepted. Each
+// connection is served until the handler is closed. If the handler gives its connection away with
+// Continue, what goes on with it runs in the same task. The end of ctx calls the handler's Close. m
+// is the loop's Map, or with opts one that the connections of this Handle share.
 //
-// An error or panic of the handler's methods goes to its HandleError, and never to the Server's OnError. What that lets out, and
-// ErrExitNow, goes to the loop's exception handler, and the handler is closed. OnError hears how newHandler, or what Continue goes on
-// with, has failed, and of the end of ctx.
+// An error or panic of the handler's methods goes to its HandleError, and never to the Server's
+// OnError. If HandleError returns an error, or a method returns ErrExitNow, the loop's exception
+// handler is told and the handler is closed. OnError is told when newHandler fails, when what
+// Continue goes on with fails, and of the end of ctx.
 func Handle[H asyncore.Handler](newHandler func(c *stream.Conn, m *asyncore.Map) H, opts ...asyncore.Option) stream.Handler {
 	key := any(mapKey{})
 	if len(opts) > 0 {
@@ -31,13 +33,16 @@ func Handle[H asyncore.Handler](newHandler func(c *stream.Conn, m *asyncore.Map)
 	}
 }
 
-// Stream takes h's connection away from it: with what was received and not consumed, what was queued and not sent, live
-// producers and a pending CloseWhenDone included, and an end or error already seen. h gets no further event; its parse loop stops. A length
-// that a Chat is waiting for (SetLength) gets back what was collected of it, so that its Terminator says what the stream now begins with.
+// Stream takes h's connection away from it. The connection brings along what was received and not
+// consumed, what was queued and not sent (live producers and a pending CloseWhenDone included), and
+// an end or error that was seen already. h gets no further event, and its parsing stops. If a Chat
+// waits for a length (SetLength), the bytes of it that were collected count as not received, so its
+// Terminator says again what the stream begins with.
 //
-// Stream waits until the queued output has room. If that fails, by an error of a producer or the end of ctx, the connection is closed; if ctx has
-// ended before, h keeps it. For a handler without connection the error is asyncore's. It may be called in tasks and plain
-// goroutines.
+// Stream waits until there is room for the queued output. If a producer fails meanwhile, or ctx
+// ends, the connection is closed. If ctx has ended before, h keeps the connection. For a handler
+// without a connection the error is asyncore.ErrNotInitialised or asyncore.ErrNoConnection. Stream
+// may be called in tasks and in plain goroutines.
 func Stream(ctx context.Context, h asyncore.Handler) (*stream.Conn, error) {
 	d := h.Classic()
 	loop, err := d.Loop()
@@ -60,10 +65,11 @@ func Stream(ctx context.Context, h asyncore.Handler) (*stream.Conn, error) {
 	})
 }
 
-// Continue is Stream from inside a callback: fn goes on with h's connection, as a task, where the callback leaves off. The connection is
-// closed when fn returns, unless it was handed over. If a task serves h (Handle, Dispatch), fn runs in that; otherwise in a new
-// one, whose error goes to the loop's exception handler, and whose end asyncore.Loop waits for. It is called on h's loop, and fails
-// only for a handler without connection.
+// Continue is Stream for the inside of a callback: fn goes on with h's connection, in a task, where
+// the callback leaves off. The connection is closed when fn returns, unless fn gave it away. If a
+// task serves h (Handle, Dispatch), fn runs in that task. Otherwise it runs in a new one: its error
+// goes to the loop's exception handler, and asyncore.Loop waits for its end. Continue is called on
+// h's loop. It fails only if h has no connection.
 func Continue(h asyncore.Handler, fn stream.Handler) error {
 	d := h.Classic()
 	loop, err := d.Loop()
@@ -88,9 +94,11 @@ func Continue(h asyncore.Handler, fn stream.Handler) error {
 	return nil
 }
 
-// Dispatch gives c to h, which has been built and configured, and is not attached, or has been and was let go. It returns when
-// h has closed the connection, or handed it over; if by Continue, after what went on with it. No constructor runs, so no greeting is sent
-// twice. The end of ctx calls h's Close; if it has come before, c stays as it is. Dispatch is called in a task, or in a plain goroutine.
+// Dispatch gives c to h, which has been built and configured, and has no connection, or has none
+// any more. Dispatch returns when h has closed the connection, or has given it away; after a
+// Continue, when what goes on with it has returned. No constructor runs, so no greeting is sent
+// twice. The end of ctx calls h's Close; if ctx has ended before, c stays as it is. Dispatch is
+// called in a task, or in a plain goroutine.
 func Dispatch(ctx context.Context, c *stream.Conn, h asyncore.Handler) error {
 	loop := c.Loop()
 	if loop == nil {
@@ -111,8 +119,8 @@ func Dispatch(ctx context.Context, c *stream.Conn, h asyncore.Handler) error {
 	return err
 }
 
-// onLoop runs fn in the calling task, or for another caller in a task of its own, which the end of ctx cancels. A value that fn has by
-// then is returned all the same.
+// onLoop runs fn in the calling task. For any other caller it runs fn in a task of its own, and
+// cancels that task at the end of ctx. If fn has a value by then, it is returned all the same.
 func onLoop[T any](ctx context.Context, loop *reactor.Loop, fn func(ctx context.Context) (T, error)) (T, error) {
 	if loop.InLoop() {
 		return fn(ctx)
@@ -126,7 +134,8 @@ func onLoop[T any](ctx context.Context, loop *reactor.Loop, fn func(ctx context.
 	return v, err
 }
 
-// await waits for the end of a handler, and goes on with its connection if that was handed over.
+// await waits for the end of a handler. If the handler gave its connection away by Continue, await
+// goes on with that.
 func await(ctx context.Context, d classic.Dispatcher) error {
 	ended := d.Ended()
 	end, err := ended.Await(ctx)
@@ -143,7 +152,7 @@ func await(ctx context.Context, d classic.Dispatcher) error {
 	return nil
 }
 
-// goOn runs what goes on with a connection, which it owns.
+// goOn runs what goes on with a connection, and closes the connection after it.
 func goOn(ctx context.Context, over *classic.HandOver) error {
 	if err := settle(ctx, over); err != nil {
 		return err
@@ -152,7 +161,8 @@ func goOn(ctx context.Context, over *classic.HandOver) error {
 	return over.Next(ctx, over.Conn)
 }
 
-// settle sends what the handler had queued, before anything that the new owner sends.
+// settle sends what the handler had queued, before anything that the new owner sends. If that
+// fails, it closes the connection.
 func settle(ctx context.Context, over *classic.HandOver) (err error) {
 	settled := false
 	defer func() {
@@ -171,10 +181,10 @@ func settle(ctx context.Context, over *classic.HandOver) (err error) {
 	return err
 }
 
-// mapKey is the key of a loop's Map, and a pointer to one that of a Handle's.
+// mapKey is the key of a loop's Map. A pointer to a mapKey is the key of one Handle's Map.
 type mapKey struct{ _ byte }
 
-// Map returns the map of the handlers that tasks of a loop serve: those of Handle and Dispatch.
+// Map returns the map of the handlers that a loop's tasks serve by Handle and Dispatch.
 func Map(loop *reactor.Loop) *asyncore.Map { return mapOf(loop, mapKey{}, nil) }
 
 func mapOf(loop *reactor.Loop, key any, opts []asyncore.Option) *asyncore.Map {

@@ -166,7 +166,8 @@ func TestRunningLengthIsPutBackWithWhatWasCollected(t *testing.T) {
 		if _, n := h.Terminator(); n != 10 {
 			t.Errorf("%d bytes are left after the hand-over, want 10", n)
 		}
-		dispatched := task.Spawn(ctx, func(ctx context.Context) error { return compat.Dispatch(ctx, c, h) }) // the same handler again
+		// The same handler gets the connection again.
+		dispatched := task.Spawn(ctx, func(ctx context.Context) error { return compat.Dispatch(ctx, c, h) })
 		write(t, ctx, b, "456789x")
 		expect(t, ctx, b, "<0123456789>\r\n")
 		b.Close()
@@ -211,7 +212,8 @@ func TestOutputAfterAHandOverIsRefused(t *testing.T) {
 		if h.Queued() != 0 || plain.Buffered() != 0 {
 			t.Errorf("%d pieces and %d bytes are kept; want 0 and 0", h.Queued(), plain.Buffered())
 		}
-		dispatched := task.Spawn(ctx, func(ctx context.Context) error { return compat.Dispatch(ctx, a, h) }) // it may push again
+		// With a connection again, the handler may push again.
+		dispatched := task.Spawn(ctx, func(ctx context.Context) error { return compat.Dispatch(ctx, a, h) })
 		write(t, ctx, b, "x\r\n")
 		expect(t, ctx, b, "<x>\r\n")
 		b.Close()
@@ -239,7 +241,7 @@ func TestErrorThatAHandlerLetsOutBesideTasksEndsTheHandler(t *testing.T) {
 	}
 }
 
-// sniffer hands over as soon as it sees anything, though it has kept it.
+// sniffer gives its connection away as soon as it has input, even though it has collected it.
 type sniffer struct{ asynchat.Chat }
 
 func (s *sniffer) FoundTerminator() error { return errors.New("not reached") }

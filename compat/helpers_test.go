@@ -13,7 +13,7 @@ import (
 	"github.com/corobridge/corobridge/task"
 )
 
-// liner is a classic line handler that answers <line>, and acts on some lines.
+// liner is a classic line handler that answers <line>. Some lines make it do something else.
 type liner struct {
 	asynchat.Chat
 	on    map[string]func(h *liner) error
@@ -37,7 +37,7 @@ func newLiner(on map[string]func(h *liner) error) *liner {
 	return h
 }
 
-// attached is the constructor of liners, greeting and all.
+// attached is the constructor of liners. It sends a greeting.
 func attached(on map[string]func(h *liner) error) func(c *stream.Conn, m *asyncore.Map) *liner {
 	return func(c *stream.Conn, m *asyncore.Map) *liner {
 		h := newLiner(on)
@@ -47,7 +47,7 @@ func attached(on map[string]func(h *liner) error) func(c *stream.Conn, m *asynco
 	}
 }
 
-// modern answers [line], until the end of the stream, or a line that on knows.
+// modern answers [line] until the end of the stream, or until a line that on knows.
 func modern(on map[string]stream.Handler) stream.Handler {
 	return func(ctx context.Context, c *stream.Conn) error {
 		for {
@@ -75,7 +75,7 @@ func run(t *testing.T, body func(ctx context.Context)) {
 	testkit.Run(t, func(ctx context.Context) error { body(ctx); return nil })
 }
 
-// transports are the ways to a connected pair.
+// transports are the ways to make a connected pair.
 var transports = map[string]func(t *testing.T, ctx context.Context) (a, b *stream.Conn){
 	"pipe": func(_ *testing.T, ctx context.Context) (a, b *stream.Conn) { return stream.Pipe(ctx) },
 	"tcp": func(t *testing.T, ctx context.Context) (a, b *stream.Conn) {
@@ -134,7 +134,7 @@ func expectEnd(t *testing.T, ctx context.Context, c *stream.Conn) {
 	}
 }
 
-// drained waits until the handler has seen what was sent: nothing else is ready to run any more.
+// drained waits until nothing else is ready to run, so that the handler has seen what was sent.
 func drained(t *testing.T, ctx context.Context) {
 	t.Helper()
 	for range 20 {

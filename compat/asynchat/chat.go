@@ -12,22 +12,22 @@ import (
 // bufferSize is async_chat's ac_in_buffer_size and ac_out_buffer_size.
 const bufferSize = 64 << 10
 
-// Handler is a struct that embeds Chat and defines these two, or it does not compile.
+// Handler is a struct that embeds Chat and has these two methods. Without them it does not compile.
 type Handler interface {
 	asyncore.Handler
-	// CollectIncomingData is given input, in pieces, as it comes. data is lent for the call. If the
-	// call fails, or hands the connection over, nothing of data counts as consumed.
+	// CollectIncomingData is given the input in pieces, as it comes. data is lent for the call. If
+	// the call fails, or gives the connection away, nothing of data counts as consumed.
 	CollectIncomingData(data []byte) error
-	// FoundTerminator is told that what was collected is complete.
+	// FoundTerminator is called when what was collected is complete.
 	FoundTerminator() error
 }
 
 // Chat is embedded by handlers. Without a terminator it collects everything. Its methods are called
-// on the loop, or before that runs.
+// on the loop, or before the loop runs.
 type Chat struct {
 	asyncore.Dispatcher
 	handler Handler
-	sizes   *sizes // if SetBufferSizes was called
+	sizes   *sizes // nil unless SetBufferSizes was called
 
 	// Input.
 	delim      []byte // the terminator, if it is bytes
@@ -61,12 +61,10 @@ func (c *Chat) ClassicClass(handler any) classic.Class {
 	}
 }
 
-// Init makes h a handler without a connection: asyncore.Init, for a handler that has what a Chat
-// needs.
+// Init is asyncore.Init for a handler that has the methods a Chat needs.
 func Init(h Handler, m *asyncore.Map) { asyncore.Init(h, m) }
 
-// Attach makes h the handler of a live connection, which is h's from now on: c is inert. See
-// asyncore.Attach.
+// Attach is asyncore.Attach for such a handler: from now on the connection is h's, and c is inert.
 func Attach(h Handler, c *stream.Conn, m *asyncore.Map) { asyncore.Attach(h, c, m) }
 
 // SetBufferSizes sets how many bytes are received, and sent, at once: ac_in_buffer_size and
@@ -85,7 +83,8 @@ func (c *Chat) bufferSizes() (in, out int) {
 	return c.sizes.in, c.sizes.out
 }
 
-// Collect keeps data, for a CollectIncomingData that wants just that: _collect_incoming_data.
+// Collect keeps data until Take: _collect_incoming_data. Most handlers call it in
+// CollectIncomingData.
 func (c *Chat) Collect(data []byte) { c.incoming = append(c.incoming, data...) }
 
 // Take returns what Collect has kept, and forgets it: _get_data.
@@ -95,10 +94,10 @@ func (c *Chat) Take() []byte {
 	return data
 }
 
-// DiscardBuffers drops input that has not been delivered and output that has not been sent, a
-// pending CloseWhenDone included.
+// DiscardBuffers drops input that was not delivered, and output that was not sent, including a
+// pending CloseWhenDone.
 func (c *Chat) DiscardBuffers() { c.in, c.incoming, c.fifo = nil, nil, nil }
 
-// ErrTooMuchPending is the error of a handler whose peer sends more than SetMaxPending allows without
-// a terminator.
+// ErrTooMuchPending is the error that a handler gets when its peer sends more than SetMaxPending
+// allows without a terminator.
 var ErrTooMuchPending = errors.New("asynchat: too much input without a terminator")

@@ -1,8 +1,8 @@
-// Package asynchat is CPython's asynchat: handlers that are given lines, or blocks of a length, instead of
-// reading them, and whose output is queued.
+// Package asynchat is CPython's asynchat. A handler does not read: it is given lines, or blocks of
+// a length. Its output is queued.
 //
 // A handler embeds [Chat], sets a terminator, and defines CollectIncomingData and FoundTerminator.
 //
-// Parsing stops when the handler closes, or hands its connection over, inside FoundTerminator: what
-// follows is not delivered to a handler that has gone.
+// When the handler closes, or gives its connection away, inside FoundTerminator, parsing stops: the
+// rest of the input is not delivered to it.
 package asynchat

@@ -7,14 +7,14 @@ import (
 	"github.com/corobridge/corobridge/stream"
 )
 
-// SetTerminator makes FoundTerminator be called at each delim, which is not delivered. The empty
-// string means to collect everything. Inside FoundTerminator it takes effect at once, for input that
-// has been received too; elsewhere at the next input.
+// SetTerminator makes the Chat call FoundTerminator at each delim, which is not delivered. With the
+// empty string it collects everything. Inside FoundTerminator the new terminator also holds for
+// input that was received already. Elsewhere it holds from the next input on.
 func (c *Chat) SetTerminator(delim string) { c.delim, c.length = []byte(delim), 0 }
 
-// SetLength makes FoundTerminator be called after n bytes. Zero means to collect everything. After
-// those n bytes that is so again, unless FoundTerminator sets something else. It panics if n is
-// negative.
+// SetLength makes the Chat call FoundTerminator after n bytes. After them it collects everything,
+// unless FoundTerminator sets something else. With n = 0 it collects everything from the start.
+// SetLength panics if n is negative.
 func (c *Chat) SetLength(n int) {
 	if n < 0 {
 		panic(fmt.Sprintf("asynchat: SetLength(%d): the number of received bytes must be positive", n))
@@ -22,22 +22,23 @@ func (c *Chat) SetLength(n int) {
 	c.delim, c.length = nil, n
 }
 
-// Terminator returns the delimiter, or how many bytes are left of the length; both are empty for
-// neither.
+// Terminator returns the delimiter, or how many bytes of the length are still to come. When there
+// is neither, both results are empty.
 func (c *Chat) Terminator() (delim string, n int) { return string(c.delim), c.length }
 
-// SetMaxPending bounds how many bytes may come without the terminator that is set. Above it, what has
-// been received and not been delivered is dropped, and the handler gets ErrTooMuchPending as an
-// error. Zero, the default, is no bound, as in asynchat.
+// SetMaxPending sets how many bytes may come without the terminator. If more come, the input that
+// was received and not delivered is dropped, and the handler gets ErrTooMuchPending as an error.
+// Zero, the default, means no limit, as in CPython.
 func (c *Chat) SetMaxPending(n int) { c.maxPending = n }
 
-// Pending returns how many bytes have come since the last terminator: collected, or still held back.
+// Pending returns how many bytes have come since the last terminator, whether they were collected
+// or not yet delivered.
 func (c *Chat) Pending() int { return c.pending + len(c.in) }
 
-// Held returns a copy of what has been received and not been delivered: ac_in_buffer.
+// Held returns a copy of the input that was received and not delivered: ac_in_buffer.
 func (c *Chat) Held() []byte { return bytes.Clone(c.in) }
 
-// handleRead is async_chat.handle_read: it receives once, and delivers all that is complete.
+// handleRead is async_chat.handle_read. It receives once, and delivers everything that is complete.
 func (c *Chat) handleRead() error {
 	size, _ := c.bufferSizes()
 	data, err := c.Recv(size)
@@ -56,8 +57,8 @@ func (c *Chat) handleRead() error {
 	return c.parse()
 }
 
-// parse delivers what is in c.in. Something that waits for more input stays there. It stops when the
-// handler is closed, or lets its connection go.
+// parse delivers what is in c.in. What needs more input to be complete stays there. Parsing stops
+// when the handler is closed, or gives its connection away.
 func (c *Chat) parse() error {
 	for len(c.in) > 0 && c.serving() {
 		again, err := c.parseOne()
@@ -109,7 +110,7 @@ func (c *Chat) parseDelim(delim []byte) (bool, error) {
 	return true, c.found()
 }
 
-// collect delivers the first n bytes. They are consumed only if the handler takes them.
+// collect delivers the first n bytes. They count as consumed only if the handler does not fail.
 func (c *Chat) collect(n int) error {
 	if n == 0 {
 		return nil
@@ -140,7 +141,8 @@ func (c *Chat) found() error {
 	return c.handler.FoundTerminator()
 }
 
-// FindPrefixAtEnd returns the length of the longest proper prefix of needle that haystack ends with.
+// FindPrefixAtEnd returns the length of the longest prefix of needle, other than all of it, that
+// haystack ends with.
 func FindPrefixAtEnd(haystack, needle []byte) int {
 	for n := min(len(needle)-1, len(haystack)); n > 0; n-- {
 		if bytes.HasSuffix(haystack, needle[:n]) {
@@ -150,9 +152,9 @@ func FindPrefixAtEnd(haystack, needle []byte) int {
 	return 0
 }
 
-// leftInput is what a hand-over puts back: what was collected and not terminated, and what was not
-// delivered. A length that is running gets back as much as is put back of what has been delivered, so
-// that Terminator fits the stream again.
+// leftInput is what a hand-over puts back into the stream: what was collected without a terminator,
+// and what was not delivered. A running length grows by as many of its delivered bytes as are put
+// back, so Terminator fits the stream again.
 func (c *Chat) leftInput(kept []byte) []byte {
 	collected := c.Take()
 	if c.collecting > 0 { // inside CollectIncomingData: what that was given is still in c.in

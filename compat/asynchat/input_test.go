@@ -12,7 +12,7 @@ import (
 	"github.com/corobridge/corobridge/internal/testkit"
 )
 
-// lines returns what a handler has been found to be given: each line, and what is collected of the last.
+// lines returns the calls that a handler got: each line, and what it collected of the last one.
 func lines(found *[]string) func(c *chat, line string) error {
 	return func(_ *chat, line string) error {
 		*found = append(*found, line)
@@ -223,7 +223,8 @@ func TestFindPrefixAtEnd(t *testing.T) {
 	}
 }
 
-// FuzzSplits compares a handler that switches between terminators, given its input in pieces, with a model that has it all.
+// FuzzSplits gives a handler that switches between terminators its input in pieces. It compares the
+// result with a model that has all of the input at once.
 func FuzzSplits(f *testing.F) {
 	f.Add([]byte("ab\r\ncd"), []byte{2, 1, 1}, uint8(0))
 	f.Add([]byte("aaaaabaaabab"), []byte{3}, uint8(1))

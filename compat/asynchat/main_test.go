@@ -15,7 +15,7 @@ import (
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-// chat records what it is called for. found and collect may act.
+// chat records its calls. found and collect may act in them.
 type chat struct {
 	asynchat.Chat
 	events  []string

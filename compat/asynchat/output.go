@@ -6,15 +6,16 @@ import (
 	"github.com/corobridge/corobridge/compat/internal/classic"
 )
 
-// piece is an entry of the output queue: bytes, a producer of bytes, or the mark of CloseWhenDone. A
-// producer at the head of the queue has in data what it has given, and what has not been sent.
+// piece is an entry of the output queue: bytes, a producer, or the mark of CloseWhenDone. When a
+// producer is at the head, data has what it gave and what was not sent yet.
 type piece struct {
 	data     []byte
 	producer Producer
 	last     bool
 }
 
-// Producer gives output piece by piece: the next one each time, and nothing when it has ended.
+// Producer gives output piece by piece. More returns the next piece, and nothing when there are no
+// more.
 type Producer interface{ More() ([]byte, error) }
 
 // SimpleProducer gives data in pieces of size bytes: simple_producer.
@@ -32,10 +33,10 @@ func (p *simpleProducer) More() ([]byte, error) {
 	return piece, nil
 }
 
-// Push queues a copy of p, and sends once, as far as there is room; the rest goes out at later
-// events. Before the connection stands, and after it has gone, it only queues. A failure to send goes
-// to HandleError, and Push returns what that does. After a hand-over it takes nothing, and the error
-// is stream.ErrDetached.
+// Push queues a copy of p and sends once, as far as there is room. The rest is sent at later
+// events. Before the connection is made, and after it is gone, Push only queues. If sending fails,
+// HandleError is called, and Push returns its result. After a hand-over Push takes nothing and
+// returns stream.ErrDetached.
 func (c *Chat) Push(p []byte) error {
 	if err := c.Classic().Lost(); err != nil {
 		return err
@@ -59,7 +60,7 @@ func (c *Chat) Push(p []byte) error {
 // PushString is Push for a string.
 func (c *Chat) PushString(s string) error { return c.Push([]byte(s)) }
 
-// queue queues p, which is the queue's from now on, in pieces of a size.
+// queue queues p in pieces of this size. It keeps p.
 func (c *Chat) queue(p []byte, size int) {
 	for len(p) > size {
 		c.fifo = append(c.fifo, piece{data: p[:size:size]})
@@ -68,9 +69,9 @@ func (c *Chat) queue(p []byte, size int) {
 	c.fifo = append(c.fifo, piece{data: p})
 }
 
-// PushWithProducer queues what p gives. p is asked when all before it has been sent, and has ended
-// when it gives nothing. An error of its More is returned here or goes to HandleError, depending on
-// when it comes. After a hand-over it is refused, as Push is.
+// PushWithProducer queues what p gives. p is asked when everything queued before it has been sent,
+// until it gives nothing. An error of its More is returned here when p is asked at once; otherwise
+// it goes to HandleError. After a hand-over the error is stream.ErrDetached, as for Push.
 func (c *Chat) PushWithProducer(p Producer) error {
 	if err := c.Classic().Lost(); err != nil {
 		return err
@@ -80,7 +81,7 @@ func (c *Chat) PushWithProducer(p Producer) error {
 }
 
 // CloseWhenDone closes the handler, by HandleClose, when everything queued before has been sent. It
-// never does so itself, but at a later event. After a hand-over it does nothing, as Close does.
+// never closes by itself, but always at a later event. After a hand-over it does nothing.
 func (c *Chat) CloseWhenDone() {
 	if c.Classic().Lost() != nil {
 		return
@@ -89,8 +90,8 @@ func (c *Chat) CloseWhenDone() {
 	c.wake()
 }
 
-// Queued returns how many entries wait in the output queue. What a producer has given is one of its
-// own, before it.
+// Queued returns how many entries are in the output queue. What a producer gave and what was not
+// sent yet counts as an entry before the producer.
 func (c *Chat) Queued() int {
 	n := len(c.fifo)
 	if n > 0 && c.fifo[0].producer != nil && len(c.fifo[0].data) > 0 {
@@ -121,13 +122,13 @@ func (c *Chat) InitiateSend() error {
 	return nil
 }
 
-// sendFirst sends some of the first piece, which is bytes.
+// sendFirst sends some of the data of the first piece.
 func (c *Chat) sendFirst() error {
 	_, size := c.bufferSizes()
 	data := c.fifo[0].data
 	n, err := c.trySend(data[:min(len(data), size)])
 	switch {
-	case n == 0 || len(c.fifo) == 0: // nothing sent, or a handler was called that dropped everything
+	case n == 0 || len(c.fifo) == 0: // nothing was sent, or a handler's method dropped everything
 	case n == len(data) && c.fifo[0].producer == nil:
 		c.pop()
 	default:
@@ -136,7 +137,7 @@ func (c *Chat) sendFirst() error {
 	return err
 }
 
-// trySend sends, and passes a failure on to HandleError.
+// trySend sends, and gives a failure to HandleError.
 func (c *Chat) trySend(p []byte) (int, error) {
 	n, err := c.Send(p)
 	if err != nil && c.Connected() {
@@ -158,7 +159,8 @@ func (c *Chat) pop() {
 	}
 }
 
-// produce asks the producer at the head for its next piece, and removes it if it has ended.
+// produce asks the producer at the head for its next piece, and removes the producer when it has
+// ended.
 func (c *Chat) produce(p Producer) error {
 	data, err := p.More()
 	switch {
@@ -173,7 +175,7 @@ func (c *Chat) produce(p Producer) error {
 	return nil
 }
 
-// leftOutput takes the queue away, for a hand-over.
+// leftOutput removes and returns the queue, for a hand-over.
 func (c *Chat) leftOutput() classic.Drain {
 	queue := c.fifo
 	c.fifo = nil

@@ -35,7 +35,7 @@ func (tb *table) got(n int) string {
 
 const toTheEnd = 1 << 30
 
-// pieces is a producer of fixed pieces; an error in it is returned once.
+// pieces is a producer of these pieces. If one of them is an error, More fails with it once.
 type pieces []any
 
 func (p *pieces) More() ([]byte, error) {

@@ -27,11 +27,11 @@ func (d *Dispatcher) mustHaveSocket() {
 	}
 }
 
-// SetReuseAddr is asyncore's set_reuse_addr: listeners reuse addresses anyway.
+// SetReuseAddr is asyncore's set_reuse_addr. It does nothing: listeners reuse addresses anyway.
 func (d *Dispatcher) SetReuseAddr() {}
 
-// Bind gives the handler an address, and listens there at once: peers may connect from now on.
-// Listen accepts them.
+// Bind gives the handler an address and lets the kernel listen there at once: peers may connect
+// from now on. Listen accepts them. It panics unless CreateSocket was called.
 func (d *Dispatcher) Bind(address string) error {
 	d.mustHaveSocket()
 	if d.in == nil {
@@ -53,7 +53,7 @@ func (d *Dispatcher) Bind(address string) error {
 	return nil
 }
 
-// Listen begins to accept; backlog is how many connections may wait for that. When the process is
+// Listen begins to accept. backlog is how many connections may wait for that. When the process is
 // out of descriptors the listener pauses, as every stream.Listener does.
 func (d *Dispatcher) Listen(backlog int) error {
 	if d.listener == nil {
@@ -69,7 +69,8 @@ func (d *Dispatcher) Listen(backlog int) error {
 	return nil
 }
 
-// acceptAhead reports whether there is a connection to accept, which it takes.
+// acceptAhead accepts the next connection if there is one and none is waiting yet. It reports
+// whether one is waiting.
 func (d *Dispatcher) acceptAhead() bool {
 	if d.waiting != nil {
 		return true
@@ -85,7 +86,8 @@ func (d *Dispatcher) acceptAhead() bool {
 	return true
 }
 
-// Accept returns a connection and its peer's address; nil, nil, nil if nobody is there.
+// Accept returns a connection and its peer's address. If no connection waits, it returns nil, nil,
+// nil.
 func (d *Dispatcher) Accept() (*stream.Conn, net.Addr, error) {
 	if !d.accepting {
 		return nil, nil, errNotListening
@@ -98,8 +100,9 @@ func (d *Dispatcher) Accept() (*stream.Conn, net.Addr, error) {
 	return conn, conn.RemoteAddr(), nil
 }
 
-// Connect begins to connect. HandleConnect tells of the success, HandleError of a failure; if that
-// does not close the handler, and does not Connect again, HandleClose follows.
+// Connect begins to connect. If that succeeds, HandleConnect is called. If it fails, HandleError is
+// called, and after that HandleClose, unless HandleError closed the handler or called Connect
+// again. Connect panics unless CreateSocket was called.
 func (d *Dispatcher) Connect(address string) error {
 	d.mustHaveSocket()
 	if d.in == nil {
@@ -109,7 +112,8 @@ func (d *Dispatcher) Connect(address string) error {
 	if err != nil {
 		return err
 	}
-	if !d.connecting || d.dialing == nil || !d.dialing.Completed() { // in HandleError it may try again
+	// In HandleError, when an attempt has failed, the handler may try again.
+	if !d.connecting || d.dialing == nil || !d.dialing.Completed() {
 		d.mustBeFree()
 	}
 	d.connecting = true
@@ -123,7 +127,7 @@ func (d *Dispatcher) Connect(address string) error {
 	return nil
 }
 
-// dialled is told how the attempt t to connect has ended.
+// dialled is called when the attempt t to connect has ended.
 func (d *Dispatcher) dialled(t *task.Task[*stream.Conn], conn *stream.Conn, err error) {
 	switch {
 	case d.dialing != t: // closed in the meantime
@@ -138,8 +142,8 @@ func (d *Dispatcher) dialled(t *task.Task[*stream.Conn], conn *stream.Conn, err 
 	}
 }
 
-// refused tells the handler that its attempt to connect has failed. If that neither closes the
-// handler nor tries again, it is closed.
+// refused gives a failed attempt to HandleError. If that neither closes the handler nor tries
+// again, HandleClose follows.
 func (d *Dispatcher) refused(err error) {
 	t := d.dialing
 	d.fail(err)

@@ -25,8 +25,8 @@ var (
 	errNotListening = errors.New("asyncore: the handler does not listen; call Listen first")
 )
 
-// Dispatcher is embedded by handlers. It wraps a connection or a listener. Its methods are called on
-// the handler's loop, or before that runs.
+// Dispatcher is embedded by handlers. It has a connection or a listener. Its methods are called on
+// the handler's loop, or before the loop runs.
 type Dispatcher struct {
 	// Set by Init.
 	handler any // the outer value
@@ -37,16 +37,16 @@ type Dispatcher struct {
 
 	// What it serves. At most one of connected, connecting and accepting holds:
 	//
-	//	connecting  from Connect until HandleConnect has returned; conn is there when dialling is over
-	//	connected   from then, or from Attach, until it is closed or handed over; conn is there
-	//	accepting   from Listen until it is closed; listener is there since Bind
+	//	connecting  from Connect until HandleConnect has returned; conn is set after dialling
+	//	connected   from then, or from Attach, until Close or a hand-over; conn is set
+	//	accepting   from Listen until Close; listener is set, from Bind on
 	//
-	// With none of them the handler is at rest: it is in no map, and nothing calls it.
+	// When none of the three holds, the handler is at rest: it is in no map, and nothing calls it.
 	connected  bool
 	connecting bool
 	accepting  bool
 	closed     bool  // by Close; false again when there is something new to serve
-	lost       error // of a hand-over; nil again likewise
+	lost       error // set by a hand-over; nil again likewise
 	ending     bool  // HandleClose is running
 
 	conn     *stream.Conn
@@ -58,7 +58,7 @@ type Dispatcher struct {
 	// Its place in the map. It is a member from Attach, Listen or Connect until it rests or
 	// DelChannel is called. Only a member is called.
 	member bool
-	loose  bool   // DelChannel was called: it serves nobody but its owner, and the map counts it
+	loose  bool   // DelChannel took it out with its connection open; the map counts these
 	order  uint64 // of joining the map
 
 	// What one iteration of the map knows.
@@ -76,10 +76,10 @@ type Dispatcher struct {
 
 func (d *Dispatcher) dispatcher() *Dispatcher { return d }
 
-// Init makes h a handler without a connection: dispatcher.__init__(self, map=m). h is the outer
-// value, so that its methods are found. It is called on m's loop, or before that runs. It panics if
-// m is nil, if h has a connection already, or a method with the name of one of the interfaces beside
-// Handler and another signature.
+// Init makes h a handler without a connection: dispatcher.__init__(self, map=m). h must be the
+// outer value, so that its methods are found. Init is called on m's loop, or before the loop runs.
+// It panics if m is nil, or if h has a connection already. It also panics if a method of h has the
+// name of one of the interfaces beside Handler and another signature.
 func Init(h Handler, m *Map) {
 	d := h.dispatcher()
 	d.mustBeFree()
@@ -93,9 +93,9 @@ func Init(h Handler, m *Map) {
 	}
 }
 
-// Attach makes h the handler of a live connection: dispatcher.__init__(self, sock, m). The
-// connection is h's from now on, and c is inert. If the connection has been closed, so is h. It is
-// called as Init is, and panics when the connection belongs to another loop than m.
+// Attach makes h the handler of a live connection: dispatcher.__init__(self, sock, m). From now on
+// the connection is h's, and c is inert. If the connection is closed already, h is closed too.
+// Attach is called as Init is. It also panics if the connection belongs to another loop than m.
 func Attach(h Handler, c *stream.Conn, m *Map) {
 	Init(h, m)
 	if d := h.dispatcher(); d.attach(c) != nil {
@@ -103,7 +103,7 @@ func Attach(h Handler, c *stream.Conn, m *Map) {
 	}
 }
 
-// mustBeFree panics if the handler has something to serve: the caller's bug.
+// mustBeFree panics if the handler already has something to serve, which is the caller's bug.
 func (d *Dispatcher) mustBeFree() {
 	if d.alive() {
 		panic("asyncore: the handler has a connection, or a listener, already")
@@ -125,13 +125,14 @@ func (d *Dispatcher) attach(c *stream.Conn) error {
 	return nil
 }
 
-// begin makes the handler a member of its map, for something new to serve.
+// begin makes the handler a member of its map. It is called before the handler gets something new
+// to serve.
 func (d *Dispatcher) begin() {
 	d.closed, d.lost = false, nil
 	d.in.add(d)
 }
 
-// use sets the connection, and looks at it for the first time: there may be input already.
+// use sets the connection. There may be input already, so it also wakes the handler.
 func (d *Dispatcher) use(c *stream.Conn) {
 	d.conn, d.addr = c, c.RemoteAddr()
 	d.readEdge, d.writeEdge = true, true
@@ -139,19 +140,19 @@ func (d *Dispatcher) use(c *stream.Conn) {
 	d.in.wake(d)
 }
 
-// onReady hears of every change of the connection or listener.
+// onReady is called at every change of the connection or listener.
 func (d *Dispatcher) onReady() {
 	d.readEdge, d.writeEdge = true, true
 	d.in.wake(d)
 	d.in.arm()
 }
 
-// alive reports whether there is anything to be called for.
+// alive reports whether the handler has anything to serve.
 func (d *Dispatcher) alive() bool { return d.connected || d.connecting || d.accepting }
 
-// Close closes the handler and its connection, after what was sent has been given to the kernel. A
-// second Close, and one after a hand-over, does nothing. A handler may have a Close of its own that
-// calls this one; HandleClose's default and CloseAll call that.
+// Close closes the handler and its connection, once the kernel has been given what was sent. A
+// second Close does nothing, and neither does a Close after a hand-over. A handler may have a Close
+// of its own that calls this one. The default HandleClose, and CloseAll, call the handler's own.
 func (d *Dispatcher) Close() error {
 	conn, listener, waiting := d.conn, d.listener, d.waiting
 	d.letGo(stream.ErrClosed)
@@ -181,7 +182,7 @@ func (d *Dispatcher) closeHandler() error {
 	return d.Close()
 }
 
-// letGo takes the handler out of everything that calls it.
+// letGo ends everything that could still call the handler.
 func (d *Dispatcher) letGo(cause error) {
 	d.connected, d.connecting, d.accepting = false, false, false
 	if d.dialing != nil {
@@ -222,14 +223,15 @@ func (d *Dispatcher) Connecting() bool { return d.connecting }
 // Accepting reports whether the handler listens.
 func (d *Dispatcher) Accepting() bool { return d.accepting }
 
-// Addr returns the peer's address, or the one the handler listens at; also after Close.
+// Addr returns the peer's address, or the one that the handler listens at. It still does after
+// Close.
 func (d *Dispatcher) Addr() net.Addr { return d.addr }
 
 // Map returns the map the handler is in.
 func (d *Dispatcher) Map() *Map { return d.in }
 
-// DelChannel takes the handler out of its map: it is not called any more. Its connection stays open,
-// and can be used.
+// DelChannel takes the handler out of its map, so that it is not called any more. Its connection
+// stays open and may be used.
 func (d *Dispatcher) DelChannel() {
 	if d.member {
 		d.in.remove(d)
@@ -237,7 +239,8 @@ func (d *Dispatcher) DelChannel() {
 	}
 }
 
-// AddChannel puts the handler into a map, which must be of the same loop.
+// AddChannel puts the handler into another map of the same loop. It panics if that map is of
+// another loop.
 func (d *Dispatcher) AddChannel(m *Map) {
 	d.leave()
 	if d.in != nil && d.in.loop != nil {
@@ -253,7 +256,7 @@ func (d *Dispatcher) AddChannel(m *Map) {
 // Log logs a message.
 func (d *Dispatcher) Log(msg string) { d.LogInfo("log", msg) }
 
-// LogInfo logs a message of a kind: "info", "warning", "error".
+// LogInfo logs a message of one of the kinds "info", "warning" and "error".
 func (d *Dispatcher) LogInfo(kind, msg string) {
 	if d.in != nil && d.in.log != nil {
 		d.in.log(kind, msg)
@@ -264,10 +267,10 @@ func (d *Dispatcher) logError(what string, err error) {
 	d.LogInfo("error", fmt.Sprintf("%s %T: %v", what, d.handler, err))
 }
 
-// Context returns a context that carries the loop, and is cancelled when the handler is closed, or
-// its connection handed over: task.Go(h.Context(), …) works in a callback. Without a connection or
-// listener it is done already. Before Init, and with a Map of NewMap before the first Bind, Connect
-// or Attach, it carries no loop, and task.Go panics.
+// Context returns a context that carries the loop, so task.Go(h.Context(), …) works in a callback.
+// It is cancelled when the handler is closed or gives its connection away. Without a connection or
+// listener it is cancelled already. Before Init it carries no loop, and task.Go panics. The same
+// holds for a Map of NewMap before its first Bind, Connect or Attach.
 func (d *Dispatcher) Context() context.Context {
 	if d.ctx != nil {
 		return d.ctx
@@ -280,12 +283,12 @@ func (d *Dispatcher) Context() context.Context {
 	if d.alive() {
 		d.ctx, d.cancel = ctx, cancel
 	} else {
-		cancel(d.why()) // and it is not kept: the handler may be given something to serve
+		cancel(d.why()) // not kept, since the handler may get something to serve later
 	}
 	return ctx
 }
 
-// why tells why there is nothing to serve.
+// why returns the reason why there is nothing to serve.
 func (d *Dispatcher) why() error {
 	switch {
 	case d.lost != nil:

@@ -1,5 +1,5 @@
-// Package asyncore is CPython's asyncore on corobridge: a handler embeds [Dispatcher], defines the methods it needs, and is
-// called when something happens to its connection.
+// Package asyncore is CPython's asyncore on corobridge. A handler embeds [Dispatcher] and defines
+// the methods that it needs. They are called when something happens to its connection.
 //
 //	type Echo struct{ asyncore.Dispatcher }
 //
@@ -11,17 +11,22 @@
 //		return err
 //	}
 //
-// Which methods there are is found by [Init] and [Attach], which take the outer value; [Reader], [Writer] and the interfaces beside
-// them say when each is called. What raises an exception in Python returns an error here: it goes to HandleError, whose default
-// logs it and closes the handler.
+// [Init] and [Attach] take the outer value and find out which methods it has. [Reader], [Writer]
+// and the interfaces beside them say when each method is called. Where Python raises an exception,
+// a method here returns an error. It goes to HandleError, whose default logs it and closes the
+// handler.
 //
-// Each time the loop looks for events is one iteration of asyncore's loop: handlers with predicates are asked, the loop looks, and then
-// those that can read are called, and after them those that can write, both in the order in which they were added.
+// Each time the loop looks for events is one iteration of asyncore's loop. First the handlers that
+// have Readable or Writable are asked. Then the loop looks for events. Then the handlers that can
+// read are called, and after them the handlers that can write, both in the order in which they were
+// added.
 //
-// A [Map] holds the handlers of one loop. [Loop] runs a Map of its own, as asyncore.loop does; [On] puts handlers beside the
-// tasks of a loop that runs already. Handlers and maps are used on their loop only, or before it runs.
+// A [Map] holds the handlers of one loop. [Loop] runs a Map with a loop of its own, as
+// asyncore.loop does. [On] puts handlers beside the tasks of a loop that runs already. Handlers and
+// maps are used on their loop only, or before the loop runs.
 //
-// Some of asyncore's defects are mended: a closed handler is never called again, HandleClose is called once, input that
-// came before a hang-up is delivered, one bad client does not close the listener, a handler without Writable does
-// not keep the loop busy, and running out of descriptors makes a pause.
+// Some of asyncore's faults are mended. A closed handler is never called again. While HandleClose
+// runs, nothing calls it again. Input that came before a hang-up is delivered. One bad client does
+// not close the listener. A handler without Writable does not keep the loop busy. And a listener
+// that runs out of descriptors pauses.
 package asyncore

@@ -7,8 +7,8 @@ import (
 	"github.com/corobridge/corobridge/stream"
 )
 
-// readEvent is handle_read_event, and writeEvent handle_write_event: what comes first decides that a
-// connection stands.
+// readEvent is handle_read_event, and writeEvent is handle_write_event. Whichever comes first after
+// Connect calls HandleConnect.
 
 func (d *Dispatcher) readEvent() error {
 	switch {
@@ -40,8 +40,8 @@ func (d *Dispatcher) writeEvent() error {
 	return d.Base().HandleWrite()
 }
 
-// connectEvent tells the handler that its connection stands. If that fails, and the handler takes
-// the error, it is told again.
+// connectEvent calls HandleConnect. If that fails and the handler goes on, it is called again at
+// the next event.
 func (d *Dispatcher) connectEvent() error {
 	var err error
 	if d.methods.connect {
@@ -55,8 +55,8 @@ func (d *Dispatcher) connectEvent() error {
 	return err
 }
 
-// handleClose calls the handler's HandleClose, unless that is running: a goodbye that it sends to a
-// peer that is gone would call it without end.
+// handleClose calls the handler's HandleClose, unless that is running already. Otherwise a
+// HandleClose that sends a goodbye to a peer that is gone would call itself without end.
 func (d *Dispatcher) handleClose() error {
 	if d.ending {
 		return nil
@@ -83,16 +83,16 @@ func (d *Dispatcher) handleAccept() error {
 	return d.Base().HandleAccept()
 }
 
-// Base calls what the base class does: asyncore.dispatcher.handle_close(self) is
-// h.Base().HandleClose(). In an asynchat.Chat it is async_chat's. It is a type of its own, so that
-// nothing is promoted into handlers.
+// Base calls the methods of the base class: asyncore.dispatcher.handle_close(self) is
+// h.Base().HandleClose(). For an asynchat.Chat the base class is async_chat. Base is a type of its
+// own, so that its methods are not promoted into handlers.
 type Base struct{ d *Dispatcher }
 
 // Base returns the base class of the handler.
 func (d *Dispatcher) Base() Base { return Base{d} }
 
-// HandleRead logs that nobody handles the event. When the peer has gone it calls HandleClose, since
-// nobody else will find out.
+// HandleRead logs that no method handles the event. When the peer is gone it calls HandleClose,
+// since no other method will notice.
 func (b Base) HandleRead() error {
 	d := b.d
 	if d.class.Read != nil {
@@ -106,7 +106,7 @@ func (b Base) HandleRead() error {
 	return b.unhandled("read")
 }
 
-// HandleWrite logs that nobody handles the event.
+// HandleWrite logs that no method handles the event.
 func (b Base) HandleWrite() error {
 	if b.d.class.Write != nil {
 		return b.d.class.Write()
@@ -114,7 +114,7 @@ func (b Base) HandleWrite() error {
 	return b.unhandled("write")
 }
 
-// HandleConnect logs that nobody handles the event.
+// HandleConnect logs that no method handles the event.
 func (b Base) HandleConnect() error { return b.unhandled("connect") }
 
 func (b Base) unhandled(event string) error {
@@ -122,7 +122,7 @@ func (b Base) unhandled(event string) error {
 	return nil
 }
 
-// HandleClose logs that nobody handles the event, and calls the handler's Close.
+// HandleClose logs that no method handles the event, and calls the handler's Close.
 func (b Base) HandleClose() error {
 	if !b.d.class.Quiet {
 		b.unhandled("close")
@@ -130,7 +130,8 @@ func (b Base) HandleClose() error {
 	return b.d.closeHandler()
 }
 
-// HandleAccept accepts one connection and passes it to HandleAccepted, which owns it unless it fails.
+// HandleAccept accepts one connection and passes it to HandleAccepted. If that fails, the
+// connection is closed.
 func (b Base) HandleAccept() error {
 	d := b.d
 	conn, addr, err := d.Accept()
@@ -150,7 +151,8 @@ func (b Base) HandleAccept() error {
 	return err
 }
 
-// HandleError logs err and calls HandleClose. A listener goes on: what fails there is one client.
+// HandleError logs err and calls HandleClose. A listener is not closed: its errors are those of one
+// client.
 func (b Base) HandleError(err error) error {
 	if b.d.accepting {
 		b.d.logError("uncaptured error, still listening", err)
@@ -163,7 +165,8 @@ func (b Base) HandleError(err error) error {
 // Readable says yes.
 func (b Base) Readable() bool { return true }
 
-// Writable says yes, or in a base class with output of its own, whether there is some.
+// Writable says yes. In a base class with output of its own it says whether there is output to
+// send.
 func (b Base) Writable() bool {
 	d := b.d
 	return d.class.Writable == nil || !d.connected || d.class.Writable()

@@ -162,7 +162,7 @@ func TestFailureInACallbackGoesToHandleError(t *testing.T) {
 	}
 }
 
-// failing makes d, or a handler around it, be called where it fails.
+// failing gives d, or a handler around it, an event in which it fails.
 func failing(r *room, d *disp, where string) {
 	switch where {
 	case "accept":
@@ -445,7 +445,7 @@ func TestListenAndAcceptSayWhatIsMissing(t *testing.T) {
 	}
 }
 
-// farewell says goodbye to a peer that may have gone: then what it sends finds that out once more.
+// farewell says goodbye in HandleClose. If the peer is gone, that send finds it out once more.
 type farewell struct {
 	asyncore.Dispatcher
 	closes int

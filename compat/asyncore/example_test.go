@@ -68,7 +68,8 @@ func Example() {
 	// Output: hello, classic world
 }
 
-// Client sends a request when it is connected, and prints what comes back, as the example of Python's documentation does.
+// Client sends a request when it is connected, and prints what comes back. It is the example of
+// Python's documentation.
 type Client struct {
 	asyncore.Dispatcher
 	request []byte

@@ -10,47 +10,50 @@ import (
 	"github.com/corobridge/corobridge/stream"
 )
 
-// Handler is any struct that embeds Dispatcher, or asynchat.Chat. Init and Attach find which of the
-// interfaces below it satisfies, once for each type. They panic at a method with one of these names
-// and another signature: it would silently never be called.
+// Handler is any struct that embeds Dispatcher or asynchat.Chat. Init and Attach find out which of
+// the interfaces below it satisfies, once for each type. They panic if it has a method with one of
+// these names and another signature, since that method would never be called.
 type Handler interface {
 	dispatcher() *Dispatcher
 	Classic() classic.Dispatcher // for the packages of this module
 }
 
 type (
-	// Reader is called when there is input, or its end: Recv tells which.
+	// Reader is called when there is input, or the end of input. Recv tells which.
 	Reader interface{ HandleRead() error }
-	// Writer is called when there is room for output: once each time that there is room again, or,
-	// with Writabler, in every iteration in which that says yes.
+	// Writer is called when there is room for output. A handler without Writable is called once
+	// each time there is room again. A handler with Writable is called in every iteration in which
+	// that says yes.
 	Writer interface{ HandleWrite() error }
-	// Closer is called when the peer has gone. The default calls the handler's Close. While
+	// Closer is called when the peer is gone. The default calls the handler's Close. While
 	// HandleClose runs, nothing calls it again.
 	Closer interface{ HandleClose() error }
-	// Connecter is called when Connect has succeeded. Connected is true only when it has returned.
-	// Its error goes to HandleError, and if that does not close the handler, it is called again.
+	// Connecter is called when Connect has succeeded. Connected is true only after it has returned.
+	// Its error goes to HandleError. If that does not close the handler, HandleConnect is called
+	// again.
 	Connecter interface{ HandleConnect() error }
-	// Accepter is called when somebody waits to be accepted. The default accepts, and calls
+	// Accepter is called when a client waits to be accepted. The default accepts it and calls
 	// HandleAccepted.
 	Accepter interface{ HandleAccept() error }
 	// AcceptedTaker is given an accepted connection. The default closes it.
 	AcceptedTaker interface {
 		HandleAccepted(c *stream.Conn, addr net.Addr) error
 	}
-	// ErrorHandler is given the errors, and panics, of the others. The default logs, and calls
-	// HandleClose unless the handler listens: what fails there is one client. An error that it
-	// returns ends Loop, or does what ErrExitNow does to a loop that others run.
+	// ErrorHandler is given the errors and panics of the other methods. The default logs them, and
+	// calls HandleClose unless the handler listens, where the error is that of one client. If
+	// HandleError returns an error, Loop ends with it. A loop that others run treats it as it
+	// treats ErrExitNow.
 	ErrorHandler interface{ HandleError(err error) error }
-	// Readabler is asked each time before the loop looks for events whether the handler wants
-	// input, or, if it listens, connections.
+	// Readabler is asked each time before the loop looks for events. It says whether the handler
+	// wants input, or, if it listens, connections.
 	Readabler interface{ Readable() bool }
-	// Writabler is asked at the same times whether the handler has something to write.
+	// Writabler is asked at the same times. It says whether the handler has something to write.
 	Writabler interface{ Writable() bool }
 )
 
-// Unfinished and Unsent tell a hand-over what only the handler knows: bytes it has received and not
-// consumed, and bytes it means to send. A handler that keeps such buffers itself has these methods.
-// asynchat.Chat and DispatcherWithSend need none.
+// Unfinished and Unsent tell a hand-over what only the handler knows: the bytes it has received and
+// not consumed, and the bytes it still means to send. A handler that keeps such buffers itself has
+// these methods. asynchat.Chat and DispatcherWithSend need none.
 type (
 	Unfinished interface{ Unfinished() []byte }
 	Unsent     interface{ Unsent() []byte }
@@ -59,12 +62,13 @@ type (
 // closing is a handler with a Close of its own above the Dispatcher's.
 type closing interface{ Close() error }
 
-// methods says which methods the handlers of a type have, where an iteration asks each time.
+// methods says which methods the handlers of a type have, for those methods that each iteration
+// asks about.
 type methods struct{ read, write, readable, writable, connect bool }
 
 var known sync.Map // of *methods, by reflect.Type
 
-// methodsOf finds the methods of a handler.
+// methodsOf returns the methods of a handler's type.
 func methodsOf(handler any) *methods {
 	t := reflect.TypeOf(handler)
 	if m, ok := known.Load(t); ok {
@@ -92,7 +96,8 @@ func methodsOf(handler any) *methods {
 	return m
 }
 
-// mustFit panics if t has a method of the name that the interface has, and not its signature.
+// mustFit panics if t has a method with the name of the one in the interface I, and another
+// signature.
 func mustFit[I any](t reflect.Type) {
 	want := reflect.TypeFor[I]().Method(0)
 	if got, ok := t.MethodByName(want.Name); ok && !t.Implements(reflect.TypeFor[I]()) {

@@ -87,7 +87,8 @@ func (i *inner) Deliver(h *classic.HandOver) bool {
 	return waited
 }
 
-// leftInput is what the handler keeps, and then what its base class does, which came later.
+// leftInput is the input for a hand-over: first what the handler keeps, and then what its base
+// class keeps, which came later.
 func (d *Dispatcher) leftInput() (left []byte) {
 	if h, ok := d.handler.(Unfinished); ok {
 		left = h.Unfinished()
@@ -98,7 +99,8 @@ func (d *Dispatcher) leftInput() (left []byte) {
 	return left
 }
 
-// leftOutput is what the base class has queued, and then what the handler has not given to it yet.
+// leftOutput is the output for a hand-over: first what the base class has queued, and then what the
+// handler has not sent yet.
 func (d *Dispatcher) leftOutput() classic.Drain {
 	var queued classic.Drain
 	if d.class.Output != nil {

@@ -10,18 +10,18 @@ import (
 	"github.com/corobridge/corobridge/stream"
 )
 
-// An iteration of a Map is one of asyncore's poll, inside one turn of the loop:
+// An iteration of a Map is one call of asyncore's poll, inside one turn of the loop:
 //
 //	before the loop looks for events   handlers with predicates are asked, in order
-//	the loop delivers events           the handlers they are for are queued
-//	at the turn's end                  of the queued handlers, those are called, in order, that want
-//	                                   input and have some; and then those that want to write and
+//	the loop delivers events           the handlers that they are for are queued
+//	at the turn's end                  of the queued handlers, in order: those that want input and
+//	                                   have some are called; then those that want to write and
 //	                                   have room
 //
-// A handler with something left to do is queued again: that makes edges into the levels that classic
-// handlers expect.
+// A handler that has something left to do is queued again. So the loop's edges become the levels
+// that classic handlers expect.
 
-// keepScratch is how much memory for Recv's slices a map keeps.
+// keepScratch is how many bytes of memory a map keeps for the slices of Recv.
 const keepScratch = 2 * maxRecv
 
 // wake queues a handler for the coming iteration.
@@ -32,7 +32,7 @@ func (m *Map) wake(d *Dispatcher) {
 	}
 }
 
-// arm makes the turn of the loop that is running end with an iteration. It is called on the loop.
+// arm makes the present turn of the loop end with an iteration. It is called on the loop.
 func (m *Map) arm() {
 	if !m.armed && len(m.pending) > 0 {
 		m.armed = true
@@ -45,8 +45,8 @@ type asking Map
 
 func (a *asking) Run() { (*Map)(a).ask() }
 
-// ask begins an iteration, before the loop looks for events. Handlers with predicates are asked now,
-// and of the queued handlers those stay that have something to do.
+// ask begins an iteration, before the loop looks for events. It asks the handlers with predicates.
+// Of the queued handlers, those stay queued that have something to do.
 func (m *Map) ask() {
 	if len(m.asked) == 0 && len(m.pending) == 0 && len(m.batch) == 0 {
 		return
@@ -69,9 +69,9 @@ func (m *Map) ask() {
 	m.arm()
 }
 
-// take makes what is queued the batch.
+// take makes a batch of the queued handlers.
 func (m *Map) take() []*Dispatcher {
-	for _, d := range m.batch { // a runtime.Goexit has broken off the last one
+	for _, d := range m.batch { // not empty only if a runtime.Goexit broke off the last iteration
 		m.wake(d)
 	}
 	m.batch, m.pending = m.pending, m.batch[:0]
@@ -90,7 +90,7 @@ func cleared(list []*Dispatcher) []*Dispatcher {
 	return list[:0]
 }
 
-// iteration is a map as an entry of the list that the loop runs when a turn ends.
+// iteration is a map as an entry of the list that the loop runs at the end of a turn.
 type iteration Map
 
 func (t *iteration) Run() {
@@ -105,7 +105,8 @@ func (t *iteration) Run() {
 		d.ask()
 	}
 	for _, d := range batch {
-		if d.wantRead && d.hasInput() && m.failure == nil { // found out one by one: input takes memory
+		// hasInput is asked just before each call, since input that is there takes memory.
+		if d.wantRead && d.hasInput() && m.failure == nil {
 			d.readEdge = false
 			d.event((*Dispatcher).readEvent)
 		}
@@ -152,8 +153,8 @@ func (d *Dispatcher) wantsToRead() bool {
 	return d.accepting || d.methods.read || d.class.Read != nil || d.connecting || d.readEdge
 }
 
-// wantsToWrite reports whether the handler wants to write. One without a predicate is told of room
-// once.
+// wantsToWrite reports whether the handler wants to write. A handler without a predicate is told of
+// room once.
 func (d *Dispatcher) wantsToWrite() bool {
 	switch {
 	case d.methods.writable:
@@ -167,7 +168,7 @@ func (d *Dispatcher) wantsToWrite() bool {
 	}
 }
 
-// predicate asks one. A panic in it is the handler's error, and means no.
+// predicate calls Readable or Writable. A panic there is the handler's error, and means no.
 func (d *Dispatcher) predicate(fn func() bool) (yes bool) {
 	if !d.member {
 		return false
@@ -181,7 +182,8 @@ func (d *Dispatcher) predicate(fn func() bool) (yes bool) {
 	return fn()
 }
 
-// hasInput reports whether there is input, its end, or an error; for a listener, a connection.
+// hasInput reports whether there is input, the end of input, or an error; for a listener, whether
+// there is a connection.
 func (d *Dispatcher) hasInput() bool {
 	switch {
 	case !d.member:
@@ -195,8 +197,8 @@ func (d *Dispatcher) hasInput() bool {
 	return err != stream.ErrWouldBlock
 }
 
-// hasRoom reports whether HandleWrite can do anything: there is room for output, or an error that Send
-// will tell.
+// hasRoom reports whether HandleWrite can do anything: there is room for output, or an error that
+// Send will return.
 func (d *Dispatcher) hasRoom() bool {
 	if !d.member || d.accepting || d.conn == nil {
 		return false
@@ -211,7 +213,7 @@ func (d *Dispatcher) hasRoom() bool {
 	return err != nil
 }
 
-// event makes one call, and deals with how it fails. A handler that has left the map is not called.
+// event makes one call, and deals with its failure. A handler that has left the map is not called.
 func (d *Dispatcher) event(call func(*Dispatcher) error) {
 	if !d.member {
 		return
@@ -223,7 +225,7 @@ func (d *Dispatcher) event(call func(*Dispatcher) error) {
 	d.in.scratch = d.in.scratch[:lent]
 }
 
-// protect makes a call of the handler's code; a panic is an error.
+// protect calls a method of the handler. It returns a panic as an error.
 func (d *Dispatcher) protect(call func(*Dispatcher) error) (err error) {
 	d.in.stats.Callbacks++
 	defer func() {
@@ -234,8 +236,8 @@ func (d *Dispatcher) protect(call func(*Dispatcher) error) (err error) {
 	return call(d)
 }
 
-// fail hands an error to the handler. An error that is meant to leave the loop, or that the handler
-// passes on, does. A handler that has closed is not called: its error is logged.
+// fail gives an error to the handler. ErrExitNow, and what HandleError returns, goes to escape.
+// When the handler has closed already, it is not called, and its error is only logged.
 func (d *Dispatcher) fail(err error) {
 	switch {
 	case errors.Is(err, ErrExitNow):
@@ -250,9 +252,9 @@ func (d *Dispatcher) fail(err error) {
 	}
 }
 
-// escape ends the classic loop with an error that d has not dealt with. A shared loop goes on: it is
-// told, and the handler ends instead, since its peer would wait for ever. It ends even if a Close of
-// its own fails.
+// escape ends the classic loop with an error that d did not deal with. A loop that others run goes
+// on: its exception handler is told, and d is closed, since its peer would otherwise wait for ever.
+// d is closed even if its own Close fails.
 func (m *Map) escape(d *Dispatcher, err error) {
 	if !m.shared {
 		if m.failure == nil {

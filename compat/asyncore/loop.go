@@ -8,7 +8,7 @@ import (
 	"github.com/corobridge/corobridge/reactor"
 )
 
-// LoopOption is one of loop's keyword arguments.
+// LoopOption is one of the keyword arguments of asyncore.loop.
 type LoopOption func(*loopConfig)
 
 type loopConfig struct {
@@ -17,19 +17,20 @@ type loopConfig struct {
 	count   int
 }
 
-// Timeout bounds how long one iteration waits; the default is 30 s. It matters together with Count.
+// Timeout sets how long one iteration may wait. The default is 30 s. It has an effect only together
+// with Count.
 func Timeout(d time.Duration) LoopOption { return func(c *loopConfig) { c.timeout = d } }
 
-// UsePoll makes the loop ask poll(2), instead of the best facility the platform has.
+// UsePoll makes the loop use poll(2), instead of the best that the platform has.
 func UsePoll() LoopOption { return func(c *loopConfig) { c.poller = reactor.Poll } }
 
-// Count bounds the number of iterations; the default is no bound.
+// Count sets after how many iterations Loop returns. The default is no limit.
 func Count(n int) LoopOption { return func(c *loopConfig) { c.count = n } }
 
-// Loop runs m until it is empty, as CloseAll makes it, or for Count iterations: asyncore.loop. It
-// returns ErrExitNow, or another error, that a handler's method let out; the other handlers stay as
-// they are then. Tasks that go on with a connection of m (compat.Continue) are waited for. It panics
-// for the map of a loop that runs elsewhere (On).
+// Loop runs m until it is empty, for example by CloseAll, or for Count iterations: asyncore.loop.
+// It returns ErrExitNow, or an error that a handler's HandleError returned; the other handlers then
+// stay as they are. It waits for tasks that go on with a connection of m (compat.Continue). It
+// panics for a map of a loop that others run (On).
 func Loop(m *Map, opts ...LoopOption) error {
 	c := loopConfig{timeout: 30 * time.Second, poller: reactor.Auto, count: -1}
 	for _, o := range opts {
@@ -54,9 +55,9 @@ func Loop(m *Map, opts ...LoopOption) error {
 	return m.end(err)
 }
 
-// Poll runs one iteration, which waits at most timeout (negative: no bound) for something to do:
-// asyncore.poll. Its errors are Loop's. It leaves m's loop open, since the caller may have more to
-// do: Loop or CloseAll frees it.
+// Poll runs one iteration: asyncore.poll. It waits at most timeout for something to do, without
+// limit if timeout is negative. Its errors are Loop's. It leaves m's loop open, since the caller
+// may have more to do; Loop or CloseAll frees the loop.
 func Poll(m *Map, timeout time.Duration) error { return turn(m, timeout, reactor.Auto) }
 
 // Poll2 is Poll with poll(2): asyncore.poll2.
@@ -74,14 +75,14 @@ func turn(m *Map, timeout time.Duration, poller reactor.PollerKind) error {
 	return m.outcome(err)
 }
 
-// mustBeOwn panics if the map is on somebody else's loop.
+// mustBeOwn panics if the map is on a loop that others run.
 func (m *Map) mustBeOwn(caller string) {
 	if m.shared {
 		panic("asyncore: " + caller + ": this Map is on a loop that others run; Loop and Poll are for maps made by NewMap")
 	}
 }
 
-// own returns the map's own loop, with the poller that is asked for.
+// own returns the map's own loop, set to this poller.
 func (m *Map) own(poller reactor.PollerKind) (*reactor.Loop, error) {
 	loop, err := m.Loop()
 	if err != nil {
@@ -90,7 +91,7 @@ func (m *Map) own(poller reactor.PollerKind) (*reactor.Loop, error) {
 	return loop, m.core.SetPoller(poller)
 }
 
-// outcome returns what a handler has let out, once, or else err.
+// outcome returns the error that a handler let out, once. Without one it returns err.
 func (m *Map) outcome(err error) error {
 	if m.failure != nil {
 		err, m.failure = m.failure, nil
@@ -98,8 +99,8 @@ func (m *Map) outcome(err error) error {
 	return err
 }
 
-// end frees the loop of a map that is empty. What handlers have sent before they closed is given to
-// the kernel first.
+// end frees the loop of a map that is empty. Before that, the kernel is given what handlers sent
+// before they closed.
 func (m *Map) end(err error) error {
 	err = m.outcome(err)
 	if e := m.release(); err == nil {
@@ -108,7 +109,7 @@ func (m *Map) end(err error) error {
 	return err
 }
 
-// release closes the loop if it is the map's own and nobody needs it any more.
+// release closes the loop if it is the map's own and nothing needs it any more.
 func (m *Map) release() error {
 	m.leave = false
 	if m.shared || m.loop == nil || !m.idle() || m.loose > 0 {
@@ -120,9 +121,9 @@ func (m *Map) release() error {
 }
 
 // CloseAll calls the Close of every handler of m, in order, and frees m's loop: asyncore.close_all.
-// It stops at the first error unless ignoreErrors is set. It is called on the loop, or while that
-// does not run. On the loop it leaves it to the running Loop or Poll to free that and return, Loop
-// with a nil error.
+// It stops at the first error unless ignoreErrors is set; then it returns all of them, joined. It
+// is called on the loop, or while the loop does not run. Called on the loop, it does not free the
+// loop: the running Loop or Poll does so and returns, Loop with a nil error.
 func CloseAll(m *Map, ignoreErrors bool) error {
 	var errs []error
 	for h := range m.Handlers() {

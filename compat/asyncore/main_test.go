@@ -18,7 +18,7 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 
 var errBoom = errors.New("boom")
 
-// disp records what it is called for; on says what it does then.
+// disp records its calls. on says what it does in them.
 type disp struct {
 	asyncore.Dispatcher
 	name   string
@@ -56,7 +56,7 @@ func (d *disp) drop() error {
 	return err
 }
 
-// writer is a disp that has output; asked one that is asked.
+// writer is a disp that has output. asked is a disp with predicates.
 type (
 	writer struct{ *disp }
 	asked  struct {
@@ -72,7 +72,7 @@ func (w *askedWriter) HandleWrite() error { return w.called("write", nothing) }
 func (a *asked) Readable() bool { *a.log = append(*a.log, a.name+"readable?"); return a.readable }
 func (a *asked) Writable() bool { *a.log = append(*a.log, a.name+"writable?"); return a.writable }
 
-// room is a map that the test polls, with what its handlers record.
+// room is a map that the test polls, with a record of what its handlers were called for.
 type room struct {
 	t   *testing.T
 	m   *asyncore.Map

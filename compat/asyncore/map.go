@@ -11,20 +11,20 @@ import (
 	"github.com/corobridge/corobridge/reactor"
 )
 
-// Map is asyncore's socket_map: the handlers of one loop. There is no global one. Make one with
-// NewMap or On. It is used on its loop only, or before that runs.
+// Map is asyncore's socket_map: the handlers of one loop. There is no global one. NewMap and On
+// make Maps. A Map is used on its loop only, or before the loop runs.
 type Map struct {
 	loop   *reactor.Loop // nil until a map of NewMap needs one
 	core   *loop.Core    // of that loop
-	shared bool          // somebody else's loop: it is neither stopped nor closed here
-	leave  bool          // whoever runs the loop frees it
+	shared bool          // others run the loop: it is neither stopped nor closed here
+	leave  bool          // the running Loop or Poll is to free the loop
 	log    func(kind, msg string)
 
 	all    []*Dispatcher // in the order they were added
 	asked  []*Dispatcher // those with predicates, in that order too
 	asking []*Dispatcher // a copy while they are asked
 	added  uint64
-	loose  int // handlers that DelChannel took out, and that were not closed
+	loose  int // handlers that DelChannel took out and that are not closed yet
 	guests int // tasks that go on with a connection of a map that has a loop of its own
 
 	// The iteration: see iteration.go.
@@ -39,7 +39,7 @@ type Map struct {
 	stats   Stats
 }
 
-// Stats are counts of what a map's handlers have been through.
+// Stats count what happened to the handlers of a map.
 type Stats struct {
 	Callbacks uint64 // calls of handlers' methods, predicates not included
 	HandOvers uint64 // connections that were taken from a handler
@@ -48,12 +48,12 @@ type Stats struct {
 // Option configures a Map.
 type Option func(*Map)
 
-// Logger sets where handlers log to. The default logs to slog.Default, and drops what is of the kind
-// "warning", as asyncore does.
+// Logger sets the function that handlers log to. The default logs to slog.Default, and drops
+// messages of the kind "warning", as asyncore does.
 func Logger(fn func(kind, msg string)) Option { return func(m *Map) { m.log = fn } }
 
-// NewMap makes a map for Loop. It opens a loop of its own when it needs one; Loop closes that when
-// the map is empty, and so does CloseAll.
+// NewMap makes a map for Loop. It opens a loop of its own when it needs one. Loop and CloseAll
+// close that loop when the map is empty.
 func NewMap(opts ...Option) *Map { return newMap(nil, opts) }
 
 // On makes a map of handlers that live on l, beside its tasks.
@@ -78,9 +78,9 @@ func logDefault(kind, msg string) {
 	}
 }
 
-// Loop returns the loop that m's handlers live on, for its timers and for calls from other
-// goroutines: loop.CallSoon. A map made by NewMap opens its own if it has none. That one is run by
-// the functions Loop and Poll only.
+// Loop returns the loop that m's handlers live on, for its timers, and for calls from other
+// goroutines (CallSoon). A map of NewMap opens its loop if it has none yet. Only the functions Loop
+// and Poll may run that loop.
 func (m *Map) Loop() (*reactor.Loop, error) {
 	if m.loop == nil {
 		l, err := reactor.New()
@@ -99,7 +99,8 @@ func (m *Map) use(l *reactor.Loop) {
 	}
 }
 
-// adopt checks that the map is one of l's. A map without a loop becomes one.
+// adopt checks that the map is on l. A map without a loop is put on l. It panics if the map is on
+// another loop.
 func (m *Map) adopt(l *reactor.Loop) {
 	if m.loop == nil {
 		m.use(l)
@@ -113,7 +114,7 @@ func (m *Map) adopt(l *reactor.Loop) {
 // Len returns how many handlers there are.
 func (m *Map) Len() int { return len(m.all) }
 
-// Handlers yields the handlers, in the order they were added.
+// Handlers yields the handlers in the order in which they were added.
 func (m *Map) Handlers() iter.Seq[Handler] {
 	return func(yield func(Handler) bool) {
 		for _, d := range slices.Clone(m.all) {
@@ -127,10 +128,10 @@ func (m *Map) Handlers() iter.Seq[Handler] {
 // Stats returns the counts.
 func (m *Map) Stats() Stats { return m.stats }
 
-// idle reports whether there is nobody to run a loop for.
+// idle reports whether there is nothing to run a loop for.
 func (m *Map) idle() bool { return len(m.all) == 0 && m.guests == 0 }
 
-// guest counts a task that the classic loop waits for, until it leaves.
+// guest counts a task for which the classic loop stays, until the task calls leave.
 func (m *Map) guest() (leave func()) {
 	m.guests++
 	return func() {
@@ -151,7 +152,7 @@ func (m *Map) add(d *Dispatcher) {
 	}
 	m.added++
 	d.member, d.order, d.round = true, m.added, 0
-	d.wantRead, d.wantWrite = false, false // it takes no part in the iteration that may be running
+	d.wantRead, d.wantWrite = false, false // not in an iteration that is running already
 	m.all = append(m.all, d)
 	if d.methods.readable || d.methods.writable {
 		m.asked = append(m.asked, d)
@@ -176,7 +177,7 @@ func (m *Map) remove(d *Dispatcher) {
 	m.stopIfIdle()
 }
 
-// without takes d out of a list that is in order, if it is in it.
+// without removes d, if it is there, from a list that is in order.
 func without(list []*Dispatcher, d *Dispatcher) []*Dispatcher {
 	if i, found := slices.BinarySearchFunc(list, d, inOrder); found {
 		return slices.Delete(list, i, i+1)

@@ -9,13 +9,13 @@ import (
 	"github.com/corobridge/corobridge/stream"
 )
 
-// maxRecv bounds what one Recv lends.
+// maxRecv is how many bytes one Recv returns at most.
 const maxRecv = 256 << 10
 
-// Recv returns at most n bytes of input, lent until the callback returns; in a task, until it waits.
-// When the peer has gone it calls HandleClose and returns nothing, as it does for an n of 0, and
-// returns nothing after Close. If there is nothing now the error is stream.ErrWouldBlock, after a
-// hand-over stream.ErrDetached.
+// Recv returns at most n bytes of input. They are lent until the callback returns, or in a task
+// until the task waits. If there is no input now, the error is stream.ErrWouldBlock. When the peer
+// is gone, or n is 0, Recv calls HandleClose, and returns no bytes and its error. After Close it
+// returns nothing and no error. After a hand-over the error is stream.ErrDetached.
 func (d *Dispatcher) Recv(n int) ([]byte, error) {
 	if d.conn == nil {
 		return nil, d.absent()
@@ -32,14 +32,14 @@ func (d *Dispatcher) Recv(n int) ([]byte, error) {
 	m.scratch = m.scratch[:start+got]
 	switch {
 	case got > 0:
-		return p[:got:got], nil // an error comes again
+		return p[:got:got], nil // an error comes again at the next Recv
 	case err == io.EOF || disconnected(err):
 		return nil, d.handleClose()
 	}
 	return nil, err
 }
 
-// receive fills p as far as there is input. What was read ahead may be less than there is.
+// receive fills p as far as there is input. One TryRead may return less than there is.
 func (d *Dispatcher) receive(p []byte) (got int, err error) {
 	for got < len(p) && err == nil {
 		var n int
@@ -49,9 +49,9 @@ func (d *Dispatcher) receive(p []byte) (got int, err error) {
 	return got, err
 }
 
-// Send takes as much of p as there is room for, and returns how much that is; p is copied. When the
-// peer has gone it calls HandleClose and has taken nothing, as after Close. After a hand-over the
-// error is stream.ErrDetached.
+// Send copies as much of p as there is room for, and returns how many bytes that is. When the peer
+// is gone it takes nothing and calls HandleClose. After Close it takes nothing, and that is no
+// error. After a hand-over the error is stream.ErrDetached.
 func (d *Dispatcher) Send(p []byte) (int, error) {
 	if d.conn == nil {
 		return 0, d.absent()
@@ -66,7 +66,8 @@ func (d *Dispatcher) Send(p []byte) (int, error) {
 	return n, err
 }
 
-// absent tells why there is no connection. That the handler was closed is no error: HandleClose has told it.
+// absent returns why there is no connection. It is nil after Close, since HandleClose has told the
+// handler.
 func (d *Dispatcher) absent() error {
 	if d.lost == nil && !d.closed {
 		return ErrNoConnection

@@ -2,7 +2,7 @@ package asyncore
 
 import "github.com/corobridge/corobridge/compat/internal/classic"
 
-// sendSize is how much of its buffer DispatcherWithSend sends at once.
+// sendSize is how many bytes of its buffer DispatcherWithSend sends at once.
 const sendSize = 64 << 10
 
 // DispatcherWithSend is embedded by handlers that want their output buffered: dispatcher_with_send.
@@ -20,7 +20,7 @@ func (d *DispatcherWithSend) ClassicClass(any) classic.Class {
 	}
 }
 
-// Send sends what there is room for, and buffers a copy of the rest. After a hand-over the error is
+// Send sends what there is room for, and keeps a copy of the rest. After a hand-over the error is
 // stream.ErrDetached. It is called on the loop.
 func (d *DispatcherWithSend) Send(p []byte) error {
 	if d.lost != nil {

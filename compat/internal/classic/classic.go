@@ -1,7 +1,7 @@
-// Package classic is what packages asynchat and compat see of a classic handler, apart from what
-// users see. Package asyncore has the handlers, and gives them out by Dispatcher.Classic.
+// Package classic is what packages asynchat and compat see of a classic handler beyond its public
+// methods. Package asyncore has the handlers; Dispatcher.Classic returns this view of one.
 //
-// All of it is touched on the handler's loop only, or before that runs.
+// All of it is used on the handler's loop only, or before that loop runs.
 package classic
 
 import (
@@ -12,14 +12,14 @@ import (
 
 // Dispatcher is a handler, from the inside.
 type Dispatcher interface {
-	// Loop returns the loop that the handler is on. It fails with ErrNotInitialised or
+	// Loop returns the loop that the handler is on. Its errors are ErrNotInitialised and
 	// ErrNoConnection of package asyncore.
 	Loop() (*reactor.Loop, error)
-	// Serving reports whether there is a connection whose events the handler hears.
+	// Serving reports whether the handler has a connection and is called for its events.
 	Serving() bool
 	// Lost is stream.ErrDetached after a hand-over, until there is something to serve again.
 	Lost() error
-	// Wake has the map look at the handler again: it has something to send.
+	// Wake makes the map look at the handler again, since it has something to send.
 	Wake()
 
 	// HandleClose and HandleError call the handler's method, or the default.
@@ -30,30 +30,30 @@ type Dispatcher interface {
 
 	// Attach gives the handler a live connection. It panics if it has one already.
 	Attach(c *stream.Conn) error
-	// Ended completes when the handler is closed, or its connection handed over.
+	// Ended completes when the handler is closed, or gives its connection away.
 	Ended() *future.Future[End]
-	// Take takes the connection away, with everything received and not consumed in front of what
-	// is to be read next. The handler gets no further event.
+	// Take takes the connection away. Everything that was received and not consumed is in front of
+	// what is to be read next. The handler gets no further event.
 	Take() (*HandOver, error)
-	// Deliver gives a connection to whoever waits for Ended, and reports whether somebody does.
+	// Deliver gives a connection to whoever waits for Ended. It reports whether anybody does.
 	Deliver(h *HandOver) bool
-	// Guest counts a task that goes on with one of the connections of the handler's map. The
-	// classic loop runs until it has left.
+	// Guest counts a task that goes on with a connection of the handler's map. The classic loop
+	// runs until the task has called leave.
 	Guest() (leave func())
 }
 
-// Class is what a base class does in the place of a plain Dispatcher. A nil function is a plain
-// Dispatcher's. A base class has the method ClassicClass, with which Init finds it.
+// Class is what a base class does instead of a plain Dispatcher. Where a function is nil, the plain
+// Dispatcher's is used. Init finds the Class by the base class's method ClassicClass.
 type Class struct {
 	Read     func() error
 	Write    func() error
 	Writable func() bool
 	Quiet    bool // its handle_close does not log
 
-	// Input takes away what has been received and not been consumed, for a hand-over. kept is what
-	// the handler itself puts before that.
+	// Input removes and returns what was received and not consumed, for a hand-over. It begins with
+	// kept, which the handler itself has kept.
 	Input func(kept []byte) []byte
-	// Output takes away what is to be sent.
+	// Output removes and returns what is still to be sent.
 	Output func() Drain
 }
 
@@ -62,11 +62,11 @@ type Base interface {
 	ClassicClass(handler any) Class
 }
 
-// Drain passes what a handler had queued to write, in order, and reports whether the stream is to
+// Drain passes to write what a handler had queued, in order. It reports whether the stream is to
 // end after it.
 type Drain func(write func([]byte) error) (finish bool, err error)
 
-// End is how a handler ended: closed, or with its connection handed over.
+// End is how a handler ended: it was closed, or it gave its connection away.
 type End struct {
 	HandedOver *HandOver // nil when it was closed
 }
