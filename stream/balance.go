@@ -42,10 +42,9 @@ func (p *place) closed() bool { return p.loop.Context().Err() != nil }
 
 // places are where the handlers of one call of Serve run.
 type places struct {
-	all    []place
-	by     Balance
-	next   int
-	picked *place
+	all  []place
+	by   Balance
+	next int
 
 	waits     atomic.Int32 // for the handlers of which loop
 	cancelled atomic.Bool
@@ -64,12 +63,11 @@ func (s *Server) places(ctx context.Context) *places {
 	for _, l := range loops {
 		ps.all = append(ps.all, newPlace(ctx, l))
 	}
-	ps.picked = &ps.all[0]
 	return ps
 }
 
 // pick chooses where the connection of a peer is served. If all loops are closed it is one of these.
-func (ps *places) pick(peer addr) *reactor.Loop {
+func (ps *places) pick(peer addr) *place {
 	first, at, least := ps.first(peer), -1, 0
 	for n := range ps.all {
 		i := (first + n) % len(ps.all)
@@ -84,11 +82,11 @@ func (ps *places) pick(peer addr) *reactor.Loop {
 			at, least = i, load
 		}
 	}
-	if at >= 0 {
-		ps.next = (at + 1) % len(ps.all)
-		ps.picked = &ps.all[at]
+	if at < 0 {
+		return &ps.all[first]
 	}
-	return ps.picked.loop
+	ps.next = (at + 1) % len(ps.all)
+	return &ps.all[at]
 }
 
 // first is where pick begins to look.

@@ -117,7 +117,7 @@ func (c *Conn) WaitClosed(ctx context.Context) error {
 	}
 	defer e.unlock()
 	for !e.closed {
-		if err := c.awaitList(ctx, e, &e.rare().closed, (*ending)(e), op); err != nil {
+		if err := c.awaitEnd(ctx, e, &e.rare().closed, (*ending)(e), op); err != nil {
 			return e.wrap(op, err)
 		}
 	}

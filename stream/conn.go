@@ -98,7 +98,9 @@ func (c *Conn) begin(ctx context.Context, d direction, op string) (*endpoint, er
 	return e, nil
 }
 
-// queueUp waits for the turn that somebody else has. It is called locked, and unlocks when it fails, or panics in a callback.
+// queueUp waits for the turn that somebody else has. It is called locked, and unlocks when it fails,
+// or panics in a callback. A turn that came to a handle that is of no use any more is not this
+// handle's to pass on.
 func (c *Conn) queueUp(ctx context.Context, e *endpoint, d direction, op string) (err error) {
 	mine := false
 	defer func() {
@@ -109,20 +111,7 @@ func (c *Conn) queueUp(ctx context.Context, e *endpoint, d direction, op string)
 	if ctx.Err() != nil {
 		return coro.Cause(ctx)
 	}
-	w, err := coro.Here(ctx, op)
-	if err != nil {
-		return err
-	}
-	q := &e.rare().queue[d]
-	*q = append(*q, w)
-	err = e.wait(ctx, w, e.turn(d))
-	if err != nil {
-		leave(q, w)
-	}
-	w.Release()
-	if unusable := e.usable(c.epoch); unusable != nil {
-		return unusable // and the turn is no longer this handle's to pass on
-	}
+	err = c.park(ctx, e, &e.rare().queue[d], e.turn(d), op)
 	mine = err == nil
 	return err
 }
@@ -135,45 +124,40 @@ func (c *Conn) end(e *endpoint, d direction) {
 	e.unlock()
 }
 
-// park waits, in the middle of an operation, until slot is woken: it is the three steps that read takes by itself.
-func (c *Conn) park(ctx context.Context, e *endpoint, slot **coro.Waiter, on fmt.Stringer, op string) error {
-	w, err := e.beginWait(ctx, slot, op)
-	if err != nil {
-		return err
-	}
-	w.Begin(ctx, on).Suspend()
-	return c.endWait(ctx, e, w, slot)
-}
-
-// beginWait enters a waiter into slot, and unlocks.
-func (e *endpoint) beginWait(ctx context.Context, slot **coro.Waiter, op string) (*coro.Waiter, error) {
-	w, err := coro.Here(ctx, op)
-	if err != nil {
-		return nil, err
-	}
-	*slot = w
-	e.unlock()
-	return w, nil
-}
-
-// endWait locks again.
-func (c *Conn) endWait(ctx context.Context, e *endpoint, w *coro.Waiter, slot **coro.Waiter) error {
-	err := w.End(ctx)
-	e.lock()
-	if *slot == w {
-		*slot = nil
-	}
-	w.Release()
+// park waits in a line of the endpoint, as await does, and fails if the handle is of no use after it.
+func (c *Conn) park(ctx context.Context, e *endpoint, line *coro.Line, on fmt.Stringer, op string) error {
+	err := e.await(ctx, line, on, op)
 	if unusable := e.usable(c.epoch); unusable != nil {
 		return unusable
 	}
 	return err
 }
 
-// wait waits unlocked.
-func (e *endpoint) wait(ctx context.Context, w *coro.Waiter, on fmt.Stringer) error {
+// await waits in a line until it is woken, or ctx ends. It is called locked, and returns locked.
+func (e *endpoint) await(ctx context.Context, line *coro.Line, on fmt.Stringer, op string) error {
+	w, err := e.beginWait(ctx, line, op)
+	if err != nil {
+		return err
+	}
+	w.Begin(ctx, on).Suspend()
+	return e.endWait(ctx, line, w)
+}
+
+// beginWait and endWait are the two halves of await, for a caller that suspends in its own frame.
+// beginWait unlocks, unless it fails; in a callback it panics, locked.
+func (e *endpoint) beginWait(ctx context.Context, line *coro.Line, op string) (*coro.Waiter, error) {
+	c := coro.Who(ctx, op)
+	if ctx.Err() != nil {
+		return nil, coro.Cause(ctx)
+	}
+	w := line.EnterAs(c)
 	e.unlock()
-	err := w.Wait(ctx, on)
+	return w, nil
+}
+
+// endWait locks again.
+func (e *endpoint) endWait(ctx context.Context, line *coro.Line, w *coro.Waiter) error {
+	err := line.Exit(ctx, &e.mu, w)
 	e.lock()
 	return err
 }

@@ -21,11 +21,10 @@ func Dial(ctx context.Context, network, address string, opts ...Option) (*Conn, 
 	fail := func(err error) (*Conn, error) {
 		return nil, fmt.Errorf("stream: dial %s %s: %w", network, address, err)
 	}
-	w, err := coro.Here(ctx, "stream: Dial") // before there is anything to undo
-	if err != nil {
-		return fail(err)
+	coro.Who(ctx, "stream: Dial") // before there is anything to undo
+	if ctx.Err() != nil {
+		return fail(coro.Cause(ctx))
 	}
-	w.Release()
 	if !loop.InLoop() {
 		return dialElsewhere(ctx, network, address, opts)
 	}

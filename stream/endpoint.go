@@ -3,7 +3,6 @@ package stream
 import (
 	"io"
 	"net"
-	"slices"
 	"sync"
 
 	"github.com/corobridge/corobridge/internal/coro"
@@ -55,11 +54,11 @@ type endpoint struct {
 	streams   *streams
 	in        buffer
 	out       buffer
-	reader    *coro.Waiter // the one that has the turn and waits for input
+	reader    coro.Line // the one that has the turn and waits for input
 	transport transport
 	notify    func() // OnReady
 	more      *rarities
-	writer    *coro.Waiter // the one that has the turn and waits for room
+	writer    coro.Line // the one that has the turn and waits for room
 
 	next, prev *endpoint // in the list of the loop's open endpoints
 	first      Conn      // the handle of the first epoch
@@ -75,9 +74,9 @@ const (
 
 // rarities is what few connections have, or only for a moment.
 type rarities struct {
-	queue     [2][]*coro.Waiter // wait for the turn of a direction
-	flushed   []*coro.Waiter    // wait for out to be empty
-	closed    []*coro.Waiter    // wait for that
+	queue     [2]coro.Line // wait for the turn of a direction
+	flushed   coro.Line    // wait for out to be empty
+	closed    coro.Line    // wait for the end of the connection
 	readErr   error
 	writeErr  error
 	lost      bool // for want of memory, and of that neither the peer nor a read learns
@@ -164,43 +163,33 @@ func (e *endpoint) ready(in, out bool) {
 // events of a poll come in a row, and then the tasks that go on with what they brought: each finds its code in the caches, where a
 // call into the kernel in between would have replaced it. A bulk transfer is left to the task, which may have room for it.
 func (e *endpoint) readAhead() bool {
-	return e.reader == nil || e.reader.Coro() == nil || e.bulk || e.fill() != ErrWouldBlock
+	w := e.reader.First()
+	return w == nil || w.Coro() == nil || e.bulk || e.fill() != ErrWouldBlock
 }
 
-// wake ends the wait of a waiter, if there is one. It is called with the mutex of the list held.
-func wake(w **coro.Waiter) {
-	if *w != nil && (*w).Claim() {
-		(*w).Wake()
+// wake ends the wait of the first in a line, if there is one. It is called with the line's mutex held.
+func wake(l *coro.Line) {
+	if w := l.Claim(); w != nil {
+		w.Wake()
 	}
-	*w = nil
 }
 
-func wakeAll(ws *[]*coro.Waiter) {
-	for _, w := range *ws {
-		wake(&w)
-	}
-	*ws = nil
+// wakeAll ends the waits of all in a line.
+func wakeAll(l *coro.Line) {
+	var all coro.Claimed
+	l.ClaimAll(&all)
+	all.Wake()
 }
 
-// leave takes a waiter off a list.
-func leave(ws *[]*coro.Waiter, w *coro.Waiter) {
-	*ws = slices.DeleteFunc(*ws, func(v *coro.Waiter) bool { return v == w })
-}
-
-// pass gives the turn of a direction to the next in the queue.
+// pass gives the turn of a direction to the next in its line.
 func (e *endpoint) pass(d direction) {
 	e.held[d] = false
 	if e.more == nil {
 		return
 	}
-	q := &e.more.queue[d]
-	for len(*q) > 0 && !e.held[d] {
-		w := (*q)[0]
-		*q = slices.Delete(*q, 0, 1)
-		e.held[d] = w.Claim()
-		if e.held[d] {
-			w.Wake()
-		}
+	if w := e.more.queue[d].Claim(); w != nil {
+		e.held[d] = true
+		w.Wake()
 	}
 }
 

@@ -23,7 +23,7 @@ func ReaderWaits(c *Conn) bool {
 	}
 	e.lock()
 	defer e.unlock()
-	return e.reader != nil && e.onItsWay() == 0
+	return !e.reader.Empty() && e.onItsWay() == 0
 }
 
 // WriterWaits reports whether somebody waits for room.
@@ -34,7 +34,7 @@ func WriterWaits(c *Conn) bool {
 	}
 	e.lock()
 	defer e.unlock()
-	return e.writer != nil
+	return !e.writer.Empty()
 }
 
 // Queued returns how many wait for the turn to read and to write.
@@ -48,7 +48,7 @@ func Queued(c *Conn) (in, out int) {
 	if e.more == nil {
 		return 0, 0
 	}
-	return len(e.more.queue[inward]), len(e.more.queue[outward])
+	return e.more.queue[inward].Len(), e.more.queue[outward].Len()
 }
 
 // FlushWaits reports whether somebody waits in Flush or CloseWrite.
@@ -59,7 +59,7 @@ func FlushWaits(c *Conn) bool {
 	}
 	e.lock()
 	defer e.unlock()
-	return e.more != nil && len(e.more.flushed) > 0
+	return e.more != nil && !e.more.flushed.Empty()
 }
 
 // EndWaits reports whether somebody waits in WaitClosed.
@@ -70,7 +70,7 @@ func EndWaits(c *Conn) bool {
 	}
 	e.lock()
 	defer e.unlock()
-	return e.more != nil && len(e.more.closed) > 0
+	return e.more != nil && !e.more.closed.Empty()
 }
 
 // becomes tells a connection what its transport has become ready for.
@@ -94,7 +94,7 @@ func BecomesWritable(c *Conn) {
 func AcceptWaits(l *Listener) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.waiters)
+	return l.line.Len()
 }
 
 // LoopOf returns the listener's loop.
@@ -102,7 +102,11 @@ func LoopOf(l *Listener) *reactor.Loop { return l.loop }
 
 // TryAcceptFor is TryAccept of a connection for another loop.
 func TryAcceptFor(l *Listener, loop *reactor.Loop) (*Conn, error) {
-	return l.tryAccept(func(addr) *reactor.Loop { return loop })
+	a, err := l.tryArrive()
+	if err != nil {
+		return nil, err
+	}
+	return a.on(loop)
 }
 
 // BecomesAcceptable makes the listener believe that somebody waits to be accepted. It tells nobody.

@@ -27,8 +27,8 @@ type Listener struct {
 	unhook  func() // of the loop's Close
 	mu      sync.Mutex
 	ready   bool
-	accepts uint8 // in a row without waiting
-	waiters []*coro.Waiter
+	accepts uint8     // in a row without waiting
+	line    coro.Line // of those in Accept
 	notify  func()
 	closed  bool
 	backoff backoff
@@ -130,7 +130,7 @@ func (l *Listener) tellAcceptors() {
 		l.mu.Unlock()
 		return
 	}
-	wakeAll(&l.waiters)
+	wakeAll(&l.line)
 	notify := l.notify
 	l.mu.Unlock()
 	if notify != nil {
@@ -146,26 +146,90 @@ func (l *Listener) OnReady(fn func()) {
 	l.notify = fn
 }
 
-// Accept waits for a connection. A cancelled Accept takes none. When the process or the machine is out of descriptors or memory it goes on
-// waiting: the listener pauses until one of its connections is closed, and tries again each 100 ms besides. A lack of descriptors that has lasted a
-// second turns away those who wait to be accepted. The first is logged; both are counted, see StatsOf.
-func (l *Listener) Accept(ctx context.Context) (*Conn, error) { return l.acceptFor(ctx, nil) }
+// Accept waits for a connection. A cancelled Accept takes none. When the process or the machine is
+// out of descriptors or memory, Accept goes on waiting: the listener pauses until one of its
+// connections is closed, and tries again each 100 ms besides. A lack of descriptors that has lasted a
+// second turns away those who wait to be accepted. The first pause is logged; both are counted, see
+// StatsOf.
+func (l *Listener) Accept(ctx context.Context) (*Conn, error) {
+	for {
+		a, err := l.arrive(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if c, err := a.on(l.loop); err != ErrWouldBlock {
+			return c, err
+		}
+	}
+}
 
-// acceptFor is Accept of a connection for the loop that pick chooses, or if pick is nil for the listener's own.
-func (l *Listener) acceptFor(ctx context.Context, pick func(peer addr) *reactor.Loop) (*Conn, error) {
+// TryAccept is Accept that never waits: if nobody is there, or the listener pauses, it returns
+// ErrWouldBlock.
+func (l *Listener) TryAccept() (*Conn, error) {
+	a, err := l.tryArrive()
+	if err != nil {
+		return nil, err
+	}
+	return a.on(l.loop)
+}
+
+// arrival is somebody who was accepted, and does not belong to a loop yet. It is used up by on.
+type arrival struct {
+	listener *Listener
+	fd       int
+	peer     addr
+}
+
+// on makes a connection of the loop that is given. If the descriptor can't be registered there, it is
+// closed, and the error is ErrWouldBlock: the listener pauses; or reactor.ErrClosed, in an error.
+func (a arrival) on(loop *reactor.Loop) (*Conn, error) {
+	l := a.listener
+	c, err := adopt(loop, a.fd, a.peer, true)
+	switch {
+	case errors.Is(err, reactor.ErrClosed):
+		return nil, fmt.Errorf("stream: accept %s: %w", l.Addr(), err)
+	case err != nil:
+		return nil, l.pause(err)
+	}
+	s := streamsOf(loop)
+	s.count(&s.stats.Accepted)
+	if loop != l.loop {
+		l.sendsTo(s)
+	}
+	return c, nil
+}
+
+// arrive waits for the next arrival.
+func (l *Listener) arrive(ctx context.Context) (arrival, error) {
 	if ctx.Err() != nil {
-		return nil, fmt.Errorf("stream: accept %s: %w", l.Addr(), coro.Cause(ctx))
+		return arrival{}, fmt.Errorf("stream: accept %s: %w", l.Addr(), coro.Cause(ctx))
 	}
 	l.beFair()
 	for {
-		c, err := l.tryAccept(pick)
-		if !errors.Is(err, ErrWouldBlock) {
-			return c, err
+		a, err := l.tryArrive()
+		if err != ErrWouldBlock {
+			return a, err
 		}
 		if err := l.wait(ctx); err != nil {
-			return nil, fmt.Errorf("stream: accept %s: %w", l.Addr(), err)
+			return arrival{}, fmt.Errorf("stream: accept %s: %w", l.Addr(), err)
 		}
 	}
+}
+
+// tryArrive returns the next arrival, or ErrWouldBlock.
+func (l *Listener) tryArrive() (arrival, error) {
+	a, err := l.acceptOne()
+	switch {
+	case err == nil:
+	case err == ErrWouldBlock || errors.Is(err, ErrClosed) || isOneOf(err, syscall.EBADF, syscall.EINVAL, syscall.ENOTSOCK):
+		return arrival{}, err // after the last ones a pause would not help: it is no listener any more
+	default:
+		return arrival{}, l.pause(err)
+	}
+	if !l.options.delay && a.peer.IP.IsValid() {
+		l.kernel.SetSockoptInt(a.fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1) // a matter of speed only
+	}
+	return a, nil
 }
 
 // beFair lets others have their turn when connections keep coming without a wait.
@@ -181,89 +245,45 @@ func (l *Listener) beFair() {
 	}
 }
 
+// wait waits until there may be somebody, or the listener is closed.
 func (l *Listener) wait(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return coro.Cause(ctx)
+	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	if l.ready && !l.backoff.paused || l.closed {
+		l.mu.Unlock()
 		return nil
 	}
-	w, err := coro.Here(ctx, "stream: Accept")
-	if err != nil {
-		return err
-	}
 	l.accepts = 0
-	l.waiters = append(l.waiters, w)
-	l.mu.Unlock()
-	err = w.Wait(ctx, l)
-	l.mu.Lock()
-	if err != nil {
-		leave(&l.waiters, w)
-	}
-	w.Release()
-	return err
+	return l.line.Wait(ctx, &l.mu, "stream: Accept", l)
 }
 
-// TryAccept is Accept that never waits: if nobody is there, or the listener pauses, it returns ErrWouldBlock.
-func (l *Listener) TryAccept() (*Conn, error) { return l.tryAccept(nil) }
-
-func (l *Listener) tryAccept(pick func(peer addr) *reactor.Loop) (*Conn, error) {
-	fd, peer, err := l.acceptOne()
-	switch {
-	case err == nil:
-	case err == ErrWouldBlock:
-		return nil, err
-	case errors.Is(err, ErrClosed) || isOneOf(err, syscall.EBADF, syscall.EINVAL, syscall.ENOTSOCK):
-		return nil, err // the listener is closed, or none any more: a pause would not help
-	default:
-		return nil, l.pause(err)
-	}
-	if !l.options.delay && peer.IP.IsValid() {
-		l.kernel.SetSockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1) // a matter of speed only
-	}
-	loop := l.loop
-	if pick != nil {
-		loop = pick(peer)
-	}
-	c, err := adopt(loop, fd, peer, true)
-	if err != nil && !errors.Is(err, reactor.ErrClosed) { // it could not be registered, and is closed
-		return nil, l.pause(err)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("stream: accept %s: %w", l.Addr(), err)
-	}
-	s := streamsOf(loop)
-	s.count(&s.stats.Accepted)
-	if loop != l.loop {
-		l.sendsTo(s)
-	}
-	return c, nil
-}
-
-func (l *Listener) acceptOne() (int, addr, error) {
+func (l *Listener) acceptOne() (arrival, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for range budget {
 		if l.closed {
-			return 0, addr{}, fmt.Errorf("stream: accept %s: %w", l.Addr(), ErrClosed)
+			return arrival{}, fmt.Errorf("stream: accept %s: %w", l.Addr(), ErrClosed)
 		}
 		if !l.ready || l.backoff.paused {
-			return 0, addr{}, ErrWouldBlock
+			return arrival{}, ErrWouldBlock
 		}
 		fd, peer, errno := l.kernel.Accept(l.fd)
 		switch {
 		case errno == 0:
 			l.accepts++
 			l.enough()
-			return fd, peer, nil
+			return arrival{l, fd, peer}, nil
 		case errno == syscall.EAGAIN:
 			l.ready = false
 			l.source.Blocked(loop.Readable)
 		case !cameAndWent(errno):
-			return 0, addr{}, fmt.Errorf("stream: accept %s: %w", l.Addr(), sysError("accept", errno))
+			return arrival{}, fmt.Errorf("stream: accept %s: %w", l.Addr(), sysError("accept", errno))
 		}
 	}
 	l.pauseForATurn()
-	return 0, addr{}, ErrWouldBlock
+	return arrival{}, ErrWouldBlock
 }
 
 // cameAndWent reports whether an error of accept(2) is that of the connection that would have been accepted: see the manual page.
@@ -290,7 +310,7 @@ func (l *Listener) Close() error {
 	errno := l.kernel.Close(l.fd)
 	l.endPause()
 	l.backoff.dropReserve(l.kernel)
-	wakeAll(&l.waiters)
+	wakeAll(&l.line)
 	if l.notify != nil {
 		l.core.Post(callback(l.notify))
 	}

@@ -46,7 +46,10 @@ func (c *Conn) read(ctx context.Context, op string, step func(e *endpoint) error
 		w, err := e.beginWait(ctx, &e.reader, op)
 		if err == nil {
 			w.Begin(ctx, (*input)(e)).Suspend()
-			err = c.endWait(ctx, e, w, &e.reader)
+			err = e.endWait(ctx, &e.reader, w)
+			if unusable := e.usable(c.epoch); unusable != nil {
+				err = unusable
+			}
 		}
 		if err != nil {
 			return e.wrap(op, err)

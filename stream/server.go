@@ -71,17 +71,19 @@ func (s *Server) Serve(ctx context.Context, l *Listener) error {
 }
 
 func (s *Server) accept(ctx context.Context, at *places, l *Listener) error {
-	var pick func(addr) *reactor.Loop
-	if s.Group != nil {
-		pick = at.pick
-	}
 	for {
-		c, err := l.acceptFor(ctx, pick)
+		a, err := l.arrive(ctx)
+		if err != nil {
+			return err
+		}
+		p := at.pick(a.peer)
+		c, err := a.on(p.loop)
 		switch {
 		case err == nil:
 			// Isolated: a runtime.Goexit of the handler ends no other.
-			task.Spawn(at.picked.ctx, func(ctx context.Context) error { s.serve(ctx, c); return nil }, task.Isolated())
-		case pick != nil && errors.Is(err, reactor.ErrClosed) && ctx.Err() == nil && at.open(): // that one loop has been closed in this moment
+			task.Spawn(p.ctx, func(ctx context.Context) error { s.serve(ctx, c); return nil }, task.Isolated())
+		case err == ErrWouldBlock: // the listener pauses
+		case s.Group != nil && at.open() && ctx.Err() == nil: // that loop has just been closed, not all
 		default:
 			return err
 		}

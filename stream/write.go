@@ -278,7 +278,7 @@ func (c *Conn) flushed(ctx context.Context, op string, finish bool) error {
 	e.finish = e.finish || finish
 	e.sendOut()
 	for !e.allSent() {
-		err := c.awaitList(ctx, e, &e.rare().flushed, (*flush)(e), op)
+		err := c.awaitEnd(ctx, e, &e.rare().flushed, (*flush)(e), op)
 		if err == nil && e.closed {
 			return e.wrap(op, e.more.closeErr)
 		}
@@ -289,17 +289,9 @@ func (c *Conn) flushed(ctx context.Context, op string, finish bool) error {
 	return e.wrap(op, e.writeErr())
 }
 
-// awaitList waits to be woken from a list of the endpoint.
-func (c *Conn) awaitList(ctx context.Context, e *endpoint, list *[]*coro.Waiter, on fmt.Stringer, op string) error {
-	w, err := coro.Here(ctx, op)
-	if err != nil {
-		return err
-	}
-	*list = append(*list, w)
-	if err = e.wait(ctx, w, on); err != nil {
-		leave(list, w)
-	}
-	w.Release()
+// awaitEnd waits in a line until it is woken, also if the connection is closed meanwhile.
+func (c *Conn) awaitEnd(ctx context.Context, e *endpoint, line *coro.Line, on fmt.Stringer, op string) error {
+	err := e.await(ctx, line, on, op)
 	if e.epoch != c.epoch {
 		return ErrDetached
 	}

@@ -62,6 +62,11 @@ func (l *Line) Enter(ctx context.Context, mu sync.Locker, op string) *Waiter {
 		mu.Unlock()
 		refuse(op)
 	}
+	return l.EnterAs(c)
+}
+
+// EnterAs is Enter for a caller that Who has named, and so it does not panic.
+func (l *Line) EnterAs(c *Coro) *Waiter {
 	w := waiterOf(c)
 	l.push(w)
 	return w
