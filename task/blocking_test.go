@@ -25,7 +25,7 @@ func busy(ctx context.Context) (free func()) {
 	return func() { close(goOn); t.Await(ctx) }
 }
 
-// Who cancels a Blocking that waits for a worker finds that it never runs.
+// A Blocking that is cancelled while it waits for a worker never runs its function.
 func TestBlockingThatHasNotBegunNeverRuns(t *testing.T) {
 	cancels := map[string]func(t *task.Task[int]){
 		"by its task":   func(tk *task.Task[int]) { tk.Cancel(errTest) },

@@ -98,7 +98,7 @@ func TestATaskThatCancelsItself(t *testing.T) {
 	})
 }
 
-// Who awaits is not cancelled by that, and does not cancel.
+// A task that awaits another is not cancelled with it, and does not cancel it.
 func TestACancellationDoesNotPassThroughAnAwait(t *testing.T) {
 	testkit.Run(t, func(ctx context.Context) error {
 		inner := task.Go(ctx, func(ctx context.Context) (int, error) { return pending().Await(ctx) })

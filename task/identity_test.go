@@ -221,8 +221,8 @@ func TestContextOfAnEndedTaskIsDone(t *testing.T) {
 			_, err = late.Await(ctx)
 			testkit.ErrorIs(t, err, task.ErrEnded)
 		}
-		// Who was waiting with that very context is woken by its end, although it was started below
-		// it.
+		// The task that waits with that very context is woken by its end, although it was
+		// started below it.
 		_, err := waiter.Await(ctx)
 		testkit.ErrorIs(t, err, task.ErrEnded, context.Canceled)
 		if _, err := task.Blocking(ctx, func(context.Context) (int, error) { return 0, <-child }); err != nil {

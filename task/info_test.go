@@ -21,7 +21,7 @@ import (
 	"github.com/corobridge/corobridge/task/lock"
 )
 
-// Who asks is known by the goroutine, not by a context.
+// The goroutine tells which task asks, not a context.
 func TestCurrentIsTheTaskThatCallsIt(t *testing.T) {
 	testkit.Run(t, func(ctx context.Context) error {
 		main, ok := inspect.Current()

@@ -19,8 +19,8 @@ type member struct {
 // one of them has ended.
 //
 // A task that waits so, and is cancelled, goes on waiting unless the group is cancelled too, as it
-// is when its loop closes: then Go does not wait any longer, and fn starts in spite of the limit, so
-// that its clean-up happens. In a callback of a loop Go panics if it would have to wait.
+// is when its loop closes: then Go does not wait any longer, and fn starts in spite of the limit,
+// so that its clean-up happens. In a callback of a loop Go panics if it would have to wait.
 func (g *Group) Go(fn func() error) {
 	ctx := g.context()
 	if !g.tryAcquire() {

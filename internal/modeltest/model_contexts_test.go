@@ -68,8 +68,8 @@ func (m *model) look(c *ctx) {
 	}
 }
 
-// finish ends a context whose time is over. Who is below goes on, one up; but who waits with the
-// very context is at an end.
+// finish ends a context whose time is over. What is below goes on, one
+// step up; but a wait with this very context is at an end.
 func (m *model) finish(c *ctx) {
 	if c.gone {
 		return

@@ -152,7 +152,7 @@ func (m *model) dismissDaemons(g *club, waited bool) {
 func (m *model) member(number, _ int, body func(*ctx) error) {
 	g := m.groups[number]
 	if g.limit > 0 && g.used == g.limit {
-		m.wait(nil, &g.queue) // and is counted by who lets it go on
+		m.wait(nil, &g.queue) // and whoever lets it go on counts it
 	} else {
 		g.used++
 		g.members++
