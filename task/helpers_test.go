@@ -1,6 +1,7 @@
 package task_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"runtime"
@@ -10,6 +11,7 @@ import (
 	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
+	"github.com/corobridge/corobridge/task/inspect"
 )
 
 // pendingTimers counts the timers of a loop. It is called on the loop.
@@ -56,3 +58,26 @@ func offloaded(l *reactor.Loop) (running, queued int) {
 	s := statsOf(l)
 	return s.Offloaded, s.OffloadQueue
 }
+
+func treeNow(t *testing.T, ctx context.Context) string {
+	t.Helper()
+	loop, _ := reactor.FromContext(ctx)
+	var b bytes.Buffer
+	if err := inspect.WriteTree(ctx, &b, loop); err != nil {
+		t.Error(err)
+	}
+	return b.String()
+}
+
+// until awaits f.
+func until[T any](f interface {
+	Await(ctx context.Context) (T, error)
+}) func(ctx context.Context) error {
+	return func(ctx context.Context) error { _, err := f.Await(ctx); return err }
+}
+
+func sleeps(ctx context.Context) error { return task.Sleep(ctx, time.Hour) }
+
+type waits func()
+
+func (w waits) Wait() error { w(); return nil }

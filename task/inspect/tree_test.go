@@ -1,4 +1,4 @@
-package task_test
+package inspect_test
 
 import (
 	"bytes"
@@ -336,11 +336,11 @@ func TestTheTreeTellsSpawnSitesInDebugMode(t *testing.T) {
 	testkit.Run(t, func(ctx context.Context) error {
 		task.Spawn(ctx, until(pending()))
 		got := treeOf(t, ctx)
-		if n := strings.Count(got, "; started at "); n != 2 || !strings.Contains(got, "task/tree_test.go:") {
+		if n := strings.Count(got, "; started at "); n != 2 || !strings.Contains(got, "task/inspect/tree_test.go:") {
 			t.Errorf("got\n%s", got)
 		}
 		return nil
-	}, debugMode(0))
+	}, debugMode())
 }
 
 // Eager tasks interrupt the one that has started them, which is about to go on.

@@ -1,4 +1,4 @@
-package task_test
+package inspect_test
 
 import (
 	"bytes"
@@ -70,7 +70,7 @@ func TestInfoTellsWhatIsKnown(t *testing.T) {
 			t.Fatalf("all are %v, %v", all, err)
 		}
 		s := all[1]
-		site := strings.Contains(s.Spawned, "task/info_test.go:") && strings.Contains(s.Spawned, "TestInfoTells")
+		site := strings.Contains(s.Spawned, "task/inspect/info_test.go:") && strings.Contains(s.Spawned, "TestInfoTells")
 		if s.ID != 2 || s.Name != "sleeper" || !site || s.Age != time.Second || s.State != "waiting" || s.Awaits != "pending future" || !slices.Equal(s.AwaitedBy, []uint64{3}) {
 			t.Errorf("the sleeper is %+v", s)
 		}
@@ -90,7 +90,7 @@ func TestInfoTellsWhatIsKnown(t *testing.T) {
 			t.Errorf("it has ended, and its stack is %s, %v; want nil and nil", stack, err)
 		}
 		return nil
-	}, debugMode(0), reactor.WithWorld(worldtest.WithTime(clock)))
+	}, debugMode(), reactor.WithWorld(worldtest.WithTime(clock)))
 }
 
 func TestTheZeroInfoIsNoTask(t *testing.T) {
@@ -137,7 +137,7 @@ func TestTheStackOfATaskShowsWhereItWaits(t *testing.T) {
 				}
 				task.Yield(ctx)
 				got := stack()
-				if n := bytes.Count(got, []byte("task_test.standHere(")); n != depth+1 || !bytes.Contains(got, []byte(name)) {
+				if n := bytes.Count(got, []byte("inspect_test.standHere(")); n != depth+1 || !bytes.Contains(got, []byte(name)) {
 					t.Fatalf("%s: at depth %d there are %d frames in\n%s", name, depth, n, got)
 				}
 				w.Cancel(nil)
@@ -152,7 +152,7 @@ func TestTheStackOfTheTaskThatAsks(t *testing.T) {
 	testkit.Run(t, func(ctx context.Context) error {
 		i, _ := inspect.Current()
 		stack, err := i.Stack(ctx)
-		if err != nil || !bytes.Contains(stack, []byte("task_test.TestTheStackOfTheTaskThatAsks.")) {
+		if err != nil || !bytes.Contains(stack, []byte("inspect_test.TestTheStackOfTheTaskThatAsks.")) {
 			t.Errorf("stack %s, %v", stack, err)
 		}
 		return nil
@@ -169,7 +169,7 @@ func TestTheStackOnALockedThread(t *testing.T) {
 		task.Yield(ctx)
 		check := func() {
 			all, _ := inspect.All(context.Background(), loop)
-			if got, err := all[1].Stack(context.Background()); err != nil || !bytes.Contains(got, []byte("task_test.standHere(")) {
+			if got, err := all[1].Stack(context.Background()); err != nil || !bytes.Contains(got, []byte("inspect_test.standHere(")) {
 				t.Errorf("stack %s, %v", got, err)
 			}
 		}
@@ -315,7 +315,7 @@ func TestTheFirstTaskMayComeWhileSomebodyLooks(t *testing.T) {
 		loop := testkit.StartLoop(t)
 		var all sync.WaitGroup
 		for range 2 {
-			all.Go(func() { statsOf(loop) })
+			all.Go(func() { loop.Stats(context.Background()) })
 			all.Go(func() { inspect.All(context.Background(), loop) })
 			all.Go(func() {
 				task.Spawn(loop.Context(), func(context.Context) error { return nil }).Await(context.Background())

@@ -1,0 +1,71 @@
+package inspect_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/corobridge/corobridge/future"
+	"github.com/corobridge/corobridge/internal/testkit"
+	"github.com/corobridge/corobridge/reactor"
+	"github.com/corobridge/corobridge/task"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
+
+func run(t testing.TB, fn func(ctx context.Context) error, opts ...reactor.Option) {
+	t.Helper()
+	testkit.Run(t, fn, opts...)
+}
+
+func background(t testing.TB) *reactor.Loop { t.Helper(); return testkit.StartLoop(t) }
+
+func watchdog(t testing.TB) { t.Helper(); testkit.Watch(t) }
+
+// debugMode is debug mode, without its log.
+func debugMode() reactor.Option {
+	return together(reactor.WithDebug(0), reactor.WithLogger(slog.New(slog.DiscardHandler)))
+}
+
+// together makes one option of two.
+func together[C any, O ~func(C)](a, b O) O { return func(c C) { a(c); b(c) } }
+
+// steppedClock stands still unless a test moves it; it is for a loop that does not wait.
+type steppedClock struct{ now time.Duration }
+
+func (c *steppedClock) Now() time.Duration { return c.now }
+func (c *steppedClock) Wall() time.Time    { return time.Unix(0, int64(c.now)) }
+
+type anyKey struct{}
+
+var errTest = errors.New("test error")
+
+// wantErr checks that err matches each of want.
+func wantErr(t testing.TB, err error, want ...error) {
+	t.Helper()
+	for _, w := range want {
+		if !errors.Is(err, w) {
+			t.Errorf("error %v, want one that matches %v", err, w)
+		}
+	}
+}
+
+// pending returns a future that nobody completes.
+func pending() *future.Future[int] {
+	f, _ := future.New[int]()
+	return f
+}
+
+// yields lets everything that is ready run n times.
+func yields(ctx context.Context, n int) {
+	for range n {
+		task.Yield(ctx)
+	}
+}
+
+// late is a task that is known only when it has been started.
+type late struct{ t *task.Task[struct{}] }
+
+func (l *late) Await(ctx context.Context) (struct{}, error) { return l.t.Await(ctx) }
