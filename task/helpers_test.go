@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"testing"
 	"time"
 
 	"github.com/corobridge/corobridge/future"

@@ -18,9 +18,10 @@ type member struct {
 // Go starts fn as a task of the group. If the group has its limit of tasks, it first waits until
 // one of them has ended.
 //
-// A task that waits so, and is cancelled, goes on waiting unless the group is cancelled too, as it
-// is when its loop closes: then Go does not wait any longer, and fn starts in spite of the limit,
-// so that its clean-up happens. In a callback of a loop Go panics if it would have to wait.
+// A member that calls Go may so wait for itself, which debug mode reports. Such a wait ends when
+// the member and its group are cancelled, as they are when the loop closes: then fn starts in spite
+// of the limit, so that its clean-up happens. In a callback of a loop Go panics if it would have to
+// wait.
 func (g *Group) Go(fn func() error) {
 	ctx := g.context()
 	if !g.tryAcquire() {
@@ -72,11 +73,11 @@ func (g *Group) countIn() {
 }
 
 // acquire counts a member in as soon as there is a slot for it: whoever hands one over has counted
-// it. A task that can't have one any more, since it is cancelled and so is the group, whose context
-// is ctx, is counted in without.
+// it. A task of the group that is cancelled, as is the group, whose context is ctx, may be what
+// holds the slot: then the new member is counted in without one.
 func (g *Group) acquire(ctx context.Context) {
 	bounds := []context.Context{context.Background()}
-	if c := coro.CurrentBy(ctx); c != nil {
+	if c := coro.CurrentBy(ctx); c != nil && g.contains(jobOf(c)) {
 		bounds = []context.Context{&jobOf(c).scope, ctx}
 	}
 	for _, bound := range bounds {
@@ -87,6 +88,20 @@ func (g *Group) acquire(ctx context.Context) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.countIn()
+}
+
+// contains reports whether j, which calls, is a task of the group, or below one. Then its slot, or
+// that of a task that waits for it, may be the very one that it would wait for.
+func (g *Group) contains(j *job) bool {
+	if j.group() == g {
+		return true
+	}
+	for s := &j.scope; s != nil; s = s.up {
+		if s == &g.scope {
+			return true
+		}
+	}
+	return false
 }
 
 // awaitSlot waits for a slot until ctx is done, and reports whether it has got one.

@@ -15,15 +15,6 @@ import (
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-func run(t testing.TB, fn func(ctx context.Context) error, opts ...reactor.Option) {
-	t.Helper()
-	testkit.Run(t, fn, opts...)
-}
-
-func background(t testing.TB) *reactor.Loop { t.Helper(); return testkit.StartLoop(t) }
-
-func watchdog(t testing.TB) { t.Helper(); testkit.Watch(t) }
-
 // debugMode is debug mode, without its log.
 func debugMode() reactor.Option {
 	return together(reactor.WithDebug(0), reactor.WithLogger(slog.New(slog.DiscardHandler)))
@@ -41,16 +32,6 @@ func (c *steppedClock) Wall() time.Time    { return time.Unix(0, int64(c.now)) }
 type anyKey struct{}
 
 var errTest = errors.New("test error")
-
-// wantErr checks that err matches each of want.
-func wantErr(t testing.TB, err error, want ...error) {
-	t.Helper()
-	for _, w := range want {
-		if !errors.Is(err, w) {
-			t.Errorf("error %v, want one that matches %v", err, w)
-		}
-	}
-}
 
 // pending returns a future that nobody completes.
 func pending() *future.Future[int] {
