@@ -4,6 +4,7 @@ package reactor_test
 
 import (
 	"errors"
+	"fmt"
 	"runtime"
 	"slices"
 	"strings"
@@ -164,5 +165,43 @@ func TestAnObserverThatCallsGoexitLosesNoTimer(t *testing.T) {
 	testkit.Check(l.Start())
 	for n := 0; n < 3; {
 		testkit.OnLoop(t, l, func() { n = fired })
+	}
+}
+
+func TestSeveralObserversAreToldInTheOrderTheyWereGivenIn(t *testing.T) {
+	var told []string
+	observer := func(name string) reactor.Option {
+		note := func(what string) func() { return func() { told = append(told, name+" "+what) } }
+		return reactor.WithObserver(&reactor.Observer{
+			BeforeRun: note("before run"), AfterRun: note("after run"),
+			BeforePoll: note("before poll"), AfterPoll: func(ready int) { note(fmt.Sprint("after poll ", ready))() },
+			BeforeStep: func(s reactor.Step) { note("before step")() }, AfterStep: func(s reactor.Step) { note("after step")() },
+		})
+	}
+	var x testkit.Exceptions
+	l := testkit.NewLoop(t, x.Option(), observer("a"), observer("b"), reactor.WithObserver(nil))
+	l.CallSoon(func() { told = append(told, "the callback"); panic(errMine) })
+	testkit.Turns(t, l, 1)
+	want := []string{
+		"a before run", "b before run", "a before step", "b before step", "the callback", "a after step", "b after step",
+		"a before poll", "b before poll", "a after poll 0", "b after poll 0", "a after run", "b after run",
+	}
+	if !slices.Equal(told, want) {
+		t.Errorf("told %q, want %q", told, want)
+	}
+	if ops := x.Ops(); !slices.Equal(ops, []string{"callback"}) {
+		t.Errorf("reported: %q, want the panic of the callback", ops)
+	}
+}
+
+// Before there could be several, the second one replaced the first in silence.
+func TestASecondObserverDoesNotReplaceTheFirst(t *testing.T) {
+	first, second := 0, 0
+	l := testkit.NewLoop(t,
+		reactor.WithObserver(&reactor.Observer{Turn: func(int, int, time.Duration) { first++ }}),
+		reactor.WithObserver(&reactor.Observer{Turn: func(int, int, time.Duration) { second++ }}))
+	testkit.Turns(t, l, 2)
+	if first != 2 || second != 2 {
+		t.Errorf("told of %d and %d turns, want 2 and 2", first, second)
 	}
 }

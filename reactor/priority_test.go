@@ -5,6 +5,7 @@ package reactor_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -83,6 +84,21 @@ func TestAnUrgentItemWaitsForOneTurnOfOthers(t *testing.T) {
 	testkit.Turns(t, l, 10)
 	if n := stats(l).Ready; ran != 500 || n != 0 {
 		t.Errorf("%d of 500 have run, %d are ready; want 500 and 0", ran, n)
+	}
+}
+
+// An age that nobody waits for means strict order. It used to overflow and reverse the order.
+func TestTheLongestAgeKeepsTheOrderOfTheClasses(t *testing.T) {
+	l := testkit.NewLoop(t, reactor.WithPriorities(3, math.MaxInt))
+	var got []int
+	l.CallSoon(func() {
+		for _, class := range []int{2, 1, 0, 2, 1, 0} {
+			core(l).Post(item{class, func() { got = append(got, class) }})
+		}
+	})
+	testkit.Turns(t, l, 2)
+	if want := []int{0, 0, 1, 1, 2, 2}; !slices.Equal(got, want) {
+		t.Errorf("ran in the order %v, want %v", got, want)
 	}
 }
 

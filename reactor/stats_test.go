@@ -3,6 +3,8 @@
 package reactor_test
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -141,5 +143,26 @@ func TestEventsPerPoll(t *testing.T) {
 	}
 	if got := (reactor.Stats{}).EventsPerPoll(); got != 0 {
 		t.Errorf("without a poll: %v, want 0", got)
+	}
+}
+
+func TestStatsOfAStalledLoopEndWithTheirContext(t *testing.T) {
+	l := testkit.StartLoop(t)
+	stalled, goOn := make(chan bool), make(chan bool)
+	testkit.Check(l.CallSoon(func() { stalled <- true; <-goOn }))
+	<-stalled
+	ctx, cancel := context.WithCancelCause(context.Background())
+	got := make(chan error)
+	go func() {
+		_, err := l.Stats(ctx)
+		got <- err
+	}()
+	cancel(errMine)
+	if err := <-got; !errors.Is(err, errMine) || !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want one that matches the cause and context.Canceled", err)
+	}
+	close(goOn)
+	if s, err := l.Stats(context.Background()); err != nil || s.Callbacks == 0 {
+		t.Errorf("after the stall %d callbacks and error %v, want some and nil", s.Callbacks, err)
 	}
 }
