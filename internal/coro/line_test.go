@@ -125,7 +125,7 @@ func TestClaimAgainstCancellation(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(context.Background())
 			defer cancel(nil)
 			own := carrier{ctx, &l.pool}
-			var got, next error = errors.New("not yet"), errors.New("not yet")
+			got, next := errors.New("not yet"), errors.New("not yet")
 			var waiter *coro.Coro
 			l.start(func() {
 				waiter = l.pool.Running()
