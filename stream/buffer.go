@@ -2,7 +2,7 @@ package stream
 
 import "sync/atomic"
 
-// The sizes of lent memory. What is larger is made, and left to the garbage collector.
+// The sizes of lent memory. What is larger is made, with half as much again to grow into, and left to the garbage collector.
 const (
 	tiny  = 512
 	small = 4 << 10
@@ -66,6 +66,8 @@ func (l *lender) get(n int) *memory {
 func newMemory(n, class int, lent bool) *memory {
 	if class < len(sizes) {
 		n = sizes[class]
+	} else {
+		n += n / 2
 	}
 	return &memory{b: make([]byte, 0, n), lent: lent}
 }

@@ -19,11 +19,10 @@ const pipeCapacity = 64 << 10
 func Pipe(ctx context.Context) (a, b *Conn) {
 	loop := loopOf(ctx, "Pipe")
 	there, back := &half{starved: true}, &half{starved: true}
-	x := newPipeEnd(loop, back, there)
-	y := newPipeEnd(loop, there, back)
+	x, y := newPipeEnd(loop, back, there), newPipeEnd(loop, there, back)
 	there.from, there.to = doorbell{half: there, end: &x.endpoint}, doorbell{half: there, end: &y.endpoint}
 	back.from, back.to = doorbell{half: back, end: &y.endpoint}, doorbell{half: back, end: &x.endpoint}
-	return x.open(loop), y.open(loop)
+	return x.open(), y.open()
 }
 
 // pipeEnd is one end: an endpoint and its transport.
@@ -38,9 +37,12 @@ func newPipeEnd(loop *reactor.Loop, in, out *half) *pipeEnd {
 	return p
 }
 
-// open makes a connection of the end. On a loop that is closing that is one that is closed.
-func (p *pipeEnd) open(loop *reactor.Loop) *Conn {
+// open makes a connection of the end, which the loop may close from then on. So both ends have to be
+// made before the first is opened. On a loop that is closing the connection is a closed one.
+func (p *pipeEnd) open() *Conn {
 	e := &p.endpoint
+	e.lock() // the other end may tell it something already
+	defer e.unlock()
 	if e.streams.add(e) != nil {
 		e.closing, e.closed = true, true
 	}
