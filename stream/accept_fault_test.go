@@ -196,7 +196,8 @@ func TestAClosedConnectionEndsThePause(t *testing.T) {
 	}
 }
 
-// Who can't be served for long sees an end, not nothing; who is served does not notice.
+// Those who can't be served for long see an end, and not nothing. Those who are served do not
+// notice.
 func TestALackThatLastsTurnsAwayThoseWhoWait(t *testing.T) {
 	testkit.Guard(t)
 	var log bytes.Buffer

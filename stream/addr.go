@@ -34,8 +34,8 @@ type target struct {
 
 var errNoAddress = errors.New("no suitable address")
 
-// resolve turns a network and an address, as net.Dial takes them, into what to try, in order. An empty host is the unspecified
-// address when listening and this machine when dialling.
+// resolve turns a network and an address, as net.Dial takes them, into what to try, in order. An
+// empty host is the unspecified address when listening and this machine when dialling.
 func resolve(ctx context.Context, loop *reactor.Loop, network, address string, listen bool) ([]target, error) {
 	switch network {
 	case "unix":
@@ -89,9 +89,9 @@ func unspecified(network string, port uint16) (out []target) {
 	return out
 }
 
-// lookup resolves a host name in a goroutine of its own, and a literal at once. The goroutine is not
-// one of Offload's, so calls that wait there hold up no lookup. It ends soon after ctx has ended, and
-// Close of the loop waits for it.
+// lookup resolves a host name in a goroutine of its own, and a literal at once. The goroutine is
+// not one of Offload's, so calls that wait there hold up no lookup. It ends soon after ctx has
+// ended, and Close of the loop waits for it.
 func lookup(ctx context.Context, loop *reactor.Loop, host string) ([]netip.Addr, error) {
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{ip}, nil

@@ -2,7 +2,8 @@ package stream
 
 import "fmt"
 
-// What a task waits for in an operation, told to those who look inside. Each is the endpoint, so to name it costs nothing.
+// What a task waits for in an operation, told to those who look inside. Each is the endpoint, so to
+// name it costs nothing.
 type (
 	input  endpoint // bytes, or their end
 	room   endpoint // in the kernel's buffer; for a connection that is being made, its outcome
@@ -22,7 +23,8 @@ func (e *endpoint) awaited(what string) string {
 	return what + " an unnamed peer"
 }
 
-// turn is what is waited for by an operation that comes while another one of its direction is under way.
+// turn is what is waited for by an operation that comes while another one of its direction is under
+// way.
 func (e *endpoint) turn(d direction) fmt.Stringer {
 	if d == inward {
 		return (*input)(e)

@@ -11,16 +11,18 @@ import (
 	"github.com/corobridge/corobridge/reactor"
 )
 
-// When there are no descriptors or memory left, a listener pauses. Who connects meanwhile waits in the kernel's backlog, and
-// loses nothing. The listener goes on when one of its connections has been closed, or after acceptPause.
+// When there are no descriptors or memory left, a listener pauses. Those who connect meanwhile wait
+// in the kernel's backlog, and lose nothing. The listener goes on when one of its connections has
+// been closed, or after acceptPause.
 //
-// A lack of descriptors that lasts is another matter: those who wait are turned away, and see the end of their connection, rather than
-// nothing for ever. To accept them in order to close them takes a descriptor, which is kept for that.
+// A lack of descriptors that lasts is another matter. Then those who wait are turned away: they see
+// the end of their connection, and not nothing for ever. The listener accepts them in order to
+// close them, which takes a descriptor. One is kept for that.
 const (
 	acceptPause  = 100 * time.Millisecond
 	lasting      = time.Second
 	overAfter    = 3 * acceptPause // without a try that failed: while something lacks there are more
-	turnAwayOnce = 256             // connections, so that the loop's other work has its turn
+	turnAwayOnce = 256             // connections: other work of the loop has its turn
 	warnEvery    = time.Minute     // where connections come and go, a lack does so too
 )
 
@@ -60,7 +62,8 @@ func (b *backoff) dropReserve(k world.Kernel) {
 	}
 }
 
-// pause stops accepting because of err, and returns ErrWouldBlock. However many fail at the same time, one resume is scheduled.
+// pause stops accepting because of err, and returns ErrWouldBlock. However many fail at the same
+// time, one resume is scheduled.
 func (l *Listener) pause(err error) error {
 	l.mu.Lock()
 	if l.backoff.paused || l.closed {
@@ -111,14 +114,15 @@ func (l *Listener) enough() {
 	}
 }
 
-// pauseForATurn lets others have their turn when connections keep coming that have gone again. It is called locked.
+// pauseForATurn lets others have their turn when connections keep coming that have gone again. It
+// is called locked.
 func (l *Listener) pauseForATurn() {
 	l.backoff.paused = true
 	l.core.Post(callback(l.resume)) // a closed loop closes its listeners
 }
 
-// resumeSoon brings the resume forward, since a connection has been closed. It moves the one that is scheduled: a second would end the
-// next pause as soon as it has begun.
+// resumeSoon brings the resume forward, since a connection has been closed. It moves the one that
+// is scheduled: a second would end the next pause as soon as it has begun.
 func (l *Listener) resumeSoon() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -157,7 +161,7 @@ func (l *Listener) turnAway() {
 	b.dropReserve(l.kernel)
 	for range turnAwayOnce {
 		fd, _, errno := l.kernel.Accept(l.fd)
-		if errno != 0 && !cameAndWent(errno) { // nobody is left, or another goroutine has taken the descriptor
+		if errno != 0 && !cameAndWent(errno) { // nobody is left, or no descriptor is
 			break
 		}
 		if errno == 0 {
@@ -168,7 +172,8 @@ func (l *Listener) turnAway() {
 	b.keepReserve(l.kernel)
 }
 
-// eachStreams calls fn, locked, for each loop that may have connections of the listener. It is called with the listener's mutex.
+// eachStreams calls fn, locked, for each loop that may have connections of the listener. It is
+// called with the listener's mutex.
 func (l *Listener) eachStreams(fn func(s *streams)) {
 	for _, s := range append(l.backoff.others[:len(l.backoff.others):len(l.backoff.others)], streamsOf(l.loop)) {
 		s.mu.Lock()
@@ -186,7 +191,8 @@ func (l *Listener) sendsTo(s *streams) {
 	}
 }
 
-// outOfResources reports whether an error is one that passes: there are no descriptors, no memory, or no room in the poller, just now.
+// outOfResources reports whether an error is one that passes: there are no descriptors, no memory,
+// or no room in the poller, just now.
 func outOfResources(err error) bool {
 	return err != nil && isOneOf(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ENOSPC)
 }

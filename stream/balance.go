@@ -10,18 +10,20 @@ import (
 	"github.com/corobridge/corobridge/task"
 )
 
-// Balance is how a Server with a Group picks the loop for a new connection: one of the constants below. A connection stays where it is.
-// Loops that are closed are passed over; one that is stopped is not, since it may be run again.
+// Balance is how a Server with a Group picks the loop for a new connection: one of the constants
+// below. A connection stays where it is. Loops that are closed are passed over; one that is stopped
+// is not, since it may be run again.
 type Balance int
 
 const (
 	// RoundRobin takes the loops in turn.
 	RoundRobin Balance = iota
-	// LeastConns takes the loop with the fewest open connections of any kind, as StatsOf counts them; of several, the next in turn. It
-	// is for connections of very different lengths.
+	// LeastConns takes the loop with the fewest open connections of any kind, as StatsOf counts
+	// them; of several, the next in turn. It is for connections of very different lengths.
 	LeastConns
-	// SourceHash takes the same loop for all connections from one IP address, so that what is kept for a client needs no lock. If that loop is
-	// closed, it takes the next one. The clients of a Unix socket have no address: they are spread by RoundRobin.
+	// SourceHash takes the same loop for all connections from one IP address, so that what is kept
+	// for a client needs no lock. If that loop is closed, it takes the next one. The clients of a
+	// Unix socket have no address: they are spread by RoundRobin.
 	SourceHash
 )
 
@@ -66,7 +68,8 @@ func (s *Server) places(ctx context.Context) *places {
 	return ps
 }
 
-// pick chooses where the connection of a peer is served. If all loops are closed it is one of these.
+// pick chooses where the connection of a peer is served. If all loops are closed it is one of
+// these.
 func (ps *places) pick(peer addr) *place {
 	first, at, least := ps.first(peer), -1, 0
 	for n := range ps.all {
@@ -124,7 +127,8 @@ func (ps *places) wait() {
 	}
 }
 
-// warn logs whom wait waits for, once that should be over: handlers that mind no context, or whose loop was stopped.
+// warn logs whom wait waits for, once that should be over: handlers that mind no context, or whose
+// loop was stopped.
 func (ps *places) warn(loop *reactor.Loop) {
 	if ps.cancelled.Load() {
 		coreOf(loop).Logger().Warn("stream: Serve is waiting for handlers whose contexts have ended", "loop", ps.waits.Load(), "loops", len(ps.all))

@@ -2,7 +2,8 @@ package stream
 
 import "sync/atomic"
 
-// The sizes of lent memory. What is larger is made, with half as much again to grow into, and left to the garbage collector.
+// The sizes of lent memory. What is larger is made, with half as much again to grow into, and left
+// to the garbage collector.
 const (
 	tiny  = 512
 	small = 4 << 10
@@ -25,8 +26,9 @@ type memory struct {
 	lent bool   // by a loop, which takes it back; what comes from elsewhere would add up there
 }
 
-// lender lends a loop's connections the memory of their buffers. The piece that came back last is lent first: it is still
-// warm. It is touched on the loop only. That for elsewhere makes memory anew, and leaves it to the garbage collector.
+// lender lends a loop's connections the memory of their buffers. The piece that came back last is
+// lent first: it is still warm. It is touched on the loop only. The lender for elsewhere, which
+// other goroutines use, makes memory anew, and leaves it to the garbage collector.
 type lender struct {
 	free [len(sizes)][]*memory
 	lent int           // pieces that buffers have
@@ -164,8 +166,8 @@ func (q *buffer) shrink(l *lender) {
 	}
 }
 
-// move moves the content into memory for at least n bytes: within the present one if that has the size, and if there is
-// room enough in front that each byte is moved seldom.
+// move moves the content into memory for at least n bytes. It stays within the present memory if
+// that has the size, and enough room in front that no byte is moved often.
 func (q *buffer) move(l *lender, n int) {
 	old := q.m
 	if n <= cap(old.b) && n > cap(old.b)/4 && old.off >= q.len() {
@@ -179,7 +181,8 @@ func (q *buffer) move(l *lender, n int) {
 	l.put(old)
 }
 
-// disown leaves the memory to those whom it was lent to by Peek, who may be using it still, and keeps a copy of what is in it.
+// disown leaves the memory to those whom it was lent to by Peek, who may be using it still, and
+// keeps a copy of what is in it.
 func (q *buffer) disown() {
 	if q.m != nil {
 		q.m = &memory{b: append([]byte(nil), q.bytes()...)}

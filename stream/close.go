@@ -9,12 +9,13 @@ import (
 // closeBound is how long Close goes on trying to send what is unsent.
 const closeBound = 10 * time.Second
 
-// Close refuses further calls, lets what is unsent be sent, for at most ten seconds, and then closes the connection. It never waits
-// itself, so it can be deferred, and its error is always nil; WaitClosed tells how it ended. Calls that wait fail with ErrClosed. A second
-// Close, and that of a handle whose connection was handed over, does nothing.
+// Close refuses further calls, sends what is unsent, for at most ten seconds, and then closes the
+// connection. It never waits itself, so it can be deferred, and its error is always nil; WaitClosed
+// tells how it ended. Calls that wait fail with ErrClosed. A second Close does nothing, and neither
+// does the Close of a handle whose connection was handed over.
 //
-// If the kernel still holds input, it resets the connection, as ever. What has been read ahead of its reader it holds no more: then
-// the peer sees an ordinary end.
+// If the kernel still holds unread input, closing resets the connection. Input that has been read
+// ahead does not count: the peer then sees an ordinary end.
 func (c *Conn) Close() error {
 	e, err := c.own()
 	if err != nil {
@@ -56,7 +57,8 @@ func (e *endpoint) shutLater() {
 	}
 }
 
-// Abort closes the connection at once, and drops what is unsent. Calls that wait fail with ErrClosed.
+// Abort closes the connection at once, and drops what is unsent. Calls that wait fail with
+// ErrClosed.
 func (c *Conn) Abort() {
 	if e, err := c.own(); err == nil {
 		e.abort(errAborted)
@@ -107,8 +109,8 @@ type callback func()
 
 func (f callback) Run() { f() }
 
-// WaitClosed waits until the connection is closed, and tells how that went: nil if everything written was given to
-// the kernel. It does not close. A cancellation changes nothing.
+// WaitClosed waits until the connection is closed, and tells how that went: nil if everything
+// written was given to the kernel. It does not close. A cancellation changes nothing.
 func (c *Conn) WaitClosed(ctx context.Context) error {
 	const op = "stream: wait for close"
 	e, err := c.own()

@@ -10,11 +10,13 @@ import (
 	"github.com/corobridge/corobridge/reactor"
 )
 
-// Conn is a buffered connection, over TCP, a Unix socket, or memory. Its methods may be called from tasks and plain goroutines; those
-// whose name begins with Try, and those that never wait, from callbacks too.
+// Conn is a buffered connection, over TCP, a Unix socket, or memory. Its methods may be called from
+// tasks and plain goroutines. Those whose name begins with Try, and those that never wait, may be
+// called from callbacks too.
 //
-// One operation of each direction is under way at a time; others wait their turn. Only what is named Peek lends bytes, until
-// the next call that reads; every other call gives them away, and no call keeps its argument.
+// One operation of each direction is under way at a time; others wait their turn. Only what is
+// named Peek lends bytes, until the next call that reads. Every other call gives them away, and no
+// call keeps its argument.
 type Conn struct {
 	e     atomic.Pointer[endpoint] // nil once the connection has been handed over
 	epoch uint32
@@ -48,7 +50,7 @@ func (c *Conn) lock() (*endpoint, error) {
 	return e, nil
 }
 
-// own is lock that does not mind a closed connection.
+// own is lock for a connection that may be closed.
 func (c *Conn) own() (*endpoint, error) {
 	e := c.e.Load()
 	if e == nil {
@@ -81,8 +83,8 @@ func (c *Conn) refused(op string, err error) error {
 	return fmt.Errorf("%s: %w", op, err)
 }
 
-// begin locks the endpoint and waits for the turn of a direction; end gives both back. It fails, with nothing taken, when ctx is
-// done, or the handle can't be used.
+// begin locks the endpoint and waits for the turn of a direction; end gives both back. It fails,
+// with nothing taken, when ctx is done, or the handle can't be used.
 func (c *Conn) begin(ctx context.Context, d direction, op string) (*endpoint, error) {
 	e, err := c.lock()
 	if err != nil {
@@ -98,9 +100,9 @@ func (c *Conn) begin(ctx context.Context, d direction, op string) (*endpoint, er
 	return e, nil
 }
 
-// queueUp waits for the turn that somebody else has. It is called locked, and unlocks when it fails,
-// or panics in a callback. A turn that came to a handle that is of no use any more is not this
-// handle's to pass on.
+// queueUp waits for the turn that another operation has. It is called locked, and unlocks when it
+// fails, or panics in a callback. If the handle is of no use any more, a turn that has come is not
+// its turn to pass on.
 func (c *Conn) queueUp(ctx context.Context, e *endpoint, d direction, op string) (err error) {
 	mine := false
 	defer func() {
@@ -124,7 +126,8 @@ func (c *Conn) end(e *endpoint, d direction) {
 	e.unlock()
 }
 
-// park waits in a line of the endpoint, as await does, and fails if the handle is of no use after it.
+// park waits in a line of the endpoint, as await does, and fails if the handle is of no use after
+// it.
 func (c *Conn) park(ctx context.Context, e *endpoint, line *coro.Line, on fmt.Stringer, op string) error {
 	err := e.await(ctx, line, on, op)
 	if unusable := e.usable(c.epoch); unusable != nil {
@@ -169,10 +172,12 @@ func (e *endpoint) unlocked(fn func()) {
 	fn()
 }
 
-// budget is how many transfers in a row an operation makes that need not wait, before others have their turn.
+// budget is how many transfers in a row an operation makes that need not wait, before others have
+// their turn.
 const budget = 16
 
-// beFair lets others have their turn when count transfers of the connection have not waited. It is called by who has the turn.
+// beFair lets others have their turn when count transfers of the connection have not waited. It is
+// called by the operation that has the turn.
 func (c *Conn) beFair(e *endpoint, count *uint8) error {
 	if *count < budget {
 		return nil
@@ -184,9 +189,10 @@ func (c *Conn) beFair(e *endpoint, count *uint8) error {
 	return e.usable(c.epoch)
 }
 
-// OnReady makes fn be called on the loop whenever the connection may have become readable, writable or broken, until it is
-// replaced, or nil removes it: the callback that a classic handler is driven by. TryPeek, TryRead, TryWrite and Room then
-// tell what is the matter. A call too many is possible. OnReady itself calls nothing. It is called on the loop.
+// OnReady has fn called on the loop whenever the connection may have become readable, writable or
+// broken. fn stays until it is replaced; nil removes it. It is the callback that drives a classic
+// handler. TryPeek, TryRead, TryWrite and Room then tell what has happened. A call too many is
+// possible. OnReady itself calls nothing. It is called on the loop.
 func (c *Conn) OnReady(fn func()) error {
 	e, err := c.lock()
 	if err != nil {
@@ -197,9 +203,10 @@ func (c *Conn) OnReady(fn func()) error {
 	return nil
 }
 
-// Detach moves the connection, with its buffers and all it knows, into a new Conn. The old one is inert from then on: its calls
-// answer ErrDetached, also those that are waiting now, and its Close does nothing. So a deferred Close of whoever had the connection
-// can't hit it any more. What the old one has lent stays as it is.
+// Detach moves the connection, with its buffers and all it knows, into a new Conn. From then on the
+// old one is inert: its calls return ErrDetached, also those that are waiting now, and its Close
+// does nothing. So a deferred Close of the former owner can't hit the connection any more. What the
+// old one has lent stays as it is.
 func (c *Conn) Detach() (*Conn, error) {
 	e, err := c.lock()
 	if err != nil {
@@ -236,8 +243,8 @@ func (c *Conn) RemoteAddr() net.Addr {
 	return nil
 }
 
-// LocalAddr returns the connection's own address. After Close it is the one that an earlier call has returned, if there was
-// one; nil after Detach.
+// LocalAddr returns the connection's own address; nil after Detach. After Close it returns what an
+// earlier call has returned, or nil.
 func (c *Conn) LocalAddr() net.Addr {
 	e, err := c.own()
 	if err != nil {

@@ -8,9 +8,9 @@ import (
 	"github.com/corobridge/corobridge/internal/coro"
 )
 
-// Copy copies from src to dst until src ends, which is no error, and returns how many bytes it has written. All the while it has
-// the turn to read from src. After an error, and after a cancellation, what has not been written is still in src. In a callback of a loop
-// it panics.
+// Copy copies from src to dst until src ends, which is no error, and returns how many bytes it has
+// written. All the while it has the turn to read from src. After an error, and after a
+// cancellation, what has not been written is still in src. In a callback of a loop it panics.
 func Copy(ctx context.Context, dst, src *Conn) (written int64, err error) {
 	coro.Who(ctx, "stream: Copy")
 	var failed error

@@ -7,8 +7,9 @@ import (
 	"github.com/corobridge/corobridge/internal/loop"
 )
 
-// watchHandle makes the loop report it when c, a new handle to e, is collected while it could still be closed. It is for debug mode:
-// the loop has the endpoint, and what lies in that is never collected, so such a handle is one of its own.
+// watchHandle has the loop report a handle that is collected while it could still be closed. It is
+// for debug mode, where c, a new handle to e, has memory of its own. The loop has the endpoint, and
+// what lies in that is never collected.
 func watchHandle(c *Conn, e *endpoint) {
 	runtime.AddCleanup(c, (*abandoned).tell, &abandoned{e, c.epoch, e.core().Site()})
 }

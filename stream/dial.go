@@ -13,9 +13,10 @@ import (
 	"github.com/corobridge/corobridge/task"
 )
 
-// Dial connects to an address, as net.Dial takes it: "tcp", "tcp4", "tcp6" with host:port, or "unix" with a path. Of several
-// addresses of a host it takes the first that answers. The connection belongs to the loop that ctx carries; ctx bounds the
-// dial only. A cancelled dial leaves nothing. Dial may be called from tasks and goroutines; it panics when ctx carries no loop.
+// Dial connects to an address, as net.Dial takes it: "tcp", "tcp4", "tcp6" with host:port, or
+// "unix" with a path. Of several addresses of a host it takes the first that answers. The
+// connection belongs to the loop that ctx carries; ctx bounds the dial only. A cancelled dial
+// leaves nothing. Dial may be called from tasks and goroutines; it panics when ctx carries no loop.
 func Dial(ctx context.Context, network, address string, opts ...Option) (*Conn, error) {
 	loop := loopOf(ctx, "Dial")
 	fail := func(err error) (*Conn, error) {
@@ -46,8 +47,8 @@ func Dial(ctx context.Context, network, address string, opts ...Option) (*Conn, 
 	return fail(errors.Join(errs...))
 }
 
-// dialElsewhere dials in a task of the loop, for a caller outside it. That task does not fail: the error is the caller's, not that of
-// the group that ctx may carry.
+// dialElsewhere dials in a task of the loop, for a caller outside it. That task does not fail, even
+// if the dial does: the error is the caller's, and no concern of a group that ctx may carry.
 func dialElsewhere(ctx context.Context, network, address string, opts []Option) (*Conn, error) {
 	var failure error
 	t := task.Go(ctx, func(ctx context.Context) (c *Conn, _ error) {

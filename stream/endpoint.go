@@ -10,23 +10,30 @@ import (
 	"github.com/corobridge/corobridge/reactor"
 )
 
-// endpoint is a connection. A Conn is a handle to it, which Detach replaces.
+// endpoint is a connection: its bytes, and those who wait for them. A Conn is a handle to it, which
+// Detach replaces. When there is a point in moving bytes, its transport knows.
 //
-// Its mutex guards everything, so that it can be used from tasks, callbacks and other goroutines. It is never held across a
-// wait. Each direction has a turn, which an operation holds from its first byte to its last: operations of
-// one direction do not mix, and come in order.
+// Its mutex guards everything, so that it can be used from tasks, callbacks and other goroutines.
+// It is never held across a wait. Each direction has a turn, which an operation holds from its
+// first byte to its last: operations of one direction do not mix, and come in order.
 //
-// In: a readiness event sets readable; a read that would block or falls short clears it, and only then does a reader wait. After the
-// peer's hang-up a short read proves nothing, so readable stays until the end has been read. in holds what was read
-// and not consumed; ended, or the readErr of rarities, is what comes after it.
+// In: in holds what was read and not consumed. What comes after it is ended, or the readErr of
+// rarities. mayRead is set when the transport calls ready, and cleared by a read after which the
+// transport does not want to be asked again. Only while it is clear does a reader wait.
 //
-// Out: out holds what was written and not sent. writable works as readable does. The batch's end, or in other goroutines the
-// writer itself, flushes. An error of the transport stays in writeErr and drops what is unsent.
+// Out: out holds what was written and not sent. mayWrite works as mayRead does. The end of the
+// batch flushes, or in other goroutines the writer itself. An error of the transport stays in
+// writeErr, and drops what is unsent.
 //
-// Closing: closing refuses new operations; closed says that the transport is gone. Between the two what is unsent is
-// flushed, for a bounded time.
+// The end: closing is set first, and refuses new operations. closed says that the transport is
+// gone. Between the two what is unsent is flushed, for a bounded time. Neither is ever cleared.
 //
-// There may be very many idle ones, so what few connections have is in rarities.
+//	finished  only after finish, when everything has been sent
+//	pending   only while out is empty
+//	dirty     only on the loop, until the end of the batch
+//	held[d]   while an operation has the turn; also while queue[d] is not empty
+//
+// There may be very many idle endpoints, so what few of them have is in rarities.
 type endpoint struct {
 	// What each transfer needs comes first, together.
 	mu      sync.Mutex
@@ -97,7 +104,7 @@ func (e *endpoint) lock() {
 
 func (e *endpoint) unlock() { e.mu.Unlock() }
 
-// lender is where whoever has the lock gets the memory of buffers from.
+// lender returns what lends memory to the goroutine that has the lock.
 func (e *endpoint) lender() *lender {
 	if !e.onLoop {
 		return &e.streams.elsewhere
@@ -116,7 +123,7 @@ func (e *endpoint) rare() *rarities {
 	return e.more
 }
 
-// readErr returns what comes after the input, nil as long as that is not known.
+// readErr returns what comes after the input; nil while that is not known.
 func (e *endpoint) readErr() error {
 	switch {
 	case e.ended:
@@ -135,8 +142,8 @@ func (e *endpoint) writeErr() error {
 	return e.more.writeErr
 }
 
-// ready is how the transport tells that a direction can move bytes again, or has ended. It is called on the loop, locked, and
-// unlocks.
+// ready is how the transport tells that a direction can move bytes again, or has ended. It is
+// called on the loop, locked, and unlocks.
 func (e *endpoint) ready(in, out bool) {
 	if e.closed {
 		e.unlock()
@@ -159,15 +166,17 @@ func (e *endpoint) ready(in, out bool) {
 	}
 }
 
-// readAhead reads for a task that waits for input, and reports whether it has something to go on with. So the system calls for all the
-// events of a poll come in a row, and then the tasks that go on with what they brought: each finds its code in the caches, where a
-// call into the kernel in between would have replaced it. A bulk transfer is left to the task, which may have room for it.
+// readAhead reads for a task that waits for input, and reports whether the task has something to go
+// on with. So the system calls for all the events of a poll come in a row, and then the tasks. Each
+// finds its code in the caches, where a call into the kernel in between would have replaced it. A
+// bulk transfer is left to the task, which may have room for it.
 func (e *endpoint) readAhead() bool {
 	w := e.reader.First()
 	return w == nil || w.Coro() == nil || e.bulk || e.fill() != ErrWouldBlock
 }
 
-// wake ends the wait of the first in a line, if there is one. It is called with the line's mutex held.
+// wake ends the wait of the first in a line, if there is one. It is called with the line's mutex
+// held.
 func wake(l *coro.Line) {
 	if w := l.Claim(); w != nil {
 		w.Wake()
@@ -193,7 +202,7 @@ func (e *endpoint) pass(d direction) {
 	}
 }
 
-// dismiss ends every wait but those for the end of something: they find out why.
+// dismiss ends every wait, except for those for the end of something: they find out why.
 func (e *endpoint) dismiss() {
 	wake(&e.reader)
 	wake(&e.writer)

@@ -10,13 +10,19 @@ import (
 )
 
 var (
-	ErrClosed      = net.ErrClosed                                           // the connection or listener was closed here
-	ErrDetached    = errors.New("stream: connection was handed over")        // the connection belongs to another handle now
-	ErrLineTooLong = errors.New("stream: line over the limit")               // nothing was consumed
-	ErrWouldBlock  = errors.New("stream: would block")                       // the Try methods
-	ErrBusy        = errors.New("stream: somebody else has the turn")        // the Try methods, and Unread
-	errAborted     = fmt.Errorf("stream: aborted: %w", ErrClosed)            // how an aborted connection ended
-	errCloseBound  = errors.New("stream: peer did not take what was unsent") // how a bounded Close ended
+	// ErrClosed is the error of a connection or listener that was closed on this side.
+	ErrClosed = net.ErrClosed
+	// ErrDetached is the error of a handle whose connection belongs to another handle now.
+	ErrDetached = errors.New("stream: connection was handed over")
+	// ErrLineTooLong is the error of a line over the limit. Nothing was consumed.
+	ErrLineTooLong = errors.New("stream: line over the limit")
+	// ErrWouldBlock is the error of the Try methods when there is nothing they can do now.
+	ErrWouldBlock = errors.New("stream: would block")
+	// ErrBusy is the error of the Try methods, and of Unread, while an operation has the turn.
+	ErrBusy = errors.New("stream: somebody else has the turn")
+
+	errAborted    = fmt.Errorf("stream: aborted: %w", ErrClosed)            // of WaitClosed, after Abort
+	errCloseBound = errors.New("stream: peer did not take what was unsent") // and after Close
 )
 
 // sysError is the error of a system call, nil for success.
@@ -27,7 +33,8 @@ func sysError(call string, errno syscall.Errno) error {
 	return os.NewSyscallError(call, errno)
 }
 
-// wrap says what was being done, with whom. The ends of a stream stay as they are: they are compared with ==.
+// wrap says what was being done, and with which peer. The ends of a stream stay as they are: they
+// are compared with ==.
 func (e *endpoint) wrap(op string, err error) error {
 	if err == nil || err == io.EOF || err == io.ErrUnexpectedEOF || err == ErrWouldBlock {
 		return err

@@ -15,7 +15,8 @@ import (
 	"github.com/corobridge/corobridge/reactor"
 )
 
-// Listener accepts connections. Its methods may be called from tasks and goroutines; TryAccept, Addr and Close from callbacks too.
+// Listener accepts connections. Its methods may be called from tasks and goroutines; TryAccept,
+// Addr and Close from callbacks too.
 type Listener struct {
 	loop    *reactor.Loop
 	core    *loop.Core
@@ -34,9 +35,9 @@ type Listener struct {
 	backoff backoff
 }
 
-// Listen listens at an address, as net.Listen takes it. An empty host means every address of this machine, port 0 one that
-// is free. Listen may be called from tasks, goroutines and callbacks, in those only with a literal address; it panics
-// when ctx carries no loop.
+// Listen listens at an address, as net.Listen takes it. An empty host means every address of this
+// machine, and port 0 a port that is free. Listen may be called from tasks and goroutines, and with
+// a literal address from callbacks. It panics when ctx carries no loop.
 func Listen(ctx context.Context, network, address string, opts ...Option) (*Listener, error) {
 	loop := loopOf(ctx, "Listen")
 	fail := func(err error) (*Listener, error) {
@@ -87,7 +88,8 @@ func listen(loop *reactor.Loop, t target, o options) (*Listener, error) {
 
 func bind(k world.Kernel, fd int, t target, o options) error {
 	if t.network != "unix" {
-		k.SetSockoptInt(fd, syscall.SOL_SOCKET, soReuseAddr, 1) // without it a restart may have to wait: not an error
+		// Without it a restart may have to wait, which is no error.
+		k.SetSockoptInt(fd, syscall.SOL_SOCKET, soReuseAddr, 1)
 	}
 	if o.reusePort {
 		if errno := k.SetSockoptInt(fd, syscall.SOL_SOCKET, soReusePort, 1); errno != 0 {
@@ -124,7 +126,8 @@ func (l *Listener) Ready(loop.Events) {
 	l.tellAcceptors()
 }
 
-// tellAcceptors makes those who accept try, unless there is a pause. It is called locked, on the loop, and unlocks.
+// tellAcceptors has those who accept try, unless there is a pause. It is called locked, on the
+// loop, and unlocks.
 func (l *Listener) tellAcceptors() {
 	if l.backoff.paused {
 		l.mu.Unlock()
@@ -138,8 +141,8 @@ func (l *Listener) tellAcceptors() {
 	}
 }
 
-// OnReady makes fn be called on the loop when there may be somebody to accept, until it is replaced, or nil removes it. OnReady
-// itself calls nothing. It is called on the loop.
+// OnReady has fn called on the loop when there may be somebody to accept. fn stays until it is
+// replaced; nil removes it. OnReady itself calls nothing. It is called on the loop.
 func (l *Listener) OnReady(fn func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -148,9 +151,9 @@ func (l *Listener) OnReady(fn func()) {
 
 // Accept waits for a connection. A cancelled Accept takes none. When the process or the machine is
 // out of descriptors or memory, Accept goes on waiting: the listener pauses until one of its
-// connections is closed, and tries again each 100 ms besides. A lack of descriptors that has lasted a
-// second turns away those who wait to be accepted. The first pause is logged; both are counted, see
-// StatsOf.
+// connections is closed, and tries again each 100 ms besides. A lack of descriptors that has lasted
+// a second turns away those who wait to be accepted. The first pause is logged; both are counted,
+// see StatsOf.
 func (l *Listener) Accept(ctx context.Context) (*Conn, error) {
 	for {
 		a, err := l.arrive(ctx)
@@ -173,15 +176,16 @@ func (l *Listener) TryAccept() (*Conn, error) {
 	return a.on(l.loop)
 }
 
-// arrival is somebody who was accepted, and does not belong to a loop yet. It is used up by on.
+// arrival is somebody who was accepted, and does not belong to a loop yet.
 type arrival struct {
 	listener *Listener
 	fd       int
 	peer     addr
 }
 
-// on makes a connection of the loop that is given. If the descriptor can't be registered there, it is
-// closed, and the error is ErrWouldBlock: the listener pauses; or reactor.ErrClosed, in an error.
+// on makes a connection of the loop that is given, and uses the arrival up. If that fails the
+// descriptor is closed. The error is ErrWouldBlock when it could not be registered, and then the
+// listener pauses; or it wraps reactor.ErrClosed.
 func (a arrival) on(loop *reactor.Loop) (*Conn, error) {
 	l := a.listener
 	c, err := adopt(loop, a.fd, a.peer, true)
@@ -221,13 +225,16 @@ func (l *Listener) tryArrive() (arrival, error) {
 	a, err := l.acceptOne()
 	switch {
 	case err == nil:
-	case err == ErrWouldBlock || errors.Is(err, ErrClosed) || isOneOf(err, syscall.EBADF, syscall.EINVAL, syscall.ENOTSOCK):
-		return arrival{}, err // after the last ones a pause would not help: it is no listener any more
+	case err == ErrWouldBlock || errors.Is(err, ErrClosed):
+		return arrival{}, err
+	case isOneOf(err, syscall.EBADF, syscall.EINVAL, syscall.ENOTSOCK):
+		return arrival{}, err // it is no listener any more: a pause would not help
 	default:
 		return arrival{}, l.pause(err)
 	}
 	if !l.options.delay && a.peer.IP.IsValid() {
-		l.kernel.SetSockoptInt(a.fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1) // a matter of speed only
+		// An error is a matter of speed only.
+		l.kernel.SetSockoptInt(a.fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1)
 	}
 	return a, nil
 }
@@ -286,7 +293,8 @@ func (l *Listener) acceptOne() (arrival, error) {
 	return arrival{}, ErrWouldBlock
 }
 
-// cameAndWent reports whether an error of accept(2) is that of the connection that would have been accepted: see the manual page.
+// cameAndWent reports whether an error of accept(2) concerns only the connection that would have
+// been accepted: see the manual page.
 func cameAndWent(errno syscall.Errno) bool {
 	switch errno {
 	case syscall.ECONNABORTED, syscall.EPROTO, syscall.EPERM, syscall.ENETDOWN, syscall.ENETUNREACH,
@@ -296,7 +304,8 @@ func cameAndWent(errno syscall.Errno) bool {
 	return false
 }
 
-// Close stops listening. Accepts that wait fail with ErrClosed. A second Close does nothing. The path of a Unix socket is removed.
+// Close stops listening. Accepts that wait fail with ErrClosed. A second Close does nothing. The
+// path of a Unix socket is removed.
 func (l *Listener) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -324,7 +333,8 @@ func removePath(k world.Kernel, own addr) {
 	}
 }
 
-// ListenAndServe listens at an address and serves each connection with h until ctx is done, or the listener fails: see Server.
+// ListenAndServe listens at an address and serves each connection with h until ctx is done, or the
+// listener fails: see Server.
 func ListenAndServe(ctx context.Context, network, address string, h Handler, opts ...Option) error {
 	return (&Server{Handler: h}).ListenAndServe(ctx, network, address, opts...)
 }

@@ -20,11 +20,12 @@ func applied(opts []Option) options {
 	return o
 }
 
-// NoDelay turns off (the default) or on Nagle's algorithm, which delays small segments in the hope of more to send. Writes
-// are batched already.
+// NoDelay turns off (the default) or on Nagle's algorithm, which delays small segments in the hope
+// of more to send. Writes are batched already.
 func NoDelay(on bool) Option { return func(o *options) { o.delay = !on } }
 
-// ReusePort lets several listeners, each with this option, share an address; the kernel spreads the connections.
+// ReusePort lets several listeners, each with this option, share an address; the kernel spreads the
+// connections.
 func ReusePort() Option { return func(o *options) { o.reusePort = true } }
 
 // Backlog sets how many connections may wait to be accepted; the kernel has a limit of its own.

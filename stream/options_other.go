@@ -3,7 +3,9 @@
 package stream
 
 const (
-	soError     = 0x1007 // Winsock's
-	soReuseAddr = -1     // Winsock's takes the port away from whoever has it; what the Unixes mean by it, it does anyway
-	soReusePort = -1     // no such system has it: setting it fails
+	soError = 0x1007 // Winsock's
+	// Winsock does anyway what the Unixes mean by SO_REUSEADDR. Its own takes a port that is in
+	// use.
+	soReuseAddr = -1
+	soReusePort = -1 // no such system has it: setting it fails
 )

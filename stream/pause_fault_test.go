@@ -40,7 +40,7 @@ func (l *lines) String() string {
 
 func (l *lines) count(s string) int { return strings.Count(l.String(), s) }
 
-// Who is told of a pause may do with the listener what it likes.
+// The observer that is told of a pause may do with the listener what it likes.
 func TestTheObserverOfAPauseMayCloseTheListener(t *testing.T) {
 	for how, begin := range map[string]func(t *testing.T, ln *stream.Listener) (ended func() error){
 		"accepting task": func(_ *testing.T, ln *stream.Listener) func() error {

@@ -13,9 +13,9 @@ import (
 // pipeCapacity is how much one direction of a Pipe holds, besides the buffers of the connections.
 const pipeCapacity = 64 << 10
 
-// Pipe returns the two ends of a connection in memory, on the loop that ctx carries. They behave as a
-// connected pair of sockets, half-closes and full buffers included. On a loop that is closing they are closed. Pipe panics when ctx
-// carries no loop.
+// Pipe returns the two ends of a connection in memory, on the loop that ctx carries. They behave as
+// a connected pair of sockets, half-closes and full buffers included. On a loop that is closing
+// they are closed. Pipe panics when ctx carries no loop.
 func Pipe(ctx context.Context) (a, b *Conn) {
 	loop := loopOf(ctx, "Pipe")
 	there, back := &half{starved: true}, &half{starved: true}
@@ -37,8 +37,8 @@ func newPipeEnd(loop *reactor.Loop, in, out *half) *pipeEnd {
 	return p
 }
 
-// open makes a connection of the end, which the loop may close from then on. So both ends have to be
-// made before the first is opened. On a loop that is closing the connection is a closed one.
+// open makes a connection of the end, which the loop may close from then on. So both ends have to
+// be made before the first is opened. On a loop that is closing the connection is a closed one.
 func (p *pipeEnd) open() *Conn {
 	e := &p.endpoint
 	e.lock() // the other end may tell it something already
@@ -61,7 +61,8 @@ type half struct {
 	to      doorbell
 }
 
-// doorbell tells one endpoint what it has become ready for, on its loop. Rings before the loop has come to it are merged.
+// doorbell tells one endpoint what it has become ready for, on its loop. Rings before the loop has
+// come to it are merged.
 type doorbell struct {
 	half    *half
 	end     *endpoint

@@ -12,7 +12,8 @@ import (
 	"github.com/corobridge/corobridge/stream"
 )
 
-// However a Pipe made in a goroutine and the end of its loop fall together, both ends are closed and the loop ends well.
+// However a Pipe made in a goroutine and the end of its loop fall together, both ends are closed
+// and the loop ends well.
 func TestAPipeMadeWhileTheLoopCloses(t *testing.T) {
 	testkit.Guard(t)
 	rounds := 300
@@ -53,7 +54,8 @@ func allocated() uint64 {
 	return m.TotalAlloc
 }
 
-// A buffer that grows by small writes is moved a bounded number of times, also above the sizes that loops lend.
+// A buffer that grows by small writes is moved a bounded number of times, also above the sizes that
+// loops lend.
 func TestManySmallWritesIntoALargeBuffer(t *testing.T) {
 	l := startLoop(t)
 	testkit.InTask(t, l, func(ctx context.Context) {

@@ -13,8 +13,8 @@ import (
 // defaultLineLimit is how long a line may be, and how much Peek may ask for.
 const defaultLineLimit = 64 << 10
 
-// Read reads up to len(p) bytes into p, for which it waits until there is at least one. At the end of the stream it returns
-// io.EOF. After a cancellation, nothing has been taken.
+// Read waits until there is at least one byte, and reads up to len(p) bytes into p. At the end of
+// the stream it returns io.EOF. After a cancellation, nothing has been taken.
 func (c *Conn) Read(ctx context.Context, p []byte) (n int, err error) {
 	err = c.read(ctx, "stream: read", func(e *endpoint) error {
 		n, err = e.takeInput(p)
@@ -23,7 +23,8 @@ func (c *Conn) Read(ctx context.Context, p []byte) (n int, err error) {
 	return n, err
 }
 
-// read runs one reading operation: it calls step, and as long as that returns ErrWouldBlock waits for input and calls it again.
+// read runs one reading operation. It calls step. As long as that returns ErrWouldBlock, it waits
+// for input and calls step again.
 func (c *Conn) read(ctx context.Context, op string, step func(e *endpoint) error) error {
 	coro.Spend(ctx)
 	e, err := c.begin(ctx, inward, op)
@@ -57,8 +58,8 @@ func (c *Conn) read(ctx context.Context, op string, step func(e *endpoint) error
 	}
 }
 
-// takeInput moves input into p: what is buffered, else straight from the transport, unless so little is asked for that
-// it is worth reading ahead.
+// takeInput moves input into p: what is buffered, or otherwise straight from the transport. If
+// little is asked for it reads ahead into the buffer.
 func (e *endpoint) takeInput(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -76,8 +77,9 @@ func (e *endpoint) takeInput(p []byte) (int, error) {
 	return n, nil
 }
 
-// mayReceive says why there is no use in asking the transport. ErrWouldBlock means that there is nothing and the reader has to
-// wait, or that there may be more but others have to have their turn first. When bytes were lost on their way out, nobody waits for an answer.
+// mayReceive says why there is no use in asking the transport. ErrWouldBlock means that there is
+// nothing and the reader has to wait; or that there may be more, and others have their turn first.
+// If bytes were lost on their way out, the reader is told, since no answer will come.
 func (e *endpoint) mayReceive() error {
 	if err := e.readErr(); err != nil {
 		return err
@@ -111,8 +113,9 @@ func (e *endpoint) receive(p []byte) (int, error) {
 	return n, err
 }
 
-// fill reads some more into the buffer: into the room that is left, if that is worth a call, else up to a page in all, or
-// more if the last read brought as much, and for what is longer as much again.
+// fill reads some more into the buffer. It uses the room that is left, if that is worth a call;
+// otherwise it makes the buffer a page, or as large as the last read was. A buffer that is longer
+// already is doubled.
 func (e *endpoint) fill() error {
 	if err := e.mayReceive(); err != nil {
 		return err
@@ -135,8 +138,8 @@ func (e *endpoint) fill() error {
 	return err
 }
 
-// ReadFull reads exactly len(p) bytes. Its errors are io.ReadFull's: io.EOF if there was nothing, io.ErrUnexpectedEOF if there was less.
-// When it fails, what it has taken is in p, and n says how much.
+// ReadFull reads exactly len(p) bytes. Its errors are io.ReadFull's: io.EOF if there was nothing,
+// and io.ErrUnexpectedEOF if there was less. When it fails, n bytes have been taken and are in p.
 func (c *Conn) ReadFull(ctx context.Context, p []byte) (n int, err error) {
 	err = c.read(ctx, "stream: read", func(e *endpoint) error {
 		for n < len(p) {
@@ -154,9 +157,10 @@ func (c *Conn) ReadFull(ctx context.Context, p []byte) (n int, err error) {
 	return n, err
 }
 
-// ReadUntil reads up to and including delim, which must not be empty. If the stream ends before, the rest comes with
-// io.ErrUnexpectedEOF. If there are more bytes before delim than the line limit, it fails with ErrLineTooLong. After that, and after a
-// cancellation, nothing has been taken.
+// ReadUntil reads up to and including delim, which must not be empty. If the stream ends before,
+// the rest comes with io.ErrUnexpectedEOF. If there are more bytes before delim than the line
+// limit, it fails with ErrLineTooLong. After that, and after a cancellation, nothing has been
+// taken.
 func (c *Conn) ReadUntil(ctx context.Context, delim []byte) (line []byte, err error) {
 	err = c.readUntil(ctx, delim, func(b []byte) { line = bytes.Clone(b) })
 	return line, err
@@ -174,7 +178,7 @@ func trimLine(b []byte) []byte {
 	return bytes.TrimSuffix(bytes.TrimSuffix(b, newline), []byte("\r"))
 }
 
-// readUntil gives take what ends with delim, before it is consumed.
+// readUntil gives take the bytes that end with delim, before they are consumed.
 func (c *Conn) readUntil(ctx context.Context, delim []byte, take func([]byte)) error {
 	if len(delim) == 0 {
 		panic("stream: ReadUntil needs a delimiter")
@@ -190,8 +194,9 @@ func (c *Conn) readUntil(ctx context.Context, delim []byte, take func([]byte)) e
 	})
 }
 
-// findInput reads until the buffer holds delim, and returns how many bytes end with it. At the end of the stream it
-// returns the rest with io.ErrUnexpectedEOF. Before searched there is no delim, nor its beginning.
+// findInput reads until the buffer holds delim, and returns how many bytes end with it. At the end
+// of the stream it returns the rest with io.ErrUnexpectedEOF. Before searched there is no delim,
+// nor its beginning.
 func (e *endpoint) findInput(delim []byte, searched *int) (int, error) {
 	for {
 		b := e.in.bytes()
@@ -223,7 +228,8 @@ func (e *endpoint) lineLimit() int {
 	return defaultLineLimit
 }
 
-// SetLineLimit bounds how long a line may be without its end, and how much Peek may ask for; the default is 64 KiB. It panics if n is not positive.
+// SetLineLimit bounds how long a line may be without its end, and how much Peek may ask for; the
+// default is 64 KiB. It panics if n is not positive.
 func (c *Conn) SetLineLimit(n int) {
 	if n <= 0 {
 		panic(fmt.Sprintf("stream: SetLineLimit(%d): give a positive number of bytes", n))
@@ -234,9 +240,9 @@ func (c *Conn) SetLineLimit(n int) {
 	}
 }
 
-// Lines yields lines, as ReadLine returns them, until the stream ends, which is no error. An unfinished last line is
-// yielded too. Any error is yielded once, and ends the loop. Range over it; iter.Pull would await in a goroutine of its own, and
-// hang the loop.
+// Lines yields lines, as ReadLine returns them, until the stream ends, which is no error. An
+// unfinished last line is yielded too. Any error is yielded once, and ends the loop. Range over it:
+// iter.Pull would await in a goroutine of its own, and hang the loop.
 func (c *Conn) Lines(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for {
@@ -259,8 +265,9 @@ func (c *Conn) Lines(ctx context.Context) iter.Seq2[string, error] {
 	}
 }
 
-// Peek waits for n bytes, which may not be more than the line limit, and lends them until the next call that reads: nothing is
-// taken. If there are fewer before the end of the stream, it lends those with io.EOF. Peek(ctx, 0) lends what is buffered.
+// Peek waits for n bytes, which may not be more than the line limit, and lends them until the next
+// call that reads: nothing is taken. If the stream ends before, it lends what there is, with
+// io.EOF. Peek(ctx, 0) lends what is buffered.
 func (c *Conn) Peek(ctx context.Context, n int) (p []byte, err error) {
 	mustNotBeNegative("Peek", n)
 	err = c.read(ctx, "stream: peek", func(e *endpoint) error {
@@ -285,7 +292,8 @@ func (c *Conn) Peek(ctx context.Context, n int) (p []byte, err error) {
 	return p, err
 }
 
-// PeekSome waits for input and lends all there is, without taking it, until the next call that reads.
+// PeekSome waits for input and lends all there is, without taking it, until the next call that
+// reads.
 func (c *Conn) PeekSome(ctx context.Context) (p []byte, err error) {
 	err = c.read(ctx, "stream: peek", func(e *endpoint) error {
 		p, err = e.peekInput()
@@ -294,7 +302,7 @@ func (c *Conn) PeekSome(ctx context.Context) (p []byte, err error) {
 	return p, err
 }
 
-// peekInput lends what is buffered, for which it asks the transport once if that is nothing.
+// peekInput lends what is buffered. If that is nothing, it asks the transport once.
 func (e *endpoint) peekInput() ([]byte, error) {
 	if e.in.len() == 0 {
 		if err := e.fill(); err != nil {
@@ -304,7 +312,8 @@ func (e *endpoint) peekInput() ([]byte, error) {
 	return e.in.bytes(), nil
 }
 
-// Discard takes n bytes and drops them. If the stream ends before, it returns how many there were, with io.EOF.
+// Discard takes n bytes and drops them. If the stream ends before, it returns how many there were,
+// with io.EOF.
 func (c *Conn) Discard(ctx context.Context, n int) (dropped int, err error) {
 	mustNotBeNegative("Discard", n)
 	err = c.read(ctx, "stream: discard", func(e *endpoint) error {
@@ -339,7 +348,8 @@ func mustNotBeNegative(call string, n int) {
 	}
 }
 
-// Unread puts p, which is copied, before what is to be read next. While a reader has its turn it returns ErrBusy.
+// Unread puts p, which is copied, before what is to be read next. While a reader has its turn it
+// returns ErrBusy.
 func (c *Conn) Unread(p []byte) error {
 	e, err := c.tryRead("stream: unread")
 	if err != nil {
@@ -352,8 +362,8 @@ func (c *Conn) Unread(p []byte) error {
 	return nil
 }
 
-// TryPeek is PeekSome that never waits: if there is no input it returns ErrWouldBlock, and while another reader has its
-// turn, ErrBusy. It may be called in callbacks.
+// TryPeek is PeekSome that never waits: if there is no input it returns ErrWouldBlock, and while
+// another reader has its turn, ErrBusy. It may be called in callbacks.
 func (c *Conn) TryPeek() ([]byte, error) {
 	e, err := c.tryRead("stream: peek")
 	if err != nil {
@@ -364,8 +374,8 @@ func (c *Conn) TryPeek() ([]byte, error) {
 	return p, e.wrap("stream: peek", err)
 }
 
-// TryRead is Read that never waits: if there is no input it returns ErrWouldBlock, and while another reader has its
-// turn, ErrBusy. It may be called in callbacks.
+// TryRead is Read that never waits: if there is no input it returns ErrWouldBlock, and while
+// another reader has its turn, ErrBusy. It may be called in callbacks.
 func (c *Conn) TryRead(p []byte) (int, error) {
 	e, err := c.tryRead("stream: read")
 	if err != nil {
@@ -376,7 +386,8 @@ func (c *Conn) TryRead(p []byte) (int, error) {
 	return n, e.wrap("stream: read", err)
 }
 
-// TryDiscard drops up to n bytes of what is buffered and returns how many it has dropped. It may be called in callbacks.
+// TryDiscard drops up to n bytes of what is buffered and returns how many it has dropped. It may be
+// called in callbacks.
 func (c *Conn) TryDiscard(n int) (int, error) {
 	mustNotBeNegative("TryDiscard", n)
 	e, err := c.tryRead("stream: discard")

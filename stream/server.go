@@ -11,32 +11,35 @@ import (
 	"github.com/corobridge/corobridge/task"
 )
 
-// Handler serves one connection, as a task. The server closes the connection when the handler returns, unless the handler
-// has handed it over with Detach. ctx is cancelled when the server stops. What the handler starts with ctx is cancelled, and
-// awaited, when it returns.
+// Handler serves one connection, as a task. The server closes the connection when the handler
+// returns, unless the handler has handed it over with Detach. ctx is cancelled when the server
+// stops. What the handler starts with ctx is cancelled, and awaited, when it returns.
 //
 // The error goes to the server's OnError, and is dropped without one: set OnError to see errors.
 type Handler func(ctx context.Context, c *Conn) error
 
-// Server serves connections. It is configured by its fields, which must not be changed once it serves; the zero value of each means its
-// default.
+// Server serves connections. It is configured by its fields, which must not be changed once it
+// serves; the zero value of each means its default.
 type Server struct {
 	// Handler serves each connection. It must be set.
 	Handler Handler
-	// Grace is how long handlers may go on after ctx has ended, before their contexts are cancelled. The default
-	// cancels them at once.
+	// Grace is how long handlers may go on after ctx has ended, before their contexts are
+	// cancelled. The default cancels them at once.
 	Grace time.Duration
-	// OnError is told, on the loop, how a handler failed: its error, or a *task.PanicError. A peer that goes away, and the end of the server, are
-	// told too. The default tells the loop's exception handler of panics, and drops errors: set OnError to see errors.
+	// OnError is told, on the loop, how a handler failed: its error, or a *task.PanicError. It is
+	// also told of peers that go away, and of the end of the server. The default tells the loop's
+	// exception handler of panics, and drops errors: set OnError to see errors.
 	OnError func(c *Conn, err error)
-	// Group, if set, has the loops that handlers run on, which must be running. The listener's loop accepts each connection, and the loop
-	// that Balance picks gets it, with its handler. Handlers and OnError are then called on several loops at the same time.
+	// Group, if set, has the loops that handlers run on. They must be running. The listener's loop
+	// accepts each connection, and the loop that Balance picks serves it. Handlers and OnError are
+	// then called on several loops at the same time.
 	Group *reactor.LoopGroup
 	// Balance picks the loop of the Group for a new connection. The default takes them in turn.
 	Balance Balance
 }
 
-// ListenAndServe listens at an address and serves it: see Serve. If ctx carries no loop, the Group's first loop listens.
+// ListenAndServe listens at an address and serves it: see Serve. If ctx carries no loop, the
+// Group's first loop listens.
 func (s *Server) ListenAndServe(ctx context.Context, network, address string, opts ...Option) error {
 	if _, ok := reactor.FromContext(ctx); !ok && s.Group != nil {
 		ctx = reactor.WithLoop(ctx, s.Group.Loops()[0])
@@ -48,11 +51,15 @@ func (s *Server) ListenAndServe(ctx context.Context, network, address string, op
 	return s.Serve(ctx, l)
 }
 
-// Serve accepts connections from l and serves each in a task of its own, until ctx is done or l fails. Then it closes l, gives the
-// handlers Grace to finish, cancels their contexts, and returns when all have returned: nil after the end of ctx, else l's
-// error. While it waits for those whose contexts have ended it logs that, each second. A failing handler ends its own connection only. Serve is called in a task, or in a plain goroutine with a context that carries a
-// loop; it panics if ctx carries none, or Handler is not set. With a Group, ctx need not carry a loop, and Serve returns reactor.ErrClosed when
-// a connection comes and all loops of the Group are closed.
+// Serve accepts connections from l and serves each in a task of its own, until ctx is done or l
+// fails. Then it closes l, gives the handlers Grace to finish, and cancels their contexts. It
+// returns when all have returned: nil after the end of ctx, otherwise l's error. Each second it
+// logs that it waits for handlers whose contexts have ended. A failing handler ends its own
+// connection only.
+//
+// Serve is called in a task, or in a plain goroutine with a context that carries a loop. It panics
+// if ctx carries none, or Handler is not set. With a Group, ctx need not carry a loop, and Serve
+// returns reactor.ErrClosed when a connection comes and all loops of the Group are closed.
 func (s *Server) Serve(ctx context.Context, l *Listener) error {
 	if s.Handler == nil {
 		panic("stream: a Server needs a Handler")
@@ -83,7 +90,7 @@ func (s *Server) accept(ctx context.Context, at *places, l *Listener) error {
 			// Isolated: a runtime.Goexit of the handler ends no other.
 			task.Spawn(p.ctx, func(ctx context.Context) error { s.serve(ctx, c); return nil }, task.Isolated())
 		case err == ErrWouldBlock: // the listener pauses
-		case s.Group != nil && at.open() && ctx.Err() == nil: // that loop has just been closed, not all
+		case s.Group != nil && at.open() && ctx.Err() == nil: // that one loop has just been closed
 		default:
 			return err
 		}
@@ -129,7 +136,7 @@ func (s *Server) serve(ctx context.Context, c *Conn) {
 	})
 	switch {
 	case err == nil || err == io.EOF:
-	case own == nil && errors.Is(err, context.Canceled): // what the handler has left was told to end
+	case own == nil && errors.Is(err, context.Canceled): // what the handler left was told to end
 	default:
 		s.report(loop, c, err)
 	}

@@ -14,16 +14,20 @@ import (
 
 // socket is the transport over the descriptor of a stream socket, except for the peer's address.
 //
-// Its readiness is edge-triggered: an event sets readable or writable, and a transfer that finds that the next one would block
-// clears it. While it is clear no system call is made.
+// Its readiness is edge-triggered: an event sets readable or writable, and a transfer that proves
+// that the next one would block clears it. While it is clear no system call is made.
 //
-// A transfer that would block finds that. So does one that is shorter than it was asked to be, which saves the call
-// that would block. For writing that is exact. For reading there are four exceptions, in which recv(2) stops although more is there:
+// A transfer that would block proves that. So does a transfer that is shorter than it was asked to
+// be, which saves the call that would block. For writing that is exact. For reading there are four
+// exceptions, in which recv(2) stops although more is there:
 //
-//	at the end    The end, or an error, comes after the bytes, and the event that told of it is not repeated. See ending.
-//	urgent data   recv stops at the urgent mark. The event that tells of the bytes behind it has Priority too, or is followed by one that
-//	              has: see urgent. If the urgent data comes after the event was collected, another event follows.
-//	descriptors   On a Unix socket recv stops behind a message that carried descriptors, and no event tells of those: see glued.
+//	at the end    The end, or an error, comes after the bytes, and the event that told of it is
+//	              not repeated. See ending.
+//	urgent data   recv stops at the urgent mark. The event that tells of the bytes behind it has
+//	              Priority too, or is followed by one that has: see urgent. If the urgent data
+//	              comes after the event was collected, another event follows.
+//	descriptors   On a Unix socket recv stops behind a message that carried descriptors, and no
+//	              event tells of the bytes that follow.
 //	some kernels  have no event for urgent data: see tellsUrgent.
 //
 // In these cases the socket reads on until recv would block.
@@ -62,7 +66,7 @@ func (s *socket) read(p []byte) (n int, more bool, err error) {
 	for s.readable {
 		n, errno := s.kernel().Read(s.FD(), p)
 		switch {
-		case errno == syscall.EAGAIN && s.urgent: // at the mark, a pending signal too makes recv say so
+		case errno == syscall.EAGAIN && s.urgent: // at the mark a pending signal makes recv say so
 			s.urgent = false
 		case errno == syscall.EAGAIN:
 			s.emptied()
@@ -124,8 +128,8 @@ func (s *socket) localAddr() net.Addr {
 	return netAddr(a)
 }
 
-// tcpEndpoint and unixEndpoint are an endpoint and its socket in one piece of memory, which is what an idle connection
-// consists of.
+// tcpEndpoint and unixEndpoint are an endpoint and its socket in one piece of memory, which is what
+// an idle connection consists of.
 type (
 	tcpEndpoint struct {
 		socket // first, since the loop has fetched what follows a Source
@@ -145,7 +149,8 @@ func (u *unixEndpoint) Ready(ev loop.Events) { u.told(&u.endpoint, ev) }
 func (t *tcpEndpoint) remoteAddr() net.Addr  { return netAddr(addr{IP: t.peer}) }
 func (u *unixEndpoint) remoteAddr() net.Addr { return netAddr(addr{Path: u.peer}) }
 
-// adopt makes a connection of a descriptor, which it closes if that fails. writable is false while the socket is being connected.
+// adopt makes a connection of a descriptor, which it closes if that fails. writable is false while
+// the socket is being connected.
 func adopt(loop *reactor.Loop, fd int, peer addr, writable bool) (*Conn, error) {
 	var err error
 	var e *endpoint

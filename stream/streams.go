@@ -62,7 +62,8 @@ func (s *streams) count(which *uint64) {
 	s.mu.Unlock()
 }
 
-// add enters an endpoint that Close will find. On a loop that is closing it may be too late for that, and it refuses.
+// add enters an endpoint that Close will find. On a loop that is closing it may be too late for
+// that, and it refuses.
 func (s *streams) add(e *endpoint) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

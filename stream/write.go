@@ -11,7 +11,8 @@ import (
 	"github.com/corobridge/corobridge/internal/world"
 )
 
-// The marks between which Write waits, and from which on a writer's bytes go to the transport without a copy.
+// The marks between which Write waits, and the size from which on a writer's bytes go to the
+// transport without a copy.
 const (
 	defaultLow  = 16 << 10
 	defaultHigh = 64 << 10
@@ -21,13 +22,16 @@ const (
 // writePiece is what Write sends before it sees whether it has had its share.
 const writePiece = 4 * world.MaxTransfer
 
-// Write copies p into the outbound buffer, from where the loop sends it when the batch of callbacks ends. It waits only while
-// the buffer is over its high-water mark. After an error, or a cancellation, the first n bytes have been taken and the rest has not.
+// Write copies p into the outbound buffer, and the loop sends that when the batch of callbacks
+// ends. Write waits only while the buffer is over its high-water mark. After an error, or a
+// cancellation, the first n bytes have been taken and the rest has not.
 //
-// What was taken and can't be sent is dropped. The next call that writes, and Flush, tell why; so does a read that would wait, if it was for want of
-// memory (ENOBUFS, ENOMEM), since the connection stands then and nothing else would end the wait for an answer.
+// What was taken and can't be sent is dropped. The next call that writes, and Flush, tell why. If
+// it was for want of memory (ENOBUFS, ENOMEM), a read that would wait tells it too: the connection
+// still stands, and nothing else would end the wait for an answer.
 //
-// A task that computes for long after a Write calls Flush, or task.Yield, first. Called outside the connection's loop, Write tries to send at once.
+// A task that computes for long after a Write calls Flush, or task.Yield, first. Called outside the
+// connection's loop, Write tries to send at once.
 func (c *Conn) Write(ctx context.Context, p []byte) (n int, err error) {
 	const op = "stream: write"
 	e, err := c.begin(ctx, outward, op)
@@ -201,8 +205,9 @@ func (c *Conn) Printf(ctx context.Context, format string, a ...any) (int, error)
 	return c.Write(ctx, fmt.Appendf(nil, format, a...))
 }
 
-// TryWrite takes as much of p as there is room for below the high-water mark, and never waits. If that is nothing
-// it returns ErrWouldBlock, and while another writer has its turn, ErrBusy. It may be called in callbacks.
+// TryWrite takes as much of p as there is room for below the high-water mark, and never waits. If
+// that is nothing it returns ErrWouldBlock, and while another writer has its turn, ErrBusy. It may
+// be called in callbacks.
 func (c *Conn) TryWrite(p []byte) (int, error) {
 	e, err := c.lock()
 	if err != nil {
@@ -243,8 +248,8 @@ func (c *Conn) Unsent() int {
 	return e.out.len()
 }
 
-// SetWaterMarks sets between which amounts of unsent bytes Write waits: from high on, until there are at most low. The defaults are 16 and 64
-// KiB. It panics unless 0 ≤ low < high.
+// SetWaterMarks sets the amounts of unsent bytes between which Write waits: it waits from high on,
+// until there are at most low. The defaults are 16 and 64 KiB. It panics unless 0 ≤ low < high.
 func (c *Conn) SetWaterMarks(low, high int) {
 	if low < 0 || low >= high {
 		panic(fmt.Sprintf("stream: SetWaterMarks(%d, %d): low must be at least 0 and below high", low, high))
@@ -259,12 +264,13 @@ func (c *Conn) SetWaterMarks(low, high int) {
 	}
 }
 
-// Flush waits until the kernel has everything that was written. A cancellation leaves what is unsent to be sent. If the connection
-// is closed meanwhile, it tells whether all was sent even so.
+// Flush waits until the kernel has everything that was written. A cancellation leaves what is
+// unsent to be sent. If the connection is closed meanwhile, it tells whether all was sent even so.
 func (c *Conn) Flush(ctx context.Context) error { return c.flushed(ctx, "stream: flush", false) }
 
-// CloseWrite ends the stream for the peer, after what is unsent: it waits, as Flush does, until the kernel has everything, and the
-// end. Reading goes on. A later Write fails. A cancellation leaves the end to come after what is unsent.
+// CloseWrite ends the stream for the peer, after what is unsent: it waits, as Flush does, until the
+// kernel has everything, and the end. Reading goes on. A later Write fails. A cancellation leaves
+// the end to come after what is unsent.
 func (c *Conn) CloseWrite(ctx context.Context) error {
 	return c.flushed(ctx, "stream: close writing", true)
 }
