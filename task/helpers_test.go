@@ -78,7 +78,3 @@ func until[T any](f interface {
 }
 
 func sleeps(ctx context.Context) error { return task.Sleep(ctx, time.Hour) }
-
-type waits func()
-
-func (w waits) Wait() error { w(); return nil }

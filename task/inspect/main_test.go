@@ -29,8 +29,6 @@ type steppedClock struct{ now time.Duration }
 func (c *steppedClock) Now() time.Duration { return c.now }
 func (c *steppedClock) Wall() time.Time    { return time.Unix(0, int64(c.now)) }
 
-type anyKey struct{}
-
 var errTest = errors.New("test error")
 
 // pending returns a future that nobody completes.
@@ -45,8 +43,3 @@ func yields(ctx context.Context, n int) {
 		task.Yield(ctx)
 	}
 }
-
-// late is a task that is known only when it has been started.
-type late struct{ t *task.Task[struct{}] }
-
-func (l *late) Await(ctx context.Context) (struct{}, error) { return l.t.Await(ctx) }
