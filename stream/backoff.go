@@ -21,8 +21,8 @@ import (
 const (
 	acceptPause  = 100 * time.Millisecond
 	lasting      = time.Second
-	overAfter    = 3 * acceptPause // without a try that failed: while something lacks there are more
-	turnAwayOnce = 256             // connections: other work of the loop has its turn
+	overAfter    = 3 * acceptPause // without a failed try: while something lacks there are more
+	turnAwayOnce = 256             // connections: the loop has other work
 	warnEvery    = time.Minute     // where connections come and go, a lack does so too
 )
 
