@@ -19,11 +19,6 @@ import (
 // widest is how many columns a line with a comment may have; a tab counts four.
 const widest = 100
 
-// toRewrite are the folders and documents that do not keep these rules yet. The list only shrinks.
-var toRewrite = []string{
-	"docs/design.md",
-}
-
 // plainer has the turns of phrase that make a reader go back, and what to say in their place.
 var plainer = []struct {
 	said *regexp.Regexp
@@ -52,18 +47,8 @@ func TestCommentsAreNarrowAndPlain(t *testing.T) {
 		}
 	}
 	for _, where := range slices.Sorted(maps.Keys(faults)) {
-		switch listed := slices.Contains(toRewrite, where); {
-		case listed && len(faults[where]) == 0:
-			t.Errorf("%s keeps the rules now: take it off the list toRewrite", where)
-		case !listed:
-			for _, fault := range faults[where] {
-				t.Error(fault)
-			}
-		}
-	}
-	for _, where := range toRewrite {
-		if _, there := faults[where]; !there {
-			t.Errorf("%s is not there any more: take it off the list toRewrite", where)
+		for _, fault := range faults[where] {
+			t.Error(fault)
 		}
 	}
 }
