@@ -19,8 +19,9 @@ import (
 	"github.com/corobridge/corobridge/compat/internal/classictest"
 )
 
-// This replays the traces that CPython's modules left. docs/asyncore-differences.md lists what
-// comes out differently, and why. The list inexpressible has what this layer can't express yet.
+// These tests replay the traces that CPython's modules left. docs/asyncore-differences.md lists
+// what comes out differently, and why. The list inexpressible has what this layer can't express
+// yet.
 
 const (
 	tracesFile      = "testdata/asyncore_traces.jsonl"

@@ -12,16 +12,17 @@ import (
 	"github.com/corobridge/corobridge/task"
 )
 
-// Handle makes a stream.Handler of a classic handler, with its ordinary constructor: newHandler
-// attaches the handler to c, in m, as it does for a classic listener's HandleAccepted. Each
-// connection is served until the handler is closed. If the handler gives its connection away with
-// Continue, what goes on with it runs in the same task. The end of ctx calls the handler's Close. m
-// is the loop's Map, or with opts one that the connections of this Handle share.
+// Handle makes a stream.Handler of a classic handler. newHandler is its ordinary constructor, the
+// one that a classic listener's HandleAccepted would call: it attaches a new handler to c, in m.
+// Each connection is served until its handler is closed. If the handler gives the connection away
+// with Continue, the function given to Continue runs in the same task. When ctx ends, the handler's
+// Close is called. m is the loop's Map. With opts it is a Map of its own, which all connections of
+// this Handle share.
 //
 // An error or panic of the handler's methods goes to its HandleError, and never to the Server's
 // OnError. If HandleError returns an error, or a method returns ErrExitNow, the loop's exception
-// handler is told and the handler is closed. OnError is told when newHandler fails, when what
-// Continue goes on with fails, and of the end of ctx.
+// handler is told and the handler is closed. OnError is told when newHandler panics, when the
+// function given to Continue fails, and when ctx ends.
 func Handle[H asyncore.Handler](newHandler func(c *stream.Conn, m *asyncore.Map) H, opts ...asyncore.Option) stream.Handler {
 	key := any(mapKey{})
 	if len(opts) > 0 {
@@ -65,11 +66,13 @@ func Stream(ctx context.Context, h asyncore.Handler) (*stream.Conn, error) {
 	})
 }
 
-// Continue is Stream for the inside of a callback: fn goes on with h's connection, in a task, where
-// the callback leaves off. The connection is closed when fn returns, unless fn gave it away. If a
-// task serves h (Handle, Dispatch), fn runs in that task. Otherwise it runs in a new one: its error
-// goes to the loop's exception handler, and asyncore.Loop waits for its end. Continue is called on
-// h's loop. It fails only if h has no connection.
+// Continue is Stream for the inside of a callback. It takes h's connection and returns at once; fn
+// goes on with the connection in a task. When fn returns, the connection is closed, unless fn gave
+// it away. If a task serves h (Handle, Dispatch), fn runs in that task. Otherwise fn runs in a new
+// task: its error goes to the loop's exception handler, and asyncore.Loop waits for its end.
+//
+// Continue is called on h's loop. For a handler without a connection the error is
+// asyncore.ErrNotInitialised or asyncore.ErrNoConnection, and fn is not called.
 func Continue(h asyncore.Handler, fn stream.Handler) error {
 	d := h.Classic()
 	loop, err := d.Loop()
@@ -94,11 +97,14 @@ func Continue(h asyncore.Handler, fn stream.Handler) error {
 	return nil
 }
 
-// Dispatch gives c to h, which has been built and configured, and has no connection, or has none
-// any more. Dispatch returns when h has closed the connection, or has given it away; after a
-// Continue, when what goes on with it has returned. No constructor runs, so no greeting is sent
-// twice. The end of ctx calls h's Close; if ctx has ended before, c stays as it is. Dispatch is
-// called in a task, or in a plain goroutine.
+// Dispatch gives c to h, and returns when h has closed the connection or has given it away. If h
+// gave it away with Continue, Dispatch returns when the function given to Continue has returned. h
+// is a handler that is built and configured. If it has a connection, that is a panic. No
+// constructor runs, so no greeting is sent twice.
+//
+// When ctx ends, h's Close is called. If ctx has ended before, c stays as it is. If c has been
+// given away already, the error is stream.ErrDetached. Dispatch may be called in tasks and in plain
+// goroutines.
 func Dispatch(ctx context.Context, c *stream.Conn, h asyncore.Handler) error {
 	loop := c.Loop()
 	if loop == nil {
@@ -119,8 +125,8 @@ func Dispatch(ctx context.Context, c *stream.Conn, h asyncore.Handler) error {
 	return err
 }
 
-// onLoop runs fn in the calling task. For any other caller it runs fn in a task of its own, and
-// cancels that task at the end of ctx. If fn has a value by then, it is returned all the same.
+// onLoop runs fn in the calling task. For any other caller it runs fn in a new task, and cancels
+// that task when ctx ends. If fn still returns a value, so does onLoop.
 func onLoop[T any](ctx context.Context, loop *reactor.Loop, fn func(ctx context.Context) (T, error)) (T, error) {
 	if loop.InLoop() {
 		return fn(ctx)
@@ -135,7 +141,7 @@ func onLoop[T any](ctx context.Context, loop *reactor.Loop, fn func(ctx context.
 }
 
 // await waits for the end of a handler. If the handler gave its connection away by Continue, await
-// goes on with that.
+// runs the function given to Continue.
 func await(ctx context.Context, d classic.Dispatcher) error {
 	ended := d.Ended()
 	end, err := ended.Await(ctx)
@@ -152,7 +158,7 @@ func await(ctx context.Context, d classic.Dispatcher) error {
 	return nil
 }
 
-// goOn runs what goes on with a connection, and closes the connection after it.
+// goOn runs the function given to Continue, and then closes the connection.
 func goOn(ctx context.Context, over *classic.HandOver) error {
 	if err := settle(ctx, over); err != nil {
 		return err

@@ -12,9 +12,9 @@ import (
 // input that was received already. Elsewhere it holds from the next input on.
 func (c *Chat) SetTerminator(delim string) { c.delim, c.length = []byte(delim), 0 }
 
-// SetLength makes the Chat call FoundTerminator after n bytes. After them it collects everything,
-// unless FoundTerminator sets something else. With n = 0 it collects everything from the start.
-// SetLength panics if n is negative.
+// SetLength makes the Chat call FoundTerminator once n more bytes have come. Then it collects
+// everything, unless FoundTerminator sets a terminator. With n = 0 it collects everything from now
+// on. SetLength panics if n is negative.
 func (c *Chat) SetLength(n int) {
 	if n < 0 {
 		panic(fmt.Sprintf("asynchat: SetLength(%d): the number of received bytes must be positive", n))
@@ -154,7 +154,7 @@ func FindPrefixAtEnd(haystack, needle []byte) int {
 
 // leftInput is what a hand-over puts back into the stream: what was collected without a terminator,
 // and what was not delivered. A running length grows by as many of its delivered bytes as are put
-// back, so Terminator fits the stream again.
+// back, so that it again says how many bytes of the stream belong to it.
 func (c *Chat) leftInput(kept []byte) []byte {
 	collected := c.Take()
 	if c.collecting > 0 { // inside CollectIncomingData: what that was given is still in c.in

@@ -80,8 +80,8 @@ func (c *Chat) PushWithProducer(p Producer) error {
 	return c.InitiateSend()
 }
 
-// CloseWhenDone closes the handler, by HandleClose, when everything queued before has been sent. It
-// never closes by itself, but always at a later event. After a hand-over it does nothing.
+// CloseWhenDone calls HandleClose when everything queued before has been sent. It never calls it
+// itself: that comes at a later event. After a hand-over it does nothing.
 func (c *Chat) CloseWhenDone() {
 	if c.Classic().Lost() != nil {
 		return
@@ -90,8 +90,8 @@ func (c *Chat) CloseWhenDone() {
 	c.wake()
 }
 
-// Queued returns how many entries are in the output queue. What a producer gave and what was not
-// sent yet counts as an entry before the producer.
+// Queued returns how many entries are in the output queue. A producer that has given bytes which
+// are not sent yet counts as two: the bytes, and the producer.
 func (c *Chat) Queued() int {
 	n := len(c.fifo)
 	if n > 0 && c.fifo[0].producer != nil && len(c.fifo[0].data) > 0 {

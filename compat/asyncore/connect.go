@@ -31,7 +31,9 @@ func (d *Dispatcher) mustHaveSocket() {
 func (d *Dispatcher) SetReuseAddr() {}
 
 // Bind gives the handler an address and lets the kernel listen there at once: peers may connect
-// from now on. Listen accepts them. It panics unless CreateSocket was called.
+// from now on. Listen accepts them. The errors are ErrNotInitialised, those of stream.Listen, and
+// one for a handler that is bound already. Bind panics unless CreateSocket was called, and if the
+// handler has something to serve already.
 func (d *Dispatcher) Bind(address string) error {
 	d.mustHaveSocket()
 	if d.in == nil {
@@ -100,9 +102,9 @@ func (d *Dispatcher) Accept() (*stream.Conn, net.Addr, error) {
 	return conn, conn.RemoteAddr(), nil
 }
 
-// Connect begins to connect. If that succeeds, HandleConnect is called. If it fails, HandleError is
-// called, and after that HandleClose, unless HandleError closed the handler or called Connect
-// again. Connect panics unless CreateSocket was called.
+// Connect begins to connect, and returns at once. If that succeeds, HandleConnect is called. If it
+// fails, HandleError is called, and after that HandleClose, unless HandleError closed the handler
+// or called Connect again. Connect panics unless CreateSocket was called.
 func (d *Dispatcher) Connect(address string) error {
 	d.mustHaveSocket()
 	if d.in == nil {

@@ -13,8 +13,8 @@ import (
 )
 
 var (
-	// ErrExitNow, returned by a handler's method, ends Loop (asyncore.ExitNow). A loop that others
-	// run (On) goes on: its exception handler is told, and the handler is closed.
+	// ErrExitNow ends Loop when a handler's method returns it (asyncore.ExitNow). A loop that
+	// others run (On) goes on: its exception handler is told, and the handler is closed.
 	ErrExitNow = errors.New("asyncore: exit now")
 	// ErrNotInitialised is the error of a handler that Init and Attach have not seen.
 	ErrNotInitialised = errors.New("asyncore: the handler is not initialised; call Init or Attach with the outer value first")

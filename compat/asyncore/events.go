@@ -151,8 +151,8 @@ func (b Base) HandleAccept() error {
 	return err
 }
 
-// HandleError logs err and calls HandleClose. A listener is not closed: its errors are those of one
-// client.
+// HandleError logs err and calls HandleClose. A listener is not closed: its error concerns one
+// client only.
 func (b Base) HandleError(err error) error {
 	if b.d.accepting {
 		b.d.logError("uncaptured error, still listening", err)

@@ -23,7 +23,7 @@ type (
 	Reader interface{ HandleRead() error }
 	// Writer is called when there is room for output. A handler without Writable is called once
 	// each time there is room again. A handler with Writable is called in every iteration in which
-	// that says yes.
+	// Writable says yes.
 	Writer interface{ HandleWrite() error }
 	// Closer is called when the peer is gone. The default calls the handler's Close. While
 	// HandleClose runs, nothing calls it again.
@@ -40,9 +40,9 @@ type (
 		HandleAccepted(c *stream.Conn, addr net.Addr) error
 	}
 	// ErrorHandler is given the errors and panics of the other methods. The default logs them, and
-	// calls HandleClose unless the handler listens, where the error is that of one client. If
-	// HandleError returns an error, Loop ends with it. A loop that others run treats it as it
-	// treats ErrExitNow.
+	// calls HandleClose. A listener goes on: its error concerns one client only. If HandleError
+	// returns an error, Loop ends with it. On a loop that others run (On), the loop's exception
+	// handler is told, and the handler is closed.
 	ErrorHandler interface{ HandleError(err error) error }
 	// Readabler is asked each time before the loop looks for events. It says whether the handler
 	// wants input, or, if it listens, connections.

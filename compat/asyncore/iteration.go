@@ -14,9 +14,9 @@ import (
 //
 //	before the loop looks for events   handlers with predicates are asked, in order
 //	the loop delivers events           the handlers that they are for are queued
-//	at the turn's end                  of the queued handlers, in order: those that want input and
-//	                                   have some are called; then those that want to write and
-//	                                   have room
+//	at the turn's end                  queued handlers are called, in order: first those that
+//	                                   want input and have some, then those that want to write
+//	                                   and have room
 //
 // A handler that has something left to do is queued again. So the loop's edges become the levels
 // that classic handlers expect.
@@ -46,7 +46,7 @@ type asking Map
 func (a *asking) Run() { (*Map)(a).ask() }
 
 // ask begins an iteration, before the loop looks for events. It asks the handlers with predicates.
-// Of the queued handlers, those stay queued that have something to do.
+// A queued handler that has nothing to do leaves the queue.
 func (m *Map) ask() {
 	if len(m.asked) == 0 && len(m.pending) == 0 && len(m.batch) == 0 {
 		return
@@ -182,8 +182,8 @@ func (d *Dispatcher) predicate(fn func() bool) (yes bool) {
 	return fn()
 }
 
-// hasInput reports whether there is input, the end of input, or an error; for a listener, whether
-// there is a connection.
+// hasInput reports whether there is input, the end of input, or an error. For a listener it reports
+// whether there is a connection.
 func (d *Dispatcher) hasInput() bool {
 	switch {
 	case !d.member:

@@ -49,8 +49,8 @@ func (d *Dispatcher) receive(p []byte) (got int, err error) {
 	return got, err
 }
 
-// Send copies as much of p as there is room for, and returns how many bytes that is. When the peer
-// is gone it takes nothing and calls HandleClose. After Close it takes nothing, and that is no
+// Send copies as much of p as there is room for, and returns the number of bytes copied. When the
+// peer is gone it takes nothing and calls HandleClose. After Close it takes nothing, and that is no
 // error. After a hand-over the error is stream.ErrDetached.
 func (d *Dispatcher) Send(p []byte) (int, error) {
 	if d.conn == nil {

@@ -1,6 +1,6 @@
-// Command background runs a loop beside ordinary Go code. A table of values lives on the loop, and
-// needs no lock. A line server on the same loop uses the table. So do net/http handlers, and so may
-// any goroutine.
+// Command background runs a loop beside ordinary Go code. A table of values lives on the loop, so
+// it needs no lock. A line server on the same loop uses the table. So do net/http handlers, and any
+// other goroutine may use it too.
 //
 //	background [-listen ADDR] [-http ADDR]
 //

@@ -49,8 +49,8 @@ func (s *echoServer) HandleAccepted(c *stream.Conn, _ net.Addr) error {
 	return nil
 }
 
-// shutDown stops accepting. What is still open when the grace is over is closed. The loop ends when
-// its last handler has gone.
+// shutDown stops accepting. After the grace it closes the connections that are still open. The loop
+// ends when its last handler has gone.
 func (s *echoServer) shutDown(loop *reactor.Loop) {
 	m := s.Map()
 	s.Close()
@@ -84,9 +84,9 @@ func (h *echoHandler) Unsent() []byte {
 	return rest
 }
 
-// goOnWhenSent takes the connection of a client that sends faster than it reads. It waits until
-// everything has been sent, and then gives the connection back. Nothing is read meanwhile, so what
-// is kept in memory is bounded.
+// goOnWhenSent serves a client that sends faster than it reads. It waits until everything has been
+// sent, and then gives the connection back to the handler. Meanwhile nothing is read, so little has
+// to be kept in memory.
 func (h *echoHandler) goOnWhenSent(ctx context.Context, c *stream.Conn) error {
 	if err := c.Flush(ctx); err != nil {
 		return nil // the client has gone, or the server ends

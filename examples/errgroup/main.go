@@ -1,5 +1,6 @@
-// Command errgroup shows two ways to combine golang.org/x/sync/errgroup with tasks. Its goroutines
-// may await tasks of a loop. And a task.Group may take its place: then the members are tasks.
+// Command errgroup shows two ways to use golang.org/x/sync/errgroup with tasks. First, the
+// goroutines of an errgroup await a task. Then a task.Group takes the errgroup's place, and its
+// members are tasks themselves.
 package main
 
 import (
@@ -78,8 +79,8 @@ func membersAreTasks(ctx context.Context, out io.Writer) error {
 
 var errPlanted = errors.New("one has failed")
 
-// firstErrorCancels shows what both kinds of group do at an error: the others are cancelled, and
-// Wait returns that error.
+// firstErrorCancels shows what both kinds of group do at the first error: they cancel the other
+// members, and Wait returns that error.
 func firstErrorCancels(ctx context.Context, out io.Writer) error {
 	var cause error
 	for _, start := range []func() (group, context.Context){

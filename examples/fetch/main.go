@@ -1,5 +1,5 @@
-// Command fetch makes several requests at once, and waits for all of them, with a limit on the
-// time: future.All and task.WithTimeout. It asks an HTTP server that it starts itself.
+// Command fetch makes several requests at once and waits for all of them (future.All), but not
+// longer than a given time (task.WithTimeout). It asks an HTTP server that it starts itself.
 package main
 
 import (

@@ -5,7 +5,7 @@
 //  2. the same handler, unchanged, on a loop that runs tasks too;
 //  3. a connection that moves three times: from inside FoundTerminator to a task, along with the
 //     input that has been read already; back to the handler; and, between the two halves of a line,
-//     from outside to a task again. The table counts two hand-overs, the two that take it from the
+//     from outside to a task again. The table counts the two hand-overs that take it from the
 //     handler;
 //  4. straight-line code.
 //

@@ -6,7 +6,7 @@
 // Repairs. In the listing an async_chat listens. It has no handler for new connections, and neither
 // collect_incoming_data nor found_terminator, so nobody is ever accepted. Here a plain dispatcher
 // listens, its HandleAccepted makes a member of each connection, and the member is the async_chat.
-// A line has a greatest length, so that nobody can fill the memory with one that never ends.
+// The length of a line is limited, so that nobody can fill the memory with a line that never ends.
 package main
 
 import (
@@ -32,7 +32,7 @@ func main() {
 	log.Fatal(asyncore.Loop(m))
 }
 
-// maxLine is the greatest length of a line, in bytes.
+// maxLine is how many bytes a line may have.
 const maxLine = 4096
 
 // myServer is the room. It and its members are handlers of one loop, so members needs no lock.
@@ -74,8 +74,8 @@ func (p *member) CollectIncomingData(data []byte) error {
 	return nil
 }
 
-// FoundTerminator passes a line on to the others. It ignores the errors of their pushes: such an
-// error is that member's own, and closes that member.
+// FoundTerminator passes a line on to the others. It ignores errors of PushString: if a push to a
+// member fails, only that member is closed.
 func (p *member) FoundTerminator() error {
 	line := fmt.Sprintf("%v: %s\r\n", p.Addr(), p.Take())
 	for q := range p.room.members {

@@ -56,8 +56,7 @@ type myDispatcher struct {
 	out     io.Writer
 }
 
-// newDispatcher makes a dispatcher without a connection. It sends what it says when HandleWrite is
-// called.
+// newDispatcher makes a dispatcher without a connection. When it has one, HandleWrite sends says.
 func newDispatcher(role, says string, m *asyncore.Map, out io.Writer) (*myDispatcher, error) {
 	d := &myDispatcher{role: role, pending: []byte(says), out: out}
 	asyncore.Init(d, m)
@@ -127,8 +126,8 @@ func (d *myDispatcher) HandleClose() error {
 	return d.Close()
 }
 
-// HandleError returns a client's errors, so that Loop returns them too, for example that nobody
-// listens. A server goes on with its other connections.
+// HandleError returns a client's errors, so that Loop returns them too: for example, that nobody
+// listens at the address. A server goes on with its other connections.
 func (d *myDispatcher) HandleError(err error) error {
 	if d.role != "client" {
 		return d.Base().HandleError(err)

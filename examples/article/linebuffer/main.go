@@ -6,7 +6,7 @@
 // Repairs. The listing's server passes arguments to its handler that dispatcher does not take, and
 // does not import socket. Here the handler is attached to the accepted connection, in the server's
 // map. When the kernel takes only a part of what is sent, the listing loses the rest. Here the rest
-// waits in a buffer for HandleWrite. Both buffers are bounded: a line has a greatest length, and
+// waits in a buffer for HandleWrite. Both buffers are bounded: the length of a line is limited, and
 // Readable asks for more input only when the answers to the last input have been sent. So a client
 // that ends its own side first still gets every answer: when the handler sees the end of input,
 // there is nothing left to send.
@@ -36,7 +36,7 @@ func main() {
 	log.Fatal(asyncore.Loop(m))
 }
 
-// maxLine is the greatest length of a line, in bytes.
+// maxLine is how many bytes an unfinished line may have.
 const maxLine = 64 << 10
 
 var errLineTooLong = errors.New("line too long")

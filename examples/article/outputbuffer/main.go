@@ -1,6 +1,6 @@
 // Command outputbuffer is the tutorial's sixth listing: a handler with an output buffer, which is
-// writable only while the buffer holds something. It sends back what it gets. The server has a
-// limit of connections, as the tutorial's HTTP server has.
+// writable only while the buffer holds something. It sends back what it gets. The server limits the
+// number of connections, as the tutorial's HTTP server does.
 //
 //	outputbuffer [-listen ADDR] [-max N]
 //
