@@ -28,7 +28,7 @@ type game struct {
 	spare  []*stream.Conn
 	ln     net.Listener
 	events []any
-	lazy   bool // a Connect is under way: the next poll lasts until it shows
+	lazy   bool // a Connect is under way: the next poll lasts until something is recorded
 	logs   bool
 }
 
@@ -281,7 +281,7 @@ func (g *game) connect(a *actor) error {
 	return nil
 }
 
-// poll is one iteration. After a Connect it lasts until the connection shows.
+// poll is one iteration. After a Connect it repeats, at most 20 times, until something is recorded.
 func (g *game) poll() {
 	before := len(g.events)
 	for i := 0; i == 0 || g.lazy && i < 20 && len(g.events) == before; i++ {

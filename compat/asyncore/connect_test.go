@@ -17,7 +17,7 @@ import (
 	"github.com/corobridge/corobridge/stream"
 )
 
-// connecting begins to connect d to a listener that is there, or was.
+// connecting begins to connect d to a listener. If there is false, nobody listens any more.
 func connecting(r *room, d asyncore.Handler, network string, there bool) net.Listener {
 	r.t.Helper()
 	address := "127.0.0.1:0"

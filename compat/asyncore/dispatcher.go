@@ -33,7 +33,7 @@ type Dispatcher struct {
 	methods *methods
 	class   classic.Class
 	in      *Map
-	network string // of CreateSocket
+	network string // as CreateSocket was told
 
 	// What it serves. At most one of connected, connecting and accepting holds:
 	//
@@ -150,9 +150,9 @@ func (d *Dispatcher) onReady() {
 // alive reports whether the handler has anything to serve.
 func (d *Dispatcher) alive() bool { return d.connected || d.connecting || d.accepting }
 
-// Close closes the handler and its connection, once the kernel has been given what was sent. A
-// second Close does nothing, and neither does a Close after a hand-over. A handler may have a Close
-// of its own that calls this one. The default HandleClose, and CloseAll, call the handler's own.
+// Close closes the handler. Its connection is closed once the kernel has been given what was sent.
+// A second Close does nothing, and neither does a Close after a hand-over. A handler may have a
+// Close of its own that calls this one. The default HandleClose, and CloseAll, then call that one.
 func (d *Dispatcher) Close() error {
 	conn, listener, waiting := d.conn, d.listener, d.waiting
 	d.letGo(stream.ErrClosed)

@@ -7,8 +7,8 @@ import (
 	"github.com/corobridge/corobridge/stream"
 )
 
-// readEvent is handle_read_event, and writeEvent is handle_write_event. Whichever comes first after
-// Connect calls HandleConnect.
+// readEvent is handle_read_event, and writeEvent is handle_write_event. After Connect the first of
+// them calls HandleConnect.
 
 func (d *Dispatcher) readEvent() error {
 	switch {

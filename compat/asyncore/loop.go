@@ -28,9 +28,9 @@ func UsePoll() LoopOption { return func(c *loopConfig) { c.poller = reactor.Poll
 func Count(n int) LoopOption { return func(c *loopConfig) { c.count = n } }
 
 // Loop runs m until it is empty, for example by CloseAll, or for Count iterations: asyncore.loop.
-// It returns ErrExitNow, or an error that a handler's HandleError returned; the other handlers then
-// stay as they are. It waits for tasks that go on with a connection of m (compat.Continue). It
-// panics for a map of a loop that others run (On).
+// It returns ErrExitNow, or an error that a handler's HandleError returned. After such an error the
+// other handlers stay as they are. Loop waits for tasks that go on with a connection of m
+// (compat.Continue). It panics for a map of a loop that others run (On).
 func Loop(m *Map, opts ...LoopOption) error {
 	c := loopConfig{timeout: 30 * time.Second, poller: reactor.Auto, count: -1}
 	for _, o := range opts {
@@ -55,9 +55,9 @@ func Loop(m *Map, opts ...LoopOption) error {
 	return m.end(err)
 }
 
-// Poll runs one iteration: asyncore.poll. It waits at most timeout for something to do, without
-// limit if timeout is negative. Its errors are Loop's. It leaves m's loop open, since the caller
-// may have more to do; Loop or CloseAll frees the loop.
+// Poll runs one iteration: asyncore.poll. It waits at most timeout for something to do. A negative
+// timeout is no limit. Its errors are Loop's. It leaves m's loop open, since the caller may have
+// more to do. Loop and CloseAll free the loop.
 func Poll(m *Map, timeout time.Duration) error { return turn(m, timeout, reactor.Auto) }
 
 // Poll2 is Poll with poll(2): asyncore.poll2.
@@ -121,9 +121,9 @@ func (m *Map) release() error {
 }
 
 // CloseAll calls the Close of every handler of m, in order, and frees m's loop: asyncore.close_all.
-// It stops at the first error unless ignoreErrors is set; then it returns all of them, joined. It
-// is called on the loop, or while the loop does not run. Called on the loop, it does not free the
-// loop: the running Loop or Poll does so and returns, Loop with a nil error.
+// It stops at the first error. With ignoreErrors it goes on, and returns all errors, joined. It is
+// called on the loop, or while the loop does not run. On the loop it does not free the loop: the
+// running Loop or Poll does so and returns, Loop with a nil error.
 func CloseAll(m *Map, ignoreErrors bool) error {
 	var errs []error
 	for h := range m.Handlers() {

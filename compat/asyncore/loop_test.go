@@ -133,7 +133,7 @@ func TestCloseAllStopsAtTheFirstErrorUnlessToldOtherwise(t *testing.T) {
 	}
 }
 
-// closing are the ways to call fn on the loop of r while that runs.
+// closing are the ways to call fn on the loop of r while the loop runs.
 var closing = map[string]func(r *room, fn func() error){
 	"in a callback of the loop": func(r *room, fn func() error) {
 		loop, err := r.m.Loop()

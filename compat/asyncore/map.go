@@ -78,7 +78,7 @@ func logDefault(kind, msg string) {
 	}
 }
 
-// Loop returns the loop that m's handlers live on, for its timers, and for calls from other
+// Loop returns the loop that m's handlers live on. Use it for timers, and for calls from other
 // goroutines (CallSoon). A map of NewMap opens its loop if it has none yet. Only the functions Loop
 // and Poll may run that loop.
 func (m *Map) Loop() (*reactor.Loop, error) {

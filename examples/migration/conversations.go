@@ -21,8 +21,9 @@ var plain = []exchange{
 	{"QUIT", "221 bye"},
 }
 
-// The conversation of a connection that moves twice. At MODERN it moves from inside the callback.
-// After CLASSIC it moves from outside, when the server has the first half of the line in halves.
+// The conversation of a connection that is taken from its handler twice. At MODERN this happens
+// inside the callback. After CLASSIC a task takes it from outside, when the server has the first
+// half of the line in halves.
 var moving = []exchange{
 	{"UPPER classic", "CLASSIC"},
 	{"SERVED", "2"},
@@ -75,8 +76,8 @@ func text(conversation []exchange) string {
 	return all.String()
 }
 
-// splits returns a conversation once for every byte at which it can be split in two, and once cut
-// into single bytes.
+// splits returns a conversation split in two, once for every byte at which that can be done, and
+// once cut into single bytes.
 func splits(conversation []exchange) (all [][]segment) {
 	var every []int
 	for i := range len(text(conversation)) + 1 {

@@ -36,7 +36,7 @@ func (s *session) giveBack(ctx context.Context, c *stream.Conn) error {
 }
 
 // takeAtHalfALine waits until h has part of a line, and then takes its connection. If it is
-// cancelled before, it returns nil.
+// cancelled before that, it returns nil.
 //
 // It polls, to show that a connection can be taken from a handler that knows nothing of it. In a
 // handler that may be changed, CollectIncomingData would complete a future.Promise, and this would

@@ -9,9 +9,9 @@
 //     handler;
 //  4. straight-line code.
 //
-// Each conversation is held once for every byte at which it can be split in two, and once byte by
-// byte. The server has always read one part before the client sends the next. After one wrong
-// reply, or a count that can't be right, the exit status is 1.
+// The clients hold each conversation many times: split in two, once for every byte at which that
+// can be done, and once byte by byte. The server has always read one part before the client sends
+// the next. After one wrong reply, or a count that can't be right, the exit status is 1.
 //
 //	migration                    the comparison
 //	migration -listen ADDR       the four servers, at ADDR and the three ports after it,

@@ -148,8 +148,9 @@ func compare(t *testing.T, s stage, patience time.Duration) (*tally, error) {
 	return c.stage(s)
 }
 
-// On a busy machine the kernel may deliver what the witness sent before what was sent earlier over
-// another connection. So there are a few tries. Without the witness, no try would have every split.
+// On a busy machine the kernel may deliver what the witness sent too early: before what was sent
+// earlier over another connection. So there are a few tries. Without the witness, no try would have
+// every split.
 func TestServerSeesTheSplits(t *testing.T) {
 	t.Setenv(world.FaultsVariable, "") // faults would split the input once more
 	exampletest.Guard(t)

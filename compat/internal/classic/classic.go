@@ -28,7 +28,7 @@ type Dispatcher interface {
 	// CloseHandler calls the handler's own Close, or the Dispatcher's.
 	CloseHandler() error
 
-	// Attach gives the handler a live connection. It panics if it has one already.
+	// Attach gives the handler a live connection. It panics if the handler has one already.
 	Attach(c *stream.Conn) error
 	// Ended completes when the handler is closed, or gives its connection away.
 	Ended() *future.Future[End]
@@ -48,10 +48,10 @@ type Class struct {
 	Read     func() error
 	Write    func() error
 	Writable func() bool
-	Quiet    bool // its handle_close does not log
+	Quiet    bool // the base class's HandleClose does not log
 
-	// Input removes and returns what was received and not consumed, for a hand-over. It begins with
-	// kept, which the handler itself has kept.
+	// Input removes and returns what was received and not consumed, for a hand-over. kept is what
+	// the handler keeps itself; the result begins with it.
 	Input func(kept []byte) []byte
 	// Output removes and returns what is still to be sent.
 	Output func() Drain
@@ -63,7 +63,7 @@ type Base interface {
 }
 
 // Drain passes to write what a handler had queued, in order. It reports whether the stream is to
-// end after it.
+// end after that.
 type Drain func(write func([]byte) error) (finish bool, err error)
 
 // End is how a handler ended: it was closed, or it gave its connection away.

@@ -14,7 +14,7 @@ import (
 	"github.com/corobridge/corobridge/stream"
 )
 
-// NoFaults keeps the faults that the environment may ask for out of the loops of a test. Tests that
+// NoFaults switches off, for one test, the faults that the environment may ask for. Tests that
 // count iterations, or pieces of input, need it.
 func NoFaults(t testing.TB) { t.Setenv(world.FaultsVariable, "") }
 
