@@ -10,24 +10,24 @@ const long = 64
 // knows where the others are.
 type list[E comparable] struct {
 	all    []E
-	places *places[E] // nil: all has no gaps
+	index *index[E] // nil: all has no gaps
 }
 
-type places[E comparable] struct {
+type index[E comparable] struct {
 	at   map[E]int // in all
-	gaps int       // zero values in all, in the place of what was removed
+	gaps int       // zero values in all, where something was removed
 }
 
 func (l *list[E]) add(e E) {
-	if l.places != nil {
-		l.places.at[e] = len(l.all)
+	if l.index != nil {
+		l.index.at[e] = len(l.all)
 	}
 	l.all = append(l.all, e)
 }
 
 // remove reports whether e was there.
 func (l *list[E]) remove(e E) bool {
-	if l.places == nil && len(l.all) < long {
+	if l.index == nil && len(l.all) < long {
 		i := slices.Index(l.all, e)
 		if i >= 0 {
 			l.all = slices.Delete(l.all, i, i+1)
@@ -47,29 +47,29 @@ func (l *list[E]) remove(e E) bool {
 	return there
 }
 
-func (l *list[E]) find() *places[E] {
-	if l.places == nil {
-		l.places = &places[E]{at: make(map[E]int, len(l.all))}
+func (l *list[E]) find() *index[E] {
+	if l.index == nil {
+		l.index = &index[E]{at: make(map[E]int, len(l.all))}
 		for i, e := range l.all {
-			l.places.at[e] = i
+			l.index.at[e] = i
 		}
 	}
-	return l.places
+	return l.index
 }
 
-// compact returns what is there. Nothing is at its place after that.
+// compact returns what is there. The index is gone after that.
 func (l *list[E]) compact() []E {
-	if l.places != nil {
+	if l.index != nil {
 		var none E
 		l.all = slices.DeleteFunc(l.all, func(e E) bool { return e == none })
-		l.places = nil
+		l.index = nil
 	}
 	return l.all
 }
 
 func (l *list[E]) len() int {
-	if l.places != nil {
-		return len(l.places.at)
+	if l.index != nil {
+		return len(l.index.at)
 	}
 	return len(l.all)
 }

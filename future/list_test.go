@@ -27,7 +27,7 @@ func TestAListHasWhatASliceHas(t *testing.T) {
 				if i >= 0 {
 					want = slices.Delete(want, i, i+1)
 				}
-				looked = looked || l.places != nil
+				looked = looked || l.index != nil
 			}
 			if l.len() != len(want) {
 				t.Fatalf("seed %d, most %d: %d of %d", seed, most, l.len(), len(want))

@@ -27,24 +27,24 @@ const (
 	SourceHash
 )
 
-// place is a loop that handlers of a server run on.
-type place struct {
+// crew is the handlers of a server that run on one loop.
+type crew struct {
 	loop     *reactor.Loop
 	handlers *task.Group
 	ctx      context.Context // of the handlers
 }
 
-func newPlace(ctx context.Context, loop *reactor.Loop) place {
-	p := place{loop: loop}
-	p.handlers, p.ctx = task.NewGroup(reactor.WithLoop(context.WithoutCancel(ctx), loop))
-	return p
+func newCrew(ctx context.Context, loop *reactor.Loop) crew {
+	c := crew{loop: loop}
+	c.handlers, c.ctx = task.NewGroup(reactor.WithLoop(context.WithoutCancel(ctx), loop))
+	return c
 }
 
-func (p *place) closed() bool { return p.loop.Context().Err() != nil }
+func (c *crew) closed() bool { return c.loop.Context().Err() != nil }
 
-// places are where the handlers of one call of Serve run.
-type places struct {
-	all  []place
+// crews are the handlers of one call of Serve.
+type crews struct {
+	all  []crew
 	by   Balance
 	next int
 
@@ -52,8 +52,8 @@ type places struct {
 	cancelled atomic.Bool
 }
 
-// places returns the loops of the server's Group, or without one just that of ctx.
-func (s *Server) places(ctx context.Context) *places {
+// crews returns one for each loop of the server's Group; without a Group, one for the loop of ctx.
+func (s *Server) crews(ctx context.Context) *crews {
 	if s.Balance < RoundRobin || s.Balance > SourceHash {
 		panic(fmt.Sprintf("stream: a Server has Balance %d; use one of the constants, as RoundRobin", s.Balance))
 	}
@@ -61,76 +61,76 @@ func (s *Server) places(ctx context.Context) *places {
 	if s.Group != nil {
 		loops = s.Group.Loops()
 	}
-	ps := &places{by: s.Balance}
+	cs := &crews{by: s.Balance}
 	for _, l := range loops {
-		ps.all = append(ps.all, newPlace(ctx, l))
+		cs.all = append(cs.all, newCrew(ctx, l))
 	}
-	return ps
+	return cs
 }
 
-// pick chooses where the connection of a peer is served. If all loops are closed it is one of
+// pick chooses who serves the connection of a peer. If all loops are closed it is the crew of one of
 // these.
-func (ps *places) pick(peer addr) *place {
-	first, at, least := ps.first(peer), -1, 0
-	for n := range ps.all {
-		i := (first + n) % len(ps.all)
-		if ps.all[i].closed() {
+func (cs *crews) pick(peer addr) *crew {
+	first, at, least := cs.first(peer), -1, 0
+	for n := range cs.all {
+		i := (first + n) % len(cs.all)
+		if cs.all[i].closed() {
 			continue
 		}
 		load := 0
-		if ps.by == LeastConns {
-			load = StatsOf(ps.all[i].loop).Open
+		if cs.by == LeastConns {
+			load = StatsOf(cs.all[i].loop).Open
 		}
 		if at < 0 || load < least {
 			at, least = i, load
 		}
 	}
 	if at < 0 {
-		return &ps.all[first]
+		return &cs.all[first]
 	}
-	ps.next = (at + 1) % len(ps.all)
-	return &ps.all[at]
+	cs.next = (at + 1) % len(cs.all)
+	return &cs.all[at]
 }
 
 // first is where pick begins to look.
-func (ps *places) first(peer addr) int {
-	if ps.by != SourceHash || !peer.IP.IsValid() {
-		return ps.next
+func (cs *crews) first(peer addr) int {
+	if cs.by != SourceHash || !peer.IP.IsValid() {
+		return cs.next
 	}
 	ip := peer.IP.Addr().As16()
 	h := fnv.New32a()
 	h.Write(ip[:])
-	return int(h.Sum32() % uint32(len(ps.all)))
+	return int(h.Sum32() % uint32(len(cs.all)))
 }
 
 // open reports whether there is a loop that is not closed.
-func (ps *places) open() bool {
-	for i := range ps.all {
-		if !ps.all[i].closed() {
+func (cs *crews) open() bool {
+	for i := range cs.all {
+		if !cs.all[i].closed() {
 			return true
 		}
 	}
 	return false
 }
 
-func (ps *places) cancel(cause error) {
-	ps.cancelled.Store(true)
-	for i := range ps.all {
-		ps.all[i].handlers.Cancel(cause)
+func (cs *crews) cancel(cause error) {
+	cs.cancelled.Store(true)
+	for i := range cs.all {
+		cs.all[i].handlers.Cancel(cause)
 	}
 }
 
-func (ps *places) wait() {
-	for i := range ps.all {
-		ps.waits.Store(int32(i))
-		ps.all[i].handlers.Wait()
+func (cs *crews) wait() {
+	for i := range cs.all {
+		cs.waits.Store(int32(i))
+		cs.all[i].handlers.Wait()
 	}
 }
 
 // warn logs whom wait waits for, once that should be over: handlers that mind no context, or whose
 // loop was stopped.
-func (ps *places) warn(loop *reactor.Loop) {
-	if ps.cancelled.Load() {
-		coreOf(loop).Logger().Warn("stream: Serve is waiting for handlers whose contexts have ended", "loop", ps.waits.Load(), "loops", len(ps.all))
+func (cs *crews) warn(loop *reactor.Loop) {
+	if cs.cancelled.Load() {
+		coreOf(loop).Logger().Warn("stream: Serve is waiting for handlers whose contexts have ended", "loop", cs.waits.Load(), "loops", len(cs.all))
 	}
 }

@@ -172,14 +172,14 @@ func (e *endpoint) unlocked(fn func()) {
 	fn()
 }
 
-// budget is how many transfers in a row an operation makes that need not wait, before others have
+// share is how many transfers in a row an operation makes that need not wait, before others have
 // their turn.
-const budget = 16
+const share = 16
 
 // beFair lets others have their turn when count transfers of the connection have not waited. It is
 // called by the operation that has the turn.
 func (c *Conn) beFair(e *endpoint, count *uint8) error {
-	if *count < budget {
+	if *count < share {
 		return nil
 	}
 	*count = 0

@@ -242,7 +242,7 @@ func (l *Listener) tryArrive() (arrival, error) {
 // beFair lets others have their turn when connections keep coming without a wait.
 func (l *Listener) beFair() {
 	l.mu.Lock()
-	yield := l.accepts >= budget
+	yield := l.accepts >= share
 	if yield {
 		l.accepts = 0
 	}
@@ -269,7 +269,7 @@ func (l *Listener) wait(ctx context.Context) error {
 func (l *Listener) acceptOne() (arrival, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for range budget {
+	for range share {
 		if l.closed {
 			return arrival{}, fmt.Errorf("stream: accept %s: %w", l.Addr(), ErrClosed)
 		}

@@ -36,7 +36,7 @@ func (c *Conn) read(ctx context.Context, op string, step func(e *endpoint) error
 		if err := step(e); err != ErrWouldBlock {
 			return e.wrap(op, err)
 		}
-		if e.mayRead { // only the budget has been spent
+		if e.mayRead { // only its share has been spent
 			if err := c.beFair(e, &e.reads); err != nil {
 				return e.wrap(op, err)
 			}
@@ -85,7 +85,7 @@ func (e *endpoint) mayReceive() error {
 		return err
 	}
 	switch {
-	case e.mayRead && e.reads < budget:
+	case e.mayRead && e.reads < share:
 		return nil
 	case !e.mayRead && e.more != nil && e.more.lost:
 		return e.more.writeErr

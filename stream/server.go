@@ -67,7 +67,7 @@ func (s *Server) Serve(ctx context.Context, l *Listener) error {
 	if _, ok := reactor.FromContext(ctx); !ok && s.Group != nil {
 		ctx = reactor.WithLoop(ctx, l.loop)
 	}
-	at := s.places(ctx)
+	at := s.crews(ctx)
 	err := s.accept(ctx, at, l)
 	l.Close()
 	if ctx.Err() != nil {
@@ -77,7 +77,7 @@ func (s *Server) Serve(ctx context.Context, l *Listener) error {
 	return err
 }
 
-func (s *Server) accept(ctx context.Context, at *places, l *Listener) error {
+func (s *Server) accept(ctx context.Context, at *crews, l *Listener) error {
 	for {
 		a, err := l.arrive(ctx)
 		if err != nil {
@@ -98,7 +98,7 @@ func (s *Server) accept(ctx context.Context, at *places, l *Listener) error {
 }
 
 // finish ends the handlers: by themselves, within Grace, or cancelled.
-func (s *Server) finish(ctx context.Context, at *places) {
+func (s *Server) finish(ctx context.Context, at *crews) {
 	loop := loopOf(ctx, "Serve")
 	if loop.Context().Err() == nil { // else Close logs whom it waits for
 		defer loop.Every(time.Second, func() { at.warn(loop) }).Stop()

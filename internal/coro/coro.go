@@ -36,7 +36,7 @@ const (
 	interrupted               // suspended until Pool.first, which it has started, has made a step
 )
 
-// Coro is one pooled coroutine. Its goroutine, and so its place in the registry, stays the same
+// Coro is one pooled coroutine. Its goroutine, and so its role in the registry, stays the same
 // for all the jobs it runs.
 //
 // It fills three cache lines: what wakes and resumes it, what a wait needs besides, and the rest,
@@ -74,7 +74,7 @@ func (c *Coro) live(yield func(signal) bool) {
 	c.yield = yield
 	c.id = gid.Self()
 	c.pool.current.Store(uintptr(c.id)) // the first resume could not know it
-	register(c.id, c.pool.place(c))
+	register(c.id, c.pool.role(c))
 	defer func() {
 		unregister(c.id)
 		c.pool.current.CompareAndSwap(uintptr(c.id), 0)

@@ -29,13 +29,13 @@ func Inline(rs ...Runnable) {
 	id := gid.Self()
 	v, known := registry.Load(id)
 	if !known {
-		at := &place{}
+		at := &role{}
 		registry.Store(id, at)
 		defer registry.Delete(id)
 		at.calls.run(nil, rs)
 		return
 	}
-	at := v.(*place)
+	at := v.(*role)
 	c := &at.calls
 	if p := at.pool; p != nil && !c.running && (at.coro == nil || p.calls.posted) {
 		c = &p.calls

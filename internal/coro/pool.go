@@ -90,7 +90,7 @@ func MustNotNest() {
 func (p *Pool) Enter() (leave func()) {
 	MustNotNest()
 	id := gid.Self()
-	register(id, p.place(nil))
+	register(id, p.role(nil))
 	p.loop.Store(uintptr(id))
 	return func() {
 		p.loop.Store(0)

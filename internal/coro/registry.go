@@ -7,18 +7,18 @@ import (
 	"github.com/corobridge/corobridge/internal/gid"
 )
 
-// place is what a goroutine is: one of a pool's coroutines, or, with no coroutine, the goroutine
+// role is what a goroutine is: one of a pool's coroutines, or, with no coroutine, the goroutine
 // that runs the pool's loop; or, with no pool either, a plain goroutine, while it makes calls (see
 // Inline).
-type place struct {
+type role struct {
 	pool   *Pool
 	coro   *Coro
 	number uint64 // of the goroutine, as stack traces print it; 0 if the pool does not note numbers
 	calls  calls  // of a loop's goroutine, those of the pool are used
 }
 
-func (p *Pool) place(c *Coro) *place {
-	at := &place{pool: p, coro: c}
+func (p *Pool) role(c *Coro) *role {
+	at := &role{pool: p, coro: c}
 	if p.numbered {
 		at.number = gid.Number()
 	}
@@ -36,12 +36,12 @@ func (p *Pool) Numbers() (loop, current uint64) { return number(&p.loop), number
 
 func number(id *atomic.Uintptr) uint64 {
 	if v, ok := registry.Load(gid.ID(id.Load())); ok {
-		return v.(*place).number
+		return v.(*role).number
 	}
 	return 0
 }
 
-// registry maps a goroutine's ID to its *place, for the whole process. A coroutine enters itself
+// registry maps a goroutine's ID to its *role, for the whole process. A coroutine enters itself
 // when it is made and leaves in a deferred call when it ends; a loop's goroutine is in it while it
 // runs the loop, and a plain one while it makes calls. All leave before the runtime can give their
 // descriptor to another goroutine.
@@ -49,13 +49,13 @@ func number(id *atomic.Uintptr) uint64 {
 // It is the module's one global: identity belongs to goroutines, and those are the process's.
 var registry sync.Map
 
-func register(id gid.ID, p *place) { registry.Store(id, p) }
+func register(id gid.ID, p *role) { registry.Store(id, p) }
 func unregister(id gid.ID)         { registry.Delete(id) }
 
-// lookup returns the place of the calling goroutine, nil for a plain one.
-func lookup() *place {
+// lookup returns the role of the calling goroutine, nil for a plain one.
+func lookup() *role {
 	if v, ok := registry.Load(gid.Self()); ok {
-		if p := v.(*place); p.pool != nil {
+		if p := v.(*role); p.pool != nil {
 			return p
 		}
 	}
