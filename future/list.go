@@ -9,7 +9,7 @@ const long = 64
 // one, a shutdown for instance, and each of them gives up by itself: so a long list, once one has,
 // knows where the others are.
 type list[E comparable] struct {
-	all    []E
+	all   []E
 	index *index[E] // nil: all has no gaps
 }
 

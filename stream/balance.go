@@ -68,8 +68,8 @@ func (s *Server) crews(ctx context.Context) *crews {
 	return cs
 }
 
-// pick chooses who serves the connection of a peer. If all loops are closed it is the crew of one of
-// these.
+// pick chooses who serves the connection of a peer. If all loops are closed it is one of their
+// crews.
 func (cs *crews) pick(peer addr) *crew {
 	first, at, least := cs.first(peer), -1, 0
 	for n := range cs.all {

@@ -50,7 +50,7 @@ func number(id *atomic.Uintptr) uint64 {
 var registry sync.Map
 
 func register(id gid.ID, p *role) { registry.Store(id, p) }
-func unregister(id gid.ID)         { registry.Delete(id) }
+func unregister(id gid.ID)        { registry.Delete(id) }
 
 // lookup returns the role of the calling goroutine, nil for a plain one.
 func lookup() *role {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"regexp"
 	"runtime"
 	"runtime/pprof"
 	"strings"
@@ -58,7 +59,11 @@ const leaksHere = "TESTKIT_LEAKS"
 
 func TestMainFindsAGoroutineThatIsLeft(t *testing.T) {
 	if os.Getenv(leaksHere) != "" {
-		go func() { <-make(chan bool) }()
+		go neverGoesOn()
+		Eventually(t, "the goroutine is blocked", func() bool {
+			stacks := make([]byte, 1<<20)
+			return blocked.Match(stacks[:runtime.Stack(stacks, true)])
+		})
 		return
 	}
 	Watch(t)
@@ -73,6 +78,11 @@ func TestMainFindsAGoroutineThatIsLeft(t *testing.T) {
 		t.Errorf("the tests of a package that leaks end with %v and\n%s\nwant a failure with %q", err, out, want)
 	}
 }
+
+func neverGoesOn() { <-make(chan bool) }
+
+// blocked matches its stack. Only when it is blocked can a profile know that it never goes on.
+var blocked = regexp.MustCompile(`\[chan receive[^\n]*\n[^\n]*neverGoesOn`)
 
 type code int
 
