@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/corobridge/corobridge/internal/coro"
+	"github.com/corobridge/corobridge/internal/loop"
 )
 
 // closeBound is how long Close goes on trying to send what is unsent.
@@ -82,7 +85,7 @@ func (e *endpoint) abort(cause error) {
 // shut closes the transport and frees everything. It is called locked, once.
 func (e *endpoint) shut(cause error) {
 	e.closed = true
-	if err := e.transport.close(); cause == nil {
+	if err := e.closeTransport(); cause == nil {
 		cause = err
 	}
 	e.in.forget(e.lender()) // not given back: somebody may be using what Peek has lent
@@ -103,6 +106,24 @@ func (e *endpoint) shut(cause error) {
 	if e.notify != nil {
 		e.core().Post(callback(e.notify))
 	}
+}
+
+// closeTransport makes an error of a panic, and reports it. So the rest is freed all the same, and
+// the loop's end closes the other connections too.
+func (e *endpoint) closeTransport() (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = coro.Recovered(v)
+			failure := loop.Exception{Op: "close of a connection", Err: err}
+			report := callback(func() { e.core().Report(failure) })
+			if e.onLoop { // a loop that ends takes no further callbacks
+				report()
+			} else {
+				e.core().Post(report)
+			}
+		}
+	}()
+	return e.transport.close()
 }
 
 type callback func()

@@ -105,12 +105,15 @@ func (e *endpoint) receive(p []byte) (int, error) {
 		e.ended = true
 	case err != nil:
 		e.rare().readErr = err
-	case n == 0:
-		err = e.mayReceive()
-	default:
-		e.reads++
 	}
-	return n, err
+	if n > 0 {
+		e.reads++
+		return n, nil // what ends the input comes with the next call
+	}
+	if err == nil {
+		err = e.mayReceive()
+	}
+	return 0, err
 }
 
 // fill reads some more into the buffer. It uses the room that is left, if that is worth a call;

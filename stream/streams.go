@@ -4,7 +4,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/corobridge/corobridge/internal/coro"
 	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/reactor"
 )
@@ -79,13 +78,8 @@ func (s *streams) add(e *endpoint) error {
 	return nil
 }
 
-// remove takes an endpoint out. A second call does nothing.
 func (s *streams) remove(e *endpoint) {
 	s.mu.Lock()
-	if e.prev == nil && s.open != e {
-		s.mu.Unlock()
-		return
-	}
 	paused := s.paused
 	s.paused = nil
 	s.stats.Open--
@@ -114,19 +108,8 @@ func (s *streams) Close() error {
 		if e == nil {
 			return nil
 		}
-		s.end(e)
+		e.lock()
+		e.abort(reactor.ErrClosed)
+		e.unlock()
 	}
-}
-
-// end aborts an endpoint. A transport that panics is reported, and does not keep the others open.
-func (s *streams) end(e *endpoint) {
-	e.lock()
-	defer e.unlock()
-	defer func() {
-		if v := recover(); v != nil {
-			s.remove(e)
-			s.core.Report(loop.Exception{Op: "close of a connection", Err: coro.Recovered(v)})
-		}
-	}()
-	e.abort(reactor.ErrClosed)
 }

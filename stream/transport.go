@@ -17,12 +17,14 @@ import "net"
 //	               when that changes.
 //	n = 0, no err  Nothing can be moved now (more is false). The transport calls ready when
 //	               that changes.
-//	n = 0, err     This direction has ended. For reading, io.EOF is its ordinary end.
+//	err            n bytes were moved, and then this direction ended. For reading, io.EOF is the
+//	               ordinary end.
 //
 // "Calls ready" means the endpoint's method of that name, on the loop. A call too many costs one
 // transfer that moves nothing; one too few makes a connection hang for ever. Only the transport
 // knows what a short transfer means: whether the next one would move nothing (a socket's usually
-// would), or whether more lies ready (what is decrypted comes a record at a time).
+// would), or whether more lies ready (what is decrypted comes a record at a time). A transport on
+// top of another does not keep the other's more for later: ready may have been called since.
 type transport interface {
 	// read moves bytes into p, which is not empty. What it owes the peer because of them it sends
 	// itself, or flush does.
@@ -31,7 +33,8 @@ type transport interface {
 	write(p []byte) (n int, more bool, err error)
 	// flush sends what write and closeWrite have taken and the transport still holds. If something
 	// is left, pending is true, and the transport calls ready for writing when flush should be
-	// tried again. A socket holds nothing.
+	// tried again. The endpoint calls it after each write and closeWrite, with each ready for
+	// writing, and before it closes. A socket holds nothing.
 	flush() (pending bool, err error)
 	// closeWrite ends the stream for the peer, after everything that write has taken.
 	closeWrite() error
