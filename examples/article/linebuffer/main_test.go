@@ -83,7 +83,7 @@ func TestClientThatDoesNotReadIsWaitedFor(t *testing.T) {
 	c.SetReadBuffer(64 << 10)
 	lines := []byte(strings.Repeat(strings.Repeat("y", 1023)+"\n", 32<<10))
 	buffered := 0
-	for buffered == 0 { // a machine that is busy may seem stuck while everything is still on its way
+	for buffered == 0 { // a busy machine may seem stuck while everything is still on its way
 		n := c.SendUntilStuck(lines)
 		if lines = lines[n:]; len(lines) == 0 {
 			t.Fatal("the server took everything, want it to stop")
