@@ -25,8 +25,8 @@ type origin interface {
 // inherit completes p with v and the error of f.
 func inherit[T, U any](p *Promise[U], v U, f *Future[T]) { p.future.completeFrom(v, f.err, f, nil) }
 
-// handOn hands the error of f on to another future. It returns the one that is to hear when that
-// has been asked for it; nil if none is.
+// handOn hands the error of f on to a later future. It returns what is to be marked retrieved when
+// the later one is; nil if there is nothing.
 func (f *Future[T]) handOn() origin {
 	switch {
 	case f.more != nil && f.more.origin != nil:

@@ -9,5 +9,8 @@
 // [Loop.Run] runs a loop on the calling goroutine, [Loop.Start] on one of its own, and [Loop.Close]
 // cancels and unwinds everything that was started on it before it returns.
 //
+// The turn itself is in internal/loop. Here are a loop's life, signals, processes, offloaded work,
+// statistics and the watchdog, and groups of loops.
+//
 // Most programs do not use this package by itself: task.Run makes a loop and closes it.
 package reactor

@@ -15,8 +15,8 @@ import (
 //	linked     set   set    no    one of the ring of up's kids
 //	gone       set   nil    yes   it has left, for good; kids is nil
 //
-// A scope's up may have left before the scope is linked, and need not be above a linked one for
-// good: what is below a scope that leaves goes on, one step up.
+// A scope's up can change: when a scope leaves, what is below it moves one step up. It may have
+// left before the scope is linked.
 type node struct {
 	up         *scope
 	kids       *scope // the oldest of a ring

@@ -16,6 +16,9 @@
 // a method here returns an error. It goes to HandleError, whose default logs it and closes the
 // handler.
 //
+// A handler's connection is a stream.Conn, whose OnReady drives the handler. So package compat can
+// move it to a task as it is.
+//
 // Each time the loop looks for events is one iteration of asyncore's loop. First the handlers that
 // have Readable or Writable are asked. Then the loop looks for events. Then the handlers that can
 // read are called, and after them the handlers that can write, both in the order in which they were

@@ -1,7 +1,7 @@
 package coro
 
-// Before has job begun by another coroutine, and goes on when that is first suspended, or has
-// ended. Only the coroutine itself calls it.
+// Before runs job on another coroutine, up to its first suspension or its end, and then returns.
+// Only the coroutine itself calls it.
 //
 // The loop alone resumes coroutines: one that resumed another would be the caller that a Goexit,
 // or a panic, of that one reaches, and would have its stack in between for good. So c is

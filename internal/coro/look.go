@@ -25,8 +25,8 @@ type Tenant struct {
 }
 
 // Held is what a wait is for, if somebody holds that: a lock, for instance. Those who look for
-// cycles of waits ask for the holder, from any goroutine. It is nobody if nobody holds it, or that
-// is unknown.
+// cycles of waits ask for the holder, from any goroutine. The zero Tenant means that it is not held,
+// or that the holder is not known.
 type Held interface{ HeldBy() Tenant }
 
 // Tenant returns c in its present job; nobody if c is nil. It is called in c, or by
@@ -49,9 +49,9 @@ func (t Tenant) Job(p *Pool) Job {
 // Stack returns the stack of c, which is suspended, as a dump of all goroutines has it: the
 // operation that waits comes first. It is called on the loop, and not for the caller.
 //
-// Only a goroutine itself can tell its stack without stopping all others. So c is resumed with the
-// order to tell it and to suspend itself again, of which nobody hears. To ask for orders costs
-// each resume a look at a flag that lies beside the state of the wait.
+// Only a goroutine itself can tell its stack without stopping all others. So c is resumed only to
+// write down its stack, and suspends again; nobody else notices. That costs each resume a look at a
+// flag that lies beside the state of the wait.
 func (c *Coro) Stack() []byte {
 	c.waiter.asked = true
 	c.next()

@@ -12,7 +12,7 @@ import (
 // Ledger is what a loop knows of errors that nobody has been given yet: those of its tasks, and in
 // debug mode those of other futures that failed on it.
 //
-// An entry ends in one of three ways, and only one of them counts:
+// An entry ends in one of three ways. The first is silent, and the others report it:
 //
 //	settled    somebody is given the error: the entry is struck out, and nothing is reported
 //	collected  the future is garbage, so nobody can ask any more: reported by a later turn

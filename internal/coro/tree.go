@@ -19,7 +19,7 @@ type Node interface {
 	Inspected() *Inspected // nil unless it is a task
 }
 
-// Inspected is a task, as those see it who look inside.
+// Inspected is what package inspect sees of a task.
 type Inspected struct {
 	Task
 	Coro   *Coro        // nil before it begins

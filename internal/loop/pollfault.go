@@ -15,8 +15,8 @@ import (
 //
 // The same nap comes when a poll brings nothing, again and again, but events of a descriptor that
 // nobody watches any more. Closing a descriptor does not end its registration while a duplicate is
-// open, in a child process perhaps. Then nothing can end it, since that would take the descriptor
-// to name it.
+// open, in a child process perhaps. Then nothing can end the registration: to remove it one must
+// name the descriptor, which is closed.
 const (
 	napAtMost    = 10 * time.Millisecond
 	giveUpAfter  = time.Second

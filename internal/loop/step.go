@@ -67,8 +67,8 @@ func stepOf(op string, v any) Step {
 	return s
 }
 
-// steps tells the observers of steps. It sits between the loop and what that runs: for the loop it
-// is the entry that it runs, or the handler that it calls. No step begins within another one.
+// steps tells the observers of steps. It wraps an entry or a handler: the loop runs the wrapper,
+// which tells the observers before and after. No step begins within another one.
 type steps struct {
 	core    *Core
 	told    bool // an observer wants to be told

@@ -35,7 +35,7 @@ type World interface {
 	Faults() *Faults
 }
 
-// Layer puts a World around another one, or in its place. It is called once for each loop.
+// Layer returns a World that wraps the given one, or replaces it. It is called once for each loop.
 type Layer func(World) World
 
 // Open opens the World of one loop: System, the layers around it, the first one innermost, and

@@ -5,6 +5,9 @@
 // cancel a task or to have its stack. In debug mode (see reactor.WithDebug) a loop reports each
 // [DeadlockError] by itself, before it sleeps.
 //
+// It lies below package task, which calls it in debug mode. It knows tasks only as coro.Node and
+// coro.Inspected.
+//
 // # Asking a loop
 //
 // All, Deadlocks, WriteTree and MarshalTree may be called from any goroutine. On the loop, and for
