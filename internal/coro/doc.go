@@ -1,5 +1,5 @@
-// Package coro holds pooled coroutines over iter.Pull, and tells which coroutine or loop the calling
-// goroutine is. It imports only gid and prefetch.
+// Package coro holds pooled coroutines over iter.Pull, and tells which coroutine or loop the
+// calling goroutine is. It imports only gid and prefetch.
 //
 //   - A [Coro] runs one [Job] after another; a [Pool] makes, reuses and ends them for one loop.
 //     All of a pool's coroutines are resumed by the goroutine that runs the loop, so at most one of

@@ -29,9 +29,9 @@ import (
 //     for anything else. Therefore no giver can hit a later wait of the same waiter.
 //
 // A claim after the unlock would break the last point. To wake under the mutex would be right, and
-// slow: whoever is woken may want it next. The context's Err is not called under the mutex, since it
-// may be a user's code that locks the same mutex. What a context does between the look at it and the
-// wait is not lost: the wait begins with a look of its own (see Waiter.Begin and Coro.Recheck).
+// slow: whoever is woken may want it next. The context's Err is not called under the mutex, since
+// it may be a user's code that locks the same mutex. What a context does between the look at it and
+// the wait is not lost: the wait begins with a look of its own (see Waiter.Begin and Coro.Recheck).
 type Line struct {
 	first *Waiter // of a ring, so first.prev is the last; nil for an empty line
 }

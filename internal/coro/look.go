@@ -25,8 +25,8 @@ type Tenant struct {
 }
 
 // Held is what a wait is for, if somebody holds that: a lock, for instance. Those who look for
-// cycles of waits ask for the holder, from any goroutine. The zero Tenant means that it is not held,
-// or that the holder is not known.
+// cycles of waits ask for the holder, from any goroutine. The zero Tenant means that it is not
+// held, or that the holder is not known.
 type Held interface{ HeldBy() Tenant }
 
 // Tenant returns c in its present job; nobody if c is nil. It is called in c, or by

@@ -5,8 +5,8 @@
 // one cache line after the other, and that costs more than a coroutine switch. A loop knows which
 // connection is next, so it can have those lines fetched while it runs the one before.
 //
-// Packages loop and coro use it. It is a hint: nothing is read, and a wrong address does no harm. On a processor without assembly
-// here, nothing happens.
+// Packages loop and coro use it. It is a hint: nothing is read, and a wrong address does no harm.
+// On a processor without assembly here, nothing happens.
 package prefetch
 
 // Line is how many bytes one step fetches.
