@@ -9,8 +9,8 @@ import (
 )
 
 // Copy copies from src to dst until src ends, which is no error, and returns how many bytes it has
-// written. All the while it has the turn to read from src. After an error, and after a
-// cancellation, what has not been written is still in src. In a callback of a loop it panics.
+// written. All the while it has the turn to read from src. After an error, a cancellation, or a
+// Detach of src, what has not been written is still in src. In a callback of a loop it panics.
 func Copy(ctx context.Context, dst, src *Conn) (written int64, err error) {
 	coro.Who(ctx, "stream: Copy")
 	var failed error
@@ -20,17 +20,20 @@ func Copy(ctx context.Context, dst, src *Conn) (written int64, err error) {
 			if err != nil {
 				return err
 			}
-			n := 0
+			n, rest := 0, 0
 			e.unlock()
-			n, failed = dst.Write(ctx, p)
+			n, failed = dst.writeSome(ctx, p, src)
 			e.lock()
-			written += int64(n)
-			if err := e.usable(src.epoch); err != nil {
-				return err // and the input is another's, or gone
+			gone := e.usable(src.epoch)
+			switch gone {
+			case nil:
+				e.in.consume(e.lender(), n)
+			case ErrClosed: // nobody else gets what was read before
+				e.unlocked(func() { rest, failed = dst.Write(ctx, p[n:]) })
 			}
-			e.in.consume(e.lender(), n)
-			if failed != nil {
-				return nil
+			written += int64(n + rest)
+			if gone != nil || failed != nil {
+				return gone
 			}
 		}
 	})

@@ -5,6 +5,7 @@ package stream_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"testing"
 
@@ -83,4 +84,68 @@ func TestCopyFromAConnectionThatIsClosed(t *testing.T) {
 			t.Error("the bytes are not those that were sent")
 		}
 	})
+}
+
+// What Copy has written and what the new handle reads are together what was sent, whatever Copy
+// waits for when its source is handed over.
+func TestDetachOfTheSourceDuringCopy(t *testing.T) {
+	for _, busy := range []bool{false, true} { // whether another writer has the turn
+		for _, k := range carriers {
+			t.Run(fmt.Sprintf("%s/another writer %v", k.name, busy), func(t *testing.T) {
+				l := startLoop(t)
+				src, from := k.open(t, l)
+				dst, to := k.open(t, l)
+				data := pattern(12 << 20)
+				sent := in(t, func() { from.Write(data); from.CloseWrite() })
+				var others int64
+				testkit.InTask(t, l, func(ctx context.Context) {
+					other := task.Spawn(ctx, func(ctx context.Context) error {
+						if !busy {
+							return nil
+						}
+						n, err := dst.Write(ctx, make([]byte, 12<<20))
+						others = int64(n)
+						return err
+					})
+					for busy && !stream.WriterWaits(dst) {
+						task.Yield(ctx)
+					}
+					var copied int64
+					copying := task.Spawn(ctx, func(ctx context.Context) (err error) {
+						copied, err = stream.Copy(ctx, dst, src)
+						return err
+					})
+					for waits := false; !waits; {
+						task.Yield(ctx)
+						_, queued := stream.Queued(dst)
+						waits = queued > 0 || !busy && stream.WriterWaits(dst)
+					}
+					d, err := src.Detach()
+					if err != nil {
+						t.Errorf("Detach: %v, want a new handle", err)
+						return
+					}
+					received := make(chan []byte, 1)
+					all := in(t, func() {
+						b, _ := io.ReadAll(to)
+						received <- b
+					})
+					_, err = copying.Await(ctx)
+					mustBe(t, "Copy", err, stream.ErrDetached)
+					_, err = other.Await(ctx)
+					mustBe(t, "the other writer", err, nil)
+					rest, err := readAll(ctx, d)
+					mustBe(t, "the new handle", err, io.EOF)
+					mustBe(t, "CloseWrite", dst.CloseWrite(ctx), nil)
+					all()
+					got := append((<-received)[others:], rest...)
+					if int64(len(got)-len(rest)) != copied || !bytes.Equal(got, data) {
+						t.Errorf("%d bytes copied, %d arrived, and %d are left; want %d in all",
+							copied, len(got)-len(rest), len(rest), len(data))
+					}
+				})
+				sent()
+			})
+		}
+	}
 }
