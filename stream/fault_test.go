@@ -41,7 +41,7 @@ func fill(c *stream.Conn) (all []byte) {
 	}
 	for n, src := 1, (&numbers{}); n > 0; {
 		b := make([]byte, 10_000)
-		src.at = uint32(len(all))
+		src.at = len(all)
 		src.Read(b)
 		n, _ = c.TryWrite(b)
 		all = append(all, b[:n]...)
