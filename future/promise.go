@@ -89,13 +89,8 @@ func (p *Promise[T]) CompleteBy(fn func() (T, error)) {
 // guard calls fn and reports whether it has returned. If not, the future fails.
 func (p *Promise[T]) guard(fn func()) (returned bool) {
 	defer func() {
-		if returned {
-			return
-		}
-		if v := recover(); v != nil {
-			p.Fail(coro.Recovered(v))
-		} else {
-			p.Fail(ErrGoexit)
+		if !returned {
+			p.Fail(coro.Unwound(recover()))
 		}
 	}()
 	fn()

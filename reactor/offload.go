@@ -79,20 +79,35 @@ func (o *offloader) serve(w *offloaded) {
 func (o *offloader) run(w *offloaded) {
 	returned := false
 	defer func() {
-		if v := recover(); v != nil {
-			e := Exception{Op: "offload", Err: coro.Recovered(v)}
-			o.loop.core.Post(loop.Callback(func() { o.loop.core.Report(e) }))
-		} else if !returned {
-			if more := o.next(); more != nil {
-				o.loop.core.World().Go(func() { o.serve(more) })
-			}
-		}
 		if w.done != nil {
 			o.loop.core.Post(loop.Callback(w.done))
 		}
 		w.release()
+		if returned {
+			return
+		}
+		if more := o.next(); more != nil {
+			o.loop.core.World().Go(func() { o.serve(more) })
+		}
 	}()
-	w.work()
+	o.call(w.work)
+	returned = true
+}
+
+// call calls work and reports a panic of it. That may come while a Goexit is under way: see
+// coro.Coro's carry. Then call does not return.
+func (o *offloader) call(work func()) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		if err := coro.Unwound(recover()); err != coro.ErrGoexit {
+			core := &o.loop.core
+			core.Post(loop.Callback(func() { core.Report(Exception{Op: "offload", Err: err}) }))
+		}
+	}()
+	work()
 	returned = true
 }
 

@@ -111,8 +111,10 @@ func (h *signalHandler) Run() {
 	if h.gone.Load() || h.once && !h.gone.CompareAndSwap(false, true) {
 		return
 	}
-	defer h.loop.core.Caught("signal")
+	whole := false
+	defer h.loop.core.Caught("signal", &whole)
 	h.fn(h.sig)
+	whole = true
 }
 
 // Calls is part of loop.Calling.

@@ -63,6 +63,7 @@ type extra struct {
 	site   string        // where the task was started
 	born   time.Duration // and when, on the loop's clock
 	number uint64        // 0 until somebody asks
+	told   bool          // the observers have been told of its end
 }
 
 // trait is what is special about a task.
@@ -178,7 +179,8 @@ func (j *job) over(err error) (expected bool) {
 	}
 	expected = err == nil || j.scope.explains(err)
 	j.scope.coro = nil
-	if j.home().shows != nil {
+	if j.home().shows != nil && !j.extra.told {
+		j.extra.told = true // an observer may call Goexit: then over is called again
 		j.home().core.TaskDone(j.TaskName(), err, j.age())
 	}
 	j.scope.end()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/corobridge/corobridge/future"
 	"github.com/corobridge/corobridge/internal/coro"
+	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/reactor"
 )
 
@@ -50,26 +51,42 @@ func Run(ctx context.Context, main func(ctx context.Context) error, opts ...RunO
 	for _, o := range opts {
 		o(&cfg)
 	}
-	loop, err := reactor.New(cfg.loop...)
+	l, err := reactor.New(cfg.loop...)
 	if err != nil {
 		return err
 	}
 	var t *Task[struct{}]
 	if len(cfg.signals) > 0 {
-		if _, err := reactor.NextSignal(loop, func(s os.Signal) { t.Cancel(&SignalError{s}) }, cfg.signals...); err != nil {
-			return errors.Join(err, loop.Close())
+		if _, err := reactor.NextSignal(l, func(s os.Signal) { t.Cancel(&SignalError{s}) }, cfg.signals...); err != nil {
+			return errors.Join(err, l.Close())
 		}
 	}
-	t = Spawn(reactor.WithLoop(ctx, loop), main, Name("main"), ofRoot)
+	t = Spawn(reactor.WithLoop(ctx, l), main, Name("main"), ofRoot)
 	// on the loop: begins to close it
-	t.OnDone(future.Inline, func(struct{}, error) { loop.Close() })
+	t.OnDone(future.Inline, func(struct{}, error) { l.Close() })
+	returned := false
+	defer func() {
+		if !returned {
+			t.body.tellNobody(t.TryResult())
+		}
+	}()
 	// until closed, or somebody stops it
-	loop.Run(context.Background())
-	closing := loop.Close()
+	l.Run(context.Background())
+	returned = true
+	closing := l.Close()
 	if _, err := t.TryResult(); err != nil {
 		return err
 	}
 	return closing
+}
+
+// tellNobody reports what main has ended with, when Run ends by a Goexit, and so can't return it.
+// The loop has ended. A task that has called Goexit needs no report: the caller's end tells.
+func (b *body[T]) tellNobody(_ T, err error) {
+	if err == nil || errors.Is(err, ErrGoexit) || b.scope.explains(err) {
+		return
+	}
+	b.home().core.Report(loop.Exception{Op: "task", Name: b.name(), Err: err, Site: b.site()})
 }
 
 // ofRoot makes a task one of its loop's root group. It is for one whose setting is its own, since

@@ -21,11 +21,6 @@ func (c *Coro) Before(job Job) {
 func (p *Pool) runFirst(c *Coro) {
 	var few [4]*Coro
 	starters := append(few[:0], c)
-	defer func() { // only after a panic, which goes on in the loop
-		for _, c := range starters {
-			p.ready(c)
-		}
-	}()
 	for len(starters) > 0 {
 		if job := p.first; job != nil {
 			p.first = nil

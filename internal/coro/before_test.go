@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/corobridge/corobridge/internal/coro"
-	"github.com/corobridge/corobridge/internal/testkit"
 )
 
 // before has the calling job wait until do has made its first step.
@@ -59,19 +58,6 @@ func TestAPanicOrGoexitInWhatRunsFirstIsNotTheStarters(t *testing.T) {
 			l.pool.Reap()
 			l.pool.WaitReaped()
 		})
-	}
-}
-
-// Failed must not panic. If it does, that goes on in the loop; who waits there is not forgotten.
-func TestWhoIsInterruptedGoesOnAfterAPanicInTheLoop(t *testing.T) {
-	l := newLoop(t)
-	starter := &job{do: func() {
-		l.pool.Running().Before(&job{do: func() { panic("first") }, onFail: func(error) { panic("second") }})
-	}}
-	testkit.Panics(t, "second", func() { l.pool.Take(starter).Run() })
-	l.settle()
-	if !starter.ended || l.pool.Live() != 0 {
-		t.Errorf("the starter has ended: %v; %d coroutines are live", starter.ended, l.pool.Live())
 	}
 }
 

@@ -1,6 +1,7 @@
 package coro
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -18,7 +19,7 @@ type Job interface {
 	// Do is the body.
 	Do()
 	// Failed is called instead of the rest of Do when that did not return: err is a *PanicError or
-	// ErrGoexit. It may suspend. It must not panic.
+	// ErrGoexit. It may suspend. If it does not return either, it is called again, with that error.
 	Failed(err error)
 	// Covers reports whether the job hears of the end of ctx by itself, because ctx is one of its
 	// own cancel scopes, which it then is for good. If not, a wait with ctx watches it. A context
@@ -78,37 +79,67 @@ func (c *Coro) live(yield func(signal) bool) {
 	defer func() {
 		unregister(c.id)
 		c.pool.current.CompareAndSwap(uintptr(c.id), 0)
-		if c.job != nil { // Failed has panicked, though it must not: the panic goes on in the loop
-			c.pool.live--
-		}
 	}()
-	for c.perform() && yield(ended) {
+	for c.perform(); yield(ended); c.perform() {
 	}
 }
 
-// perform runs one job. It returns unless the job called runtime.Goexit: then the coroutine is
+// perform runs one job. It does not return if a runtime.Goexit is on its way: then the coroutine is
 // handed back as dying from inside the deferred call, since a Goexit that reached iter.Pull would
 // go on in the loop's goroutine.
-func (c *Coro) perform() (again bool) {
+func (c *Coro) perform() {
 	returned := false
 	defer func() {
-		if returned {
-			return
-		}
-		if v := recover(); v != nil {
-			c.job.Failed(Recovered(v))
+		if !returned {
 			c.leaveJob()
-			again = true
-			return
+			c.yield(dying)
 		}
-		c.job.Failed(ErrGoexit)
-		c.leaveJob()
-		c.yield(dying)
 	}()
-	c.job.Do()
-	returned = true
+	c.carry(nil, 0)
 	c.leaveJob()
-	return true
+	returned = true
+}
+
+// maxFailures bounds how often a job is told that it has failed: the end of one is a few calls of
+// users' functions, and each of them may fail in its turn, but not for ever.
+const maxFailures = 16
+
+// carry calls Do of the job, or Failed if err is not nil, and then Failed again with what that has
+// ended with, until a call returns. A Goexit goes on after that.
+//
+// A recovered panic does not tell that there is no Goexit: a deferred call may panic while one
+// unwinds the stack, and it goes on once that panic is recovered. It shows only in that the call
+// that recovers, attempt, does not return. Therefore two frames with a deferred call each.
+func (c *Coro) carry(err error, failures int) {
+	var failure error
+	returned := false
+	defer func() {
+		if !returned && failures < maxFailures {
+			c.carry(cmp.Or(failure, ErrGoexit), failures+1)
+		}
+	}()
+	c.attempt(err, &failure)
+	returned = true
+	if failure != nil && failures < maxFailures {
+		c.carry(failure, failures+1)
+	}
+}
+
+// attempt makes one of carry's calls, and notes in failure what it has ended with if it did not
+// return.
+func (c *Coro) attempt(err error, failure *error) {
+	returned := false
+	defer func() {
+		if !returned {
+			*failure = Unwound(recover())
+		}
+	}()
+	if err == nil {
+		c.job.Do()
+	} else {
+		c.job.Failed(err)
+	}
+	returned = true
 }
 
 // leaveJob makes the coroutine forget its job, and what was watched for it.

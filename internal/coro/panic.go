@@ -3,6 +3,7 @@ package coro
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 )
 
@@ -18,6 +19,38 @@ type PanicError struct {
 // Recovered wraps the value of a recover. It is called in the deferred function that recovered,
 // where the stack of the panic is still there.
 func Recovered(v any) *PanicError { return &PanicError{Value: v, Stack: debug.Stack()} }
+
+// Unwound says why a call has not returned: a *PanicError, or ErrGoexit. It is called by the
+// deferred function that found that out, as Unwound(recover()): v is what its recover returned.
+//
+// Of a panic(nil), which GODEBUG=panicnil=1 allows, recover tells as little as of a Goexit. Which
+// of the two it is shows in who has called the deferred function.
+func Unwound(v any) error {
+	if v == nil {
+		if !panicked() {
+			return ErrGoexit
+		}
+		v = new(runtime.PanicNilError)
+	}
+	return Recovered(v)
+}
+
+// panicked reports whether the deferred function that has called Unwound was called by a panic, and
+// not by a Goexit: it is one of the next callers.
+func panicked() bool {
+	var pcs [8]uintptr
+	callers := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs[:])])
+	for more := true; more; {
+		var f runtime.Frame
+		switch f, more = callers.Next(); f.Function {
+		case "runtime.gopanic":
+			return true
+		case "runtime.Goexit":
+			return false
+		}
+	}
+	return false
+}
 
 // Error gives the panic's value and its stack.
 func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v\n\n%s", e.Value, e.Stack) }

@@ -196,14 +196,6 @@ func TestFailedMaySuspend(t *testing.T) {
 	}
 }
 
-func TestAPanicOfFailedIsTheLoopsAndLeavesNothing(t *testing.T) {
-	l := newLoop(t)
-	testkit.Panics(t, "second", func() {
-		l.pool.Take(&job{do: func() { panic("first") }, onFail: func(error) { panic("second") }}).Run()
-	})
-	l.start(func() {})
-}
-
 func TestGoexitEndsTheJobNotTheLoop(t *testing.T) {
 	for _, when := range []string{"at once", "after a switch"} {
 		t.Run(when, func(t *testing.T) {

@@ -18,12 +18,16 @@ type Exception struct {
 
 // Report hands e to the loop's exception handler. It is called on the loop.
 func (c *Core) Report(e Exception) {
+	returned := false
 	defer func() { // a handler that panics must not end the loop
-		if v := recover(); v != nil {
-			c.log(Exception{Op: "exception handler", Err: coro.Recovered(v)})
+		if !returned {
+			if err := coro.Unwound(recover()); err != coro.ErrGoexit {
+				c.log(Exception{Op: "exception handler", Err: err})
+			}
 		}
 	}()
 	c.exception(e)
+	returned = true
 }
 
 // reportLoss reports an error that nobody has asked for.
@@ -48,18 +52,25 @@ func (c *Core) log(e Exception) {
 }
 
 // Caught reports a panic of the callback that just ran. It is deferred around runs of callbacks, so
-// that the loop goes on.
-func (c *Core) Caught(op string) {
-	if v := recover(); v != nil {
-		c.Report(Exception{Op: op, Err: coro.Recovered(v)})
+// that the loop goes on. whole is whether the run has come to its end: that of a panic(nil) is not
+// seen otherwise.
+func (c *Core) Caught(op string, whole *bool) {
+	v := recover()
+	if v == nil && *whole {
+		return
+	}
+	if err := coro.Unwound(v); err != coro.ErrGoexit {
+		c.Report(Exception{Op: op, Err: err})
 	}
 }
 
 // guarded runs r and reports a panic of it.
 func (c *Core) guarded(op string, r Runnable) {
-	defer c.Caught(op)
+	whole := false
+	defer c.Caught(op, &whole)
 	if c.steps.told {
 		r = c.steps.of(op, r)
 	}
 	r.Run()
+	whole = true
 }

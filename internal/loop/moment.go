@@ -108,7 +108,8 @@ func (c *Core) runEach(m Moment) {
 }
 
 func (c *Core) runUntilPanic(m Moment, end int) {
-	defer c.Caught(momentNames[m])
+	whole := false
+	defer c.Caught(momentNames[m], &whole)
 	q := &c.moments[m]
 	for q.at < end {
 		r := q.items[q.at]
@@ -122,6 +123,7 @@ func (c *Core) runUntilPanic(m Moment, end int) {
 		}
 		r.Run()
 	}
+	whole = true
 }
 
 // list is what is to be run at a moment.

@@ -80,8 +80,10 @@ func (c *Core) Tell(fn func(o *Observer)) {
 }
 
 func (c *Core) tellOne(o *Observer, fn func(o *Observer)) {
-	defer c.Caught("observer")
+	whole := false
+	defer c.Caught("observer", &whole)
 	fn(o)
+	whole = true
 }
 
 // TellOutside calls fn with each observer, on any goroutine.
@@ -92,15 +94,20 @@ func (c *Core) TellOutside(fn func(o *Observer)) {
 }
 
 func (c *Core) tellOneOutside(o *Observer, fn func(o *Observer)) {
+	returned := false
 	defer func() {
-		if v := recover(); v != nil {
-			e := Exception{Op: "observer", Err: coro.Recovered(v)}
+		if returned {
+			return
+		}
+		if err := coro.Unwound(recover()); err != coro.ErrGoexit {
+			e := Exception{Op: "observer", Err: err}
 			if c.Post(Callback(func() { c.Report(e) })) != nil {
 				c.log(e) // a closed loop calls no handler
 			}
 		}
 	}()
 	fn(o)
+	returned = true
 }
 
 // Backoff counts that op failed with err and is not tried again for d, and tells the observers.

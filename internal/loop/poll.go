@@ -165,7 +165,8 @@ func (c *Core) deliver() {
 
 // deliverSome calls handlers up to the first that panics.
 func (c *Core) deliverSome() {
-	defer c.Caught("ready")
+	whole := false
+	defer c.Caught("ready", &whole)
 	p := &c.polling
 	for !p.delivered() {
 		r := p.found[p.at]
@@ -179,6 +180,7 @@ func (c *Core) deliverSome() {
 			h.Ready(r.events)
 		}
 	}
+	whole = true
 }
 
 // SetPoller moves all registrations to a poller of another kind. It is for a loop that does not run

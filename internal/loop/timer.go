@@ -219,7 +219,8 @@ func (c *Core) runTimers() {
 
 // fireTimers fires due timers, up to the first that panics.
 func (c *Core) fireTimers(last uint64) {
-	defer c.Caught("timer")
+	whole := false
+	defer c.Caught("timer", &whole)
 	h, watched := &c.timers, c.seen.Load() != nil
 	for len(h.a) > 0 && h.a[0].when <= c.now && h.a[0].seq <= last {
 		place := h.a[0].when
@@ -235,6 +236,7 @@ func (c *Core) fireTimers(last uint64) {
 			}
 		}
 	}
+	whole = true
 }
 
 // fireWatched runs a timer that fires late after its time. The observers are told of that last: one

@@ -159,7 +159,8 @@ func (c *Core) runBatch() {
 // well. After a coroutine switch the processor mispredicts each return to a caller, so going up to
 // Turn and down again would cost as much as a switch.
 func (c *Core) runItems() {
-	defer c.Caught("callback")
+	whole := false
+	defer c.Caught("callback", &whole)
 	q := &c.ready
 	more := c.steps.told || c.coros.Live() > overflow // than to run each item
 	for {
@@ -184,6 +185,7 @@ func (c *Core) runItems() {
 			}
 		}
 		if !c.moreOfTheSame() {
+			whole = true
 			return
 		}
 		c.counts.Turns++
