@@ -3,12 +3,7 @@
 package compat_test
 
 import (
-	"errors"
-	"fmt"
 	"net"
-	"os"
-	"strings"
-	"syscall"
 
 	"github.com/corobridge/corobridge/compat/asynchat"
 	"github.com/corobridge/corobridge/compat/asyncore"
@@ -24,6 +19,7 @@ type actor struct {
 	d         *asyncore.Dispatcher
 	chat      *asynchat.Chat
 	with      *asyncore.DispatcherWithSend
+	accepted  *stream.Conn
 	calls     map[string]int
 	collected []byte
 }
@@ -61,13 +57,13 @@ func (h *plainActor) Close() error { h.record("close"); return h.Dispatcher.Clos
 func (h *withActor) Close() error  { h.record("close"); return h.Dispatcher.Close() }
 func (h *chatActor) Close() error  { h.record("close"); return h.Dispatcher.Close() }
 
-// newActor makes the handler that a trace's configuration describes. Only a handler whose trace has
-// a script for a predicate, or shows its answers, has predicates.
-func newActor(g *game, prefix string) *actor {
+// newActor makes a handler of one of the kinds of the traces. Only a handler whose trace has a
+// script for a predicate, or shows its answers, has predicates.
+func newActor(g *game, prefix string, kind any) *actor {
 	a := &actor{game: g, prefix: prefix, calls: map[string]int{}}
-	asked := g.scripted(prefix+"readable") || g.scripted(prefix+"writable") || g.shows("readable")
+	asked := g.scripted(prefix+"readable") || g.scripted(prefix+"writable") || g.shows(prefix+"readable")
 	p := predicates{a}
-	switch kind := g.trace.Config["kind"]; {
+	switch {
 	case kind == "async_chat" && asked:
 		h := &askedChat{chatActor{actor: a}, p}
 		a.h, a.chat, a.d = h, &h.Chat, &h.Chat.Dispatcher
@@ -149,9 +145,19 @@ func (a *actor) HandleClose() error { return a.called("handle_close", nil, a.d.B
 func (a *actor) HandleConnect() error {
 	return a.called("handle_connect", nil, a.d.Base().HandleConnect)
 }
+
+// HandleExpt is called by traces only.
+func (a *actor) HandleExpt() error {
+	return a.called("handle_expt", nil, func() error {
+		a.game.log("warning", "unhandled incoming priority event")
+		return nil
+	})
+}
+
 func (a *actor) HandleAccept() error { return a.called("handle_accept", nil, a.d.Base().HandleAccept) }
 
 func (a *actor) HandleAccepted(c *stream.Conn, _ net.Addr) error {
+	a.accepted = c
 	return a.called("handle_accepted", nil, func() error {
 		a.game.log("warning", "unhandled accepted event")
 		return c.Close()
@@ -196,121 +202,6 @@ func (a *actor) predicate(name string, base func() bool) bool {
 	return yes
 }
 
-// pyError is an exception of a script.
-type pyError struct{ name, msg string }
-
-func (e *pyError) Error() string { return e.name + ": " + e.msg }
-
-// pythonError is what Python would call an error.
-func pythonError(err error) (name, msg string) {
-	var py *pyError
-	if errors.As(err, &py) {
-		return py.name, py.msg
-	}
-	for errno, name := range map[syscall.Errno][2]string{
-		syscall.ECONNREFUSED: {"ConnectionRefusedError", "ECONNREFUSED"},
-		syscall.EPIPE:        {"BrokenPipeError", "EPIPE"},
-	} {
-		if errors.Is(err, errno) {
-			return name[0], name[1]
-		}
-	}
-	return fmt.Sprintf("%T", err), err.Error()
-}
-
-// act runs actions, up to the first that fails.
-func (a *actor) act(actions []any) error {
-	for _, one := range actions {
-		one := one.([]any)
-		if err := a.actOnce(one[0].(string), one[1:]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (a *actor) actOnce(verb string, args []any) error {
-	switch verb {
-	case "raise":
-		if args[0] == "ExitNow" {
-			return fmt.Errorf("%w%w", asyncore.ErrExitNow, &pyError{"ExitNow", args[1].(string)})
-		}
-		msg := args[1].(string)
-		if args[0] == "KeyError" {
-			msg = "'" + msg + "'" // as str(KeyError("c")) is
-		}
-		return &pyError{args[0].(string), msg}
-	case "raise_oserror":
-		return map[any]error{"EPIPE": os.NewSyscallError("write", syscall.EPIPE)}[args[0]]
-	case "note":
-		a.record("note", args...)
-	case "flags":
-		a.record("flags", a.d.Connected(), a.d.Connecting(), a.d.Accepting())
-	case "close":
-		return a.h.(interface{ Close() error }).Close()
-	case "detach":
-		a.d.DelChannel()
-	case "recv", "raw_recv":
-		data, err := a.d.Recv(int(args[0].(float64)))
-		a.record(verb, latin1(data))
-		return err
-	case "echo_upper":
-		data, err := a.d.Recv(int(args[0].(float64)))
-		a.record("recv", latin1(data))
-		if err != nil || len(data) == 0 {
-			return err
-		}
-		return a.with.Send([]byte(strings.ToUpper(string(data))))
-	case "send":
-		return a.send(fromLatin1(args[0]))
-	case "spawn_other":
-		return a.game.spawnOther(args[0].(map[string]any))
-	default:
-		return a.actChat(verb, args)
-	}
-	return nil
-}
-
-func (a *actor) send(p []byte) error {
-	if a.with != nil {
-		err := a.with.Send(p)
-		a.record("send", nil)
-		return err
-	}
-	n, err := a.d.Send(p)
-	a.record("send", n)
-	return err
-}
-
-func (a *actor) actChat(verb string, args []any) error {
-	if a.chat == nil {
-		return fmt.Errorf("%w action %q", errUnknown, verb)
-	}
-	switch verb {
-	case "push", "push_producer_bytes":
-		return a.chat.Push(fromLatin1(args[0]))
-	case "reply_line":
-		line := a.collected
-		a.collected = nil
-		return a.chat.PushString("<" + string(line) + ">\r\n")
-	case "set_terminator":
-		a.setTerminator(args[0])
-	case "close_when_done":
-		a.chat.CloseWhenDone()
-	case "discard_buffers":
-		a.chat.DiscardBuffers()
-	case "producer":
-		return a.chat.PushWithProducer(&scriptedProducer{a, args[0].([]any)})
-	case "simple_producer":
-		return a.chat.PushWithProducer(asynchat.SimpleProducer(fromLatin1(args[0]), int(args[1].(float64))))
-	case "leftover":
-		a.record("leftover", map[string]any{"collected": latin1(a.collected), "ac_in_buffer": latin1(a.chat.Held()), "fifo": a.chat.Queued()})
-	default:
-		return fmt.Errorf("%w action %q", errUnknown, verb)
-	}
-	return nil
-}
-
 // scriptedProducer returns, or fails with, what the script says.
 type scriptedProducer struct {
 	a    *actor
@@ -326,7 +217,7 @@ func (p *scriptedProducer) More() ([]byte, error) {
 	p.rest = p.rest[1:]
 	if raise, ok := next.([]any); ok {
 		p.a.record("more", "!"+raise[1].(string))
-		return nil, p.a.actOnce("raise", raise[1:])
+		return nil, raised(raise[1].(string), raise[2].(string))
 	}
 	p.a.record("more", next)
 	return fromLatin1(next), nil

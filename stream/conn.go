@@ -218,6 +218,7 @@ func (c *Conn) Detach() (*Conn, error) {
 	e.held = [2]bool{}
 	e.dismiss()
 	if e.more != nil {
+		e.more.urgent = nil
 		wakeAll(&e.more.flushed)
 		wakeAll(&e.more.closed)
 	}

@@ -92,7 +92,8 @@ type rarities struct {
 	low, high int
 	own       net.Addr // once asked for
 	value     any
-	release   func() // lets the loop close, after a bounded Close
+	urgent    func(byte) // OnUrgent
+	release   func()     // lets the loop close, after a bounded Close
 	timer     reactor.Timer
 }
 

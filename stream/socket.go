@@ -56,7 +56,11 @@ func (s *socket) told(e *endpoint, ev loop.Events) {
 	s.writable = s.writable || out
 	s.ending = s.ending || ev&end != 0
 	s.urgent = s.urgent || ev&loop.Priority != 0
+	tell := e.tellUrgent(ev)
 	e.ready(in, out)
+	if tell != nil {
+		tell()
+	}
 }
 
 // shortIsAll reports whether a read that was shorter than asked for has left nothing.

@@ -88,3 +88,13 @@ func disconnected(err error) bool {
 	}
 	return false
 }
+
+// CloseWrite ends the stream for the peer once everything that was sent has gone out; reading goes
+// on. It returns at once. A later Send fails. It is how socket.shutdown(SHUT_WR) is written here.
+// After Close it does nothing. After a hand-over the error is stream.ErrDetached.
+func (d *Dispatcher) CloseWrite() error {
+	if d.conn == nil {
+		return d.absent()
+	}
+	return d.conn.TryCloseWrite()
+}

@@ -36,6 +36,10 @@ type Kernel interface {
 	// Read returns 0, 0 at the end of the stream.
 	Read(fd int, p []byte) (int, syscall.Errno)
 
+	// ReadUrgent takes the byte of urgent data that has come. It is EINVAL when there is none, and
+	// EAGAIN when it is on its way.
+	ReadUrgent(fd int) (b byte, errno syscall.Errno)
+
 	Write(fd int, p []byte) (int, syscall.Errno)
 	Writev(fd int, bufs [][]byte) (int, syscall.Errno)
 

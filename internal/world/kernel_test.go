@@ -150,13 +150,14 @@ func TestClosedDescriptorIsRefusedEverywhere(t *testing.T) {
 	ok(t, "Close", k.Close(fd))
 	nfd, _, accept := k.Accept(fd)
 	_, read := k.Read(fd, make([]byte, 1))
+	_, urgent := k.ReadUrgent(fd)
 	n, write := k.Write(fd, make([]byte, 1))
 	_, writev := k.Writev(fd, [][]byte{make([]byte, 1)})
 	_, local := k.LocalAddr(fd)
 	_, peer := k.PeerAddr(fd)
 	_, option := k.SockoptInt(fd, syscall.SOL_SOCKET, soError)
 	for name, errno := range map[string]syscall.Errno{
-		"Accept": accept, "Read": read, "Write": write, "Writev": writev, "LocalAddr": local, "PeerAddr": peer,
+		"Accept": accept, "Read": read, "ReadUrgent": urgent, "Write": write, "Writev": writev, "LocalAddr": local, "PeerAddr": peer,
 		"SockoptInt": option, "SetSockoptInt": k.SetSockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1),
 		"Bind": k.Bind(fd, ip("127.0.0.1:0")), "Listen": k.Listen(fd, 1), "Connect": k.Connect(fd, ip("127.0.0.1:1")),
 		"Shutdown": k.Shutdown(fd, syscall.SHUT_RDWR), "Close": k.Close(fd),

@@ -65,6 +65,22 @@ func (*system) Connect(fd int, addr Addr) syscall.Errno {
 	return errno
 }
 
+func (*system) ReadUrgent(fd int) (byte, syscall.Errno) {
+	var p [1]byte
+	for {
+		n, _, err := unix.Recvfrom(fd, p[:], unix.MSG_OOB|unix.MSG_DONTWAIT)
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return 0, errnoOf(err)
+		case n == 0:
+			return 0, unix.EINVAL
+		default:
+			return p[0], 0
+		}
+	}
+}
+
 func (*system) Shutdown(fd, how int) syscall.Errno {
 	return errnoOf(unix.Shutdown(fd, how))
 }

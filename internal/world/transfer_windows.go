@@ -30,6 +30,18 @@ func (*system) Read(fd int, p []byte) (int, syscall.Errno) {
 	return 0, errno
 }
 
+func (*system) ReadUrgent(fd int) (byte, syscall.Errno) {
+	const outOfBand = 1 // MSG_OOB
+	var p [1]byte
+	buf := windows.WSABuf{Len: 1, Buf: &p[0]}
+	n, flags := uint32(0), uint32(outOfBand)
+	errno := errnoOf(windows.WSARecv(windows.Handle(fd), &buf, 1, &n, &flags, nil, nil))
+	if errno == 0 && n == 0 {
+		errno = syscall.EINVAL
+	}
+	return p[0], errno
+}
+
 func (*system) Write(fd int, p []byte) (int, syscall.Errno) {
 	if len(p) == 0 {
 		return 0, 0

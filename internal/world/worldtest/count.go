@@ -19,7 +19,7 @@ type Counter struct {
 	world.World // below; Layer sets it
 
 	Sockets, Binds, Listens, Accepts, Connects  atomic.Int64
-	Reads, Writes, Writevs                      atomic.Int64
+	Reads, Urgents, Writes, Writevs             atomic.Int64
 	Shutdowns, Closes, Sockopts, Addrs, Unlinks atomic.Int64
 	Lookups                                     atomic.Int64
 	Opens, Waits                                atomic.Int64 // of processes
@@ -65,6 +65,11 @@ func (c *Counter) Connect(fd int, addr world.Addr) syscall.Errno {
 func (c *Counter) Read(fd int, p []byte) (int, syscall.Errno) {
 	c.Reads.Add(1)
 	return c.World.Read(fd, p)
+}
+
+func (c *Counter) ReadUrgent(fd int) (byte, syscall.Errno) {
+	c.Urgents.Add(1)
+	return c.World.ReadUrgent(fd)
 }
 
 func (c *Counter) Write(fd int, p []byte) (int, syscall.Errno) {
