@@ -100,8 +100,8 @@ func (j *job) init(h *home, ctx context.Context, w work) {
 }
 
 // start has the group count the job in, unless it has, and queues it. On a closed loop the job is
-// refused.
-func (j *job) start() {
+// refused. onLoop says whether the caller is on the loop.
+func (j *job) start(onLoop bool) {
 	s, h := &j.scope, j.home()
 	if h.shows != nil || trace.IsEnabled() {
 		j.note()
@@ -109,7 +109,7 @@ func (j *job) start() {
 	if g := j.group(); g != nil && !j.is(limited) {
 		g.add(j)
 	}
-	if h.core.InLoop() {
+	if onLoop {
 		s.link()
 		if j.is(eager) {
 			j.startNow()

@@ -59,12 +59,12 @@ func (g *Group) full() bool { return g.limit > 0 && g.running >= g.limit-1 }
 // tryAcquire counts a member in, unless the group has its limit of them.
 func (g *Group) tryAcquire() bool {
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.full() {
-		return false
+	free := !g.full()
+	if free {
+		g.countIn()
 	}
-	g.countIn()
-	return true
+	g.mu.Unlock()
+	return free
 }
 
 func (g *Group) countIn() {
@@ -137,8 +137,9 @@ func (g *Group) passOn() *coro.Waiter {
 // startMember starts fn, for which a slot has been taken, and which has been counted in.
 func (g *Group) startMember(ctx context.Context, fn func() error) {
 	h := homeOf(ctx)
+	onLoop := h.core.InLoop()
 	var m *member
-	if h.core.InLoop() {
+	if onLoop {
 		m = h.newMember()
 	} else {
 		m = &member{}
@@ -149,7 +150,7 @@ func (g *Group) startMember(ctx context.Context, fn func() error) {
 		m.scope.setting = g.settingOn(h, ctx)
 	}
 	m.scope.traits = limited
-	m.start()
+	m.start(onLoop)
 }
 
 // settingOn returns the setting of a zero Group's members on the loop h, whose context is ctx. The

@@ -76,7 +76,9 @@ func (s *scope) link() {
 	if s.gone {
 		return
 	}
-	s.climb()
+	if u := s.up; u.gone || u.real.Load() != nil {
+		s.climb()
+	}
 	s.up.adopt(s)
 	switch h := s.setting.home; {
 	case !s.foreign() && s.up.Err() != nil:

@@ -130,7 +130,9 @@ func (s *scope) end() {
 // settle is the part of end that any goroutine may do.
 func (s *scope) settle() {
 	s.mark(ended)
-	s.unbind() // after mark: see bind
+	if s.foreign() { // after mark: see bind
+		s.unbind()
+	}
 }
 
 // over reports whether the scope is done, and was not cancelled: its task or group is over.

@@ -65,7 +65,7 @@ func Start[T any](ctx context.Context, fn func(ctx context.Context, started func
 		}
 		return err != nil
 	}
-	b.start()
+	b.start(h.core.InLoop())
 	v, err := f.Await(ctx)
 	if err == nil || f.Completed() || !p.Fail(err) { // in the last case just now
 		return f.TryResult()

@@ -48,7 +48,7 @@ func Go[T any](ctx context.Context, fn func(ctx context.Context) (T, error), opt
 	for _, o := range opts {
 		o(&b.job)
 	}
-	b.start()
+	b.start(h.core.InLoop())
 	return t
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/corobridge/corobridge/internal/gid"
@@ -163,7 +164,7 @@ func (c *Coro) Suspend() {
 // Yield puts the coroutine at the end of the ready queue and suspends it. Only the coroutine
 // itself calls it.
 func (c *Coro) Yield() {
-	c.pool.ready(c)
+	c.pool.queue.Push(c)
 	c.Suspend()
 	if c.waiter.asked {
 		c.resumed()
@@ -234,7 +235,7 @@ func (c *Coro) Awaits() fmt.Stringer {
 // Recheck ends the wait of c, if it is in one, when the context of that wait is done. It is called
 // on the loop by whoever knows of a cancellation; a call too many does no harm.
 func (c *Coro) Recheck() {
-	if c.await != nil && c.await.Err() != nil && c.waiter.state.CompareAndSwap(waiting, cancelled) {
-		c.pool.ready(c)
+	if c.await != nil && c.await.Err() != nil && atomic.CompareAndSwapUint32(&c.waiter.state, waiting, cancelled) {
+		c.pool.queue.Push(c)
 	}
 }

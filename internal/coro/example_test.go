@@ -21,7 +21,7 @@ func (g *greeting) Covers(context.Context) bool { return false }
 // A pool runs a job until it suspends; whoever resumes its coroutine goes on with it.
 func ExamplePool() {
 	var p coro.Pool
-	p.Init(nil, nil, func(coro.Runnable) error { return nil }, func(coro.Runnable) {}, func() {})
+	p.Init(nil, nil, nil, func() {}) // nobody is queued here
 	defer p.Enter()()
 	g := &greeting{&p}
 	p.Take(g).Run()

@@ -87,7 +87,7 @@ func (c *calls) leaveTo(p *Pool) {
 	}
 	if !p.calls.posted {
 		p.calls.posted = true
-		p.ready((*leftCalls)(p))
+		p.queue.Push((*leftCalls)(p))
 	}
 }
 

@@ -160,7 +160,7 @@ func TestACallThatWaits(t *testing.T) {
 	if calls != 2 || ended {
 		t.Errorf("%d calls of others; ended: %v", calls, ended)
 	}
-	l.post(waiting)
+	l.Post(waiting)
 	if l.settle(); !ended {
 		t.Error("it has not gone on")
 	}

@@ -57,10 +57,13 @@ func (l *Line) Len() (n int) {
 // In a callback of a loop Enter unlocks mu and panics, naming op, since to wait there would stop
 // the loop.
 func (l *Line) Enter(ctx context.Context, mu sync.Locker, op string) *Waiter {
-	c, callback := caller(ctx)
-	if callback {
-		mu.Unlock()
-		refuse(op)
+	c := currentBy(ctx)
+	if c == nil {
+		callback := false
+		if c, callback = caller(); callback {
+			mu.Unlock()
+			refuse(op)
+		}
 	}
 	return l.EnterAs(c)
 }
@@ -128,8 +131,15 @@ func (l *Line) Claim() *Waiter {
 // everybody.
 func (l *Line) ClaimAll(into *Claimed) (all bool) {
 	all = true
-	for l.first != nil {
-		if w := l.first; l.Take(w) {
+	first := l.first
+	if first == nil {
+		return all
+	}
+	l.first = nil
+	for w, next := first, (*Waiter)(nil); next != first; w = next {
+		next = w.next
+		w.next, w.prev = nil, nil
+		if w.Claim() {
 			into.Add(w)
 		} else {
 			all = false

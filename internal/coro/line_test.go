@@ -280,7 +280,7 @@ func TestClaimsAndCancellationsRace(t *testing.T) {
 					}
 				}
 				over.Add(1)
-				l.post(nothing{})
+				l.Post(nothing{})
 			}
 			var helpers sync.WaitGroup
 			for range takers {

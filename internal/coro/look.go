@@ -3,11 +3,12 @@ package coro
 import (
 	"bytes"
 	"runtime/debug"
+	"sync/atomic"
 )
 
 // Waiting returns whether c waits for something that has not come: if not, and it does not run, it
 // is about to be resumed. It is called on the loop.
-func (c *Coro) Waiting() bool { return c.await != nil && c.waiter.state.Load() == waiting }
+func (c *Coro) Waiting() bool { return c.await != nil && atomic.LoadUint32(&c.waiter.state) == waiting }
 
 // Bounded reports whether c waits with a context that has a deadline. It is called on the loop.
 func (c *Coro) Bounded() bool {

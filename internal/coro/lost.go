@@ -67,7 +67,7 @@ func Enter[T any](holder *T, l *Loss) {
 	l.key = b.last
 	b.open[l.key] = l
 	b.mu.Unlock()
-	runtime.AddCleanup(holder, func(l *Loss) { l.pool.post((*collected)(l)) }, l)
+	runtime.AddCleanup(holder, func(l *Loss) { l.pool.queue.Post((*collected)(l)) }, l)
 }
 
 // Settle says that somebody is given the error.

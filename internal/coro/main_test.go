@@ -27,7 +27,7 @@ func newLoop(t *testing.T) *loop {
 	t.Helper()
 	testkit.Watch(t)
 	l := &loop{t: t, mail: make(chan struct{}, 1)}
-	l.pool.Init(l, nil, l.post, func(r coro.Runnable) { l.post(r) }, func() { l.goexits++ })
+	l.pool.Init(l, l, nil, func() { l.goexits++ })
 	leave := l.pool.Enter()
 	t.Cleanup(func() {
 		if n := l.pool.Live(); n != 0 {
@@ -44,7 +44,9 @@ func newLoop(t *testing.T) *loop {
 	return l
 }
 
-func (l *loop) post(r coro.Runnable) error {
+func (l *loop) Push(r coro.Runnable) { l.Post(r) }
+
+func (l *loop) Post(r coro.Runnable) error {
 	l.mu.Lock()
 	l.queue = append(l.queue, r)
 	l.mu.Unlock()

@@ -24,8 +24,7 @@ type Pool struct {
 
 	owner   any
 	outside Outside
-	post    func(Runnable) error // from any goroutine
-	ready   func(Runnable)       // on the loop
+	queue   Queue
 	goexit  func()
 
 	idle  []*Coro // last in, first out: the most recent stack is the warmest
@@ -52,15 +51,20 @@ type Pool struct {
 	reapers sync.WaitGroup
 }
 
-// Init sets the pool up for owner, whose goroutines outside starts. post appends to owner's ready
-// queue from any goroutine, and ready on the loop. goexit is called on the loop when a job has
-// called runtime.Goexit; Reap or Bury then end its coroutine. A nil outside means plain
-// goroutines.
-func (p *Pool) Init(owner any, outside Outside, post func(Runnable) error, ready func(Runnable), goexit func()) {
+// Queue is the ready queue of a loop.
+type Queue interface {
+	Post(Runnable) error // from any goroutine; fails once the loop is closed
+	Push(Runnable)       // on the loop
+}
+
+// Init sets the pool up for owner, whose ready queue is queue and whose goroutines outside starts.
+// goexit is called on the loop when a job has called runtime.Goexit; Reap or Bury then end its
+// coroutine. A nil outside means plain goroutines.
+func (p *Pool) Init(owner any, queue Queue, outside Outside, goexit func()) {
 	if outside == nil {
 		outside = plain{}
 	}
-	p.owner, p.outside, p.post, p.ready, p.goexit = owner, outside, post, ready, goexit
+	p.owner, p.queue, p.outside, p.goexit = owner, queue, outside, goexit
 }
 
 // Owner returns what Init was given.

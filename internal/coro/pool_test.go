@@ -231,7 +231,7 @@ func TestBuryGoesOnWithTheGoexitInItsCaller(t *testing.T) {
 	var over sync.WaitGroup
 	over.Go(func() {
 		l := &loop{t: t, mail: make(chan struct{}, 1)}
-		l.pool.Init(l, nil, l.post, func(r coro.Runnable) { l.post(r) }, func() {})
+		l.pool.Init(l, l, nil, func() {})
 		runtime.LockOSThread() // the coroutines can be ended on this thread only
 		defer l.pool.Enter()()
 		for range 5 {
@@ -279,7 +279,7 @@ func TestAReusedGoroutineIsNotTakenForACoroutine(t *testing.T) {
 			reused := 0
 			for range 1000 {
 				l := &loop{t: t, mail: make(chan struct{}, 1)}
-				l.pool.Init(l, nil, l.post, func(r coro.Runnable) { l.post(r) }, func() {})
+				l.pool.Init(l, l, nil, func() {})
 				leave := l.pool.Enter()
 				var id gid.ID
 				l.start(func() {

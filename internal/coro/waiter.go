@@ -32,7 +32,7 @@ const (
 // Waiter is one wait of whoever called: a coroutine, or a plain goroutine. A coroutine has one
 // Waiter for its life, a goroutine one for each wait.
 type Waiter struct {
-	state atomic.Uint32
+	state uint32 // atomic, except for the first store: nobody else knows the wait yet
 	asked bool   // the coroutine is resumed to tell its stack; touched on the loop
 	jobs  uint16 // that the coroutine has ended, modulo 65536: see Tenant
 	coro  *Coro  // nil for a plain goroutine, whose Waiter is part of a blocker
@@ -90,7 +90,10 @@ func Here(ctx context.Context, op string) (*Waiter, error) {
 // goroutine. In a callback of a loop it panics, naming op. ctx may know the answer, and does not
 // decide it.
 func Who(ctx context.Context, op string) *Coro {
-	c, callback := caller(ctx)
+	if c := currentBy(ctx); c != nil {
+		return c
+	}
+	c, callback := caller()
 	if callback {
 		refuse(op)
 	}
@@ -98,10 +101,7 @@ func Who(ctx context.Context, op string) *Coro {
 }
 
 // caller returns the coroutine that calls, nil in a callback of a loop and in a plain goroutine.
-func caller(ctx context.Context) (c *Coro, callback bool) {
-	if c := currentBy(ctx); c != nil {
-		return c, false
-	}
+func caller() (c *Coro, callback bool) {
 	if p := lookup(); p != nil {
 		return p.coro, p.coro == nil
 	}
@@ -114,14 +114,17 @@ func refuse(op string) {
 
 // waiterOf returns the Waiter of c, or if that is nil one for the calling goroutine, ready to wait.
 func waiterOf(c *Coro) *Waiter {
-	w := (*Waiter)(nil)
-	if c != nil {
-		w = &c.waiter
-	} else {
-		w = &blockers.Get().(*blocker).Waiter
+	if c == nil {
+		return newBlocker()
 	}
-	w.state.Store(waiting)
-	return w
+	c.waiter.state = waiting // the mutex that guards the line shows it to others
+	return &c.waiter
+}
+
+func newBlocker() *Waiter {
+	b := blockers.Get().(*blocker)
+	b.state = waiting
+	return &b.Waiter
 }
 
 // currentBy is the fast answer to "who runs here": if the coroutine that ctx's loop resumed last
@@ -155,7 +158,7 @@ func Yield(ctx context.Context, op string) error {
 		return nil
 	}
 	c.mark()
-	c.pool.ready(c)
+	c.pool.queue.Push(c)
 	c.Suspend()
 	if c.waiter.asked {
 		c.resumed()
@@ -215,7 +218,7 @@ func (w *Waiter) End(ctx context.Context) error {
 		c.resumed()
 	}
 	c.await = nil
-	if w.state.Load() == cancelled {
+	if atomic.LoadUint32(&w.state) == cancelled {
 		return Cause(ctx)
 	}
 	return nil
@@ -229,7 +232,7 @@ func (w *Waiter) block(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 	}
-	if w.state.CompareAndSwap(waiting, cancelled) {
+	if atomic.CompareAndSwapUint32(&w.state, waiting, cancelled) {
 		return Cause(ctx)
 	}
 	<-wake // claimed already: the result came first, and its Wake is under way
@@ -238,12 +241,12 @@ func (w *Waiter) block(ctx context.Context) error {
 
 // Claim reports whether the caller is the one who ends the wait. It is called under the mutex of
 // what is awaited, and followed by Wake after the unlock.
-func (w *Waiter) Claim() bool { return w.state.CompareAndSwap(waiting, woken) }
+func (w *Waiter) Claim() bool { return atomic.CompareAndSwapUint32(&w.state, waiting, woken) }
 
 // Wake lets a claimed waiter go on. Any goroutine may call it.
 func (w *Waiter) Wake() {
 	if w.coro != nil {
-		w.coro.pool.post(w.coro)
+		w.coro.pool.queue.Post(w.coro)
 		return
 	}
 	w.blocker().wake <- struct{}{}
@@ -251,8 +254,8 @@ func (w *Waiter) Wake() {
 
 // Release ends the use of w, which is on no list any more.
 func (w *Waiter) Release() {
-	if w.state.Load() == waiting { // it never waited; and a Load is much cheaper than a Store
-		w.state.Store(idle)
+	if atomic.LoadUint32(&w.state) == waiting { // it never waited
+		atomic.StoreUint32(&w.state, idle)
 	}
 	if w.coro == nil {
 		blockers.Put(w.blocker())

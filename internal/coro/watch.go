@@ -45,7 +45,7 @@ func (c *Coro) watch(ctx context.Context) {
 	}
 	w[1].end()
 	w[1] = w[0]
-	w[0] = watch{done, c.pool.outside.AfterFunc(ctx, func() { c.pool.post((*recheck)(c)) })}
+	w[0] = watch{done, c.pool.outside.AfterFunc(ctx, func() { c.pool.queue.Post((*recheck)(c)) })}
 }
 
 // recheck is a coroutine as an entry of the ready queue that only looks whether its wait is over.

@@ -76,7 +76,7 @@ func TestAContextThatEndsEndsTheWait(t *testing.T) {
 			j := l.start(func() {
 				for range 3 { // the second time it is watched already
 					w := here(t, ctx)
-					l.post(completer{w})
+					l.Post(completer{w})
 					if err := w.Wait(ctx, nil); err != nil {
 						t.Error(err)
 					}

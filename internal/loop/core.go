@@ -110,7 +110,7 @@ func (c *Core) Init(cfg *Config) error {
 	c.ready.held = newHeldBack(cfg.Classes, cfg.AgeTurns)
 	c.root = newRoot(c)
 	c.now = c.world.Now()
-	c.coros.Init(c, cfg.World, c.Post, c.ready.push, func() { c.goexit = true })
+	c.coros.Init(c, c, cfg.World, func() { c.goexit = true })
 	c.coros.ReportTo(c.reportLoss, cfg.Debug)
 	for _, o := range cfg.Observers {
 		c.Observe(o)
@@ -131,6 +131,9 @@ func (c *Core) Post(r Runnable) error {
 	c.ready.push(r)
 	return nil
 }
+
+// Push is Post for a caller that is on the loop, and so is not refused.
+func (c *Core) Push(r Runnable) { c.ready.push(r) }
 
 // InLoop reports whether the caller runs on the loop, in a callback or in a coroutine.
 func (c *Core) InLoop() bool { return c.coros.Inside() }
