@@ -46,6 +46,7 @@ func (f *Future[T]) join(ctx context.Context) {
 // them.
 func decide(ctx context.Context, ms []member, every bool, verdict func(i int) (bool, error)) error {
 	if len(ms) == 0 {
+		coro.Spend(ctx)
 		return nil
 	}
 	err := observe(ctx, ms, every, verdict)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"iter"
 	"sync/atomic"
+
+	"github.com/corobridge/corobridge/internal/coro"
 )
 
 // Mode says what Wait waits for.
@@ -27,7 +29,9 @@ func Wait[T any, A Awaitable[T]](ctx context.Context, mode Mode, fs ...A) (done,
 	ms := members(fs)
 	var left atomic.Int64
 	left.Store(int64(len(fs)))
-	if len(fs) > 0 {
+	if len(fs) == 0 {
+		coro.Spend(ctx)
+	} else {
 		err = observe(ctx, ms, mode != FirstCompleted, func(i int) (bool, error) {
 			last := left.Add(-1) == 0
 			return last || mode == FirstCompleted || mode == FirstError && ms[i].failure() != nil, nil

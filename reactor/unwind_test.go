@@ -39,9 +39,10 @@ func TestOffloadedWorkThatUnwindsAnyWayLeavesTheWorker(t *testing.T) {
 			if got := panicked(&x); len(got) > 1 || (u.Panic != nil) != (len(got) == 1) || len(got) == 1 && got[0] != u.Panic {
 				t.Errorf("the loop has reported the panics %v, want %v", got, u.Panic)
 			}
-			if r, q := offloaded(l); r != 0 || q != 0 {
-				t.Errorf("%d run, %d are queued; want none", r, q)
-			}
+			testkit.Eventually(t, "no worker is left", func() bool {
+				running, queued := offloaded(l)
+				return running == 0 && queued == 0
+			})
 		})
 	}
 }

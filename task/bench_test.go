@@ -68,6 +68,17 @@ func BenchmarkAwaitReady(b *testing.B) {
 	})
 }
 
+// The context does not tell who waits, as one of package context or of tracing.
+func BenchmarkAwaitReadyForeignContext(b *testing.B) {
+	inTask(b, func(ctx context.Context) {
+		f := future.Resolved(1)
+		foreign := context.WithValue(ctx, spanKey{}, 1)
+		for b.Loop() {
+			f.Await(foreign)
+		}
+	})
+}
+
 func BenchmarkYield(b *testing.B) {
 	inTask(b, func(ctx context.Context) {
 		for b.Loop() {

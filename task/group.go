@@ -128,6 +128,7 @@ func (g *Group) join(ctx context.Context) error {
 	switch {
 	case g.count() == 0:
 		g.mu.Unlock()
+		coro.Spend(ctx)
 		return nil
 	case done:
 		g.mu.Unlock()

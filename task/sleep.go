@@ -66,10 +66,9 @@ func Yield(ctx context.Context) error { return coro.Yield(ctx, "task: Yield") }
 
 // Checkpoint lets others have their turn when the calling task has had its share: at every 128th
 // operation since the task last waited, of those that need not wait. Checkpoint counts as one, and
-// so does Await of a future that is ready, with the context of a task, of a group or of
-// WithTimeout. A loop without such an operation calls it, and so does one whose awaits are given
-// another context, one of package context's: to find out who waits with that would cost more than
-// such an await.
+// so does each call that may wait and finds what it wants: Await of a future that is ready, a lock
+// that is free, a read of what is buffered. Which context it is given does not matter. So only a
+// loop without such a call needs Checkpoint.
 //
 // It returns the cause, and does not yield, if ctx is done. In a plain goroutine and in a callback
 // of a loop it does no more than that.
@@ -77,7 +76,7 @@ func Checkpoint(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return coro.Cause(ctx)
 	}
-	coro.SpendAnyway(ctx)
+	coro.Spend(ctx)
 	return nil
 }
 
