@@ -190,7 +190,7 @@ func TestAClosedConnectionEndsThePause(t *testing.T) {
 				served = []net.Conn{served[1], late}
 			}
 			if s := stream.StatsOf(l); s.Backoffs < 20 || s.TurnedAway != 0 {
-				t.Errorf("%+v", s)
+				t.Errorf("%d pauses and %d turned away, want 20 or more and 0", s.Backoffs, s.TurnedAway)
 			}
 		})
 	}
@@ -238,11 +238,11 @@ func TestALackThatLastsTurnsAwayThoseWhoWait(t *testing.T) {
 	clock.move(l, 100*time.Millisecond)
 	ask(t, last, "served in the end")
 	if s := stream.StatsOf(l); s.TurnedAway != 6 || s.Accepted != 2 {
-		t.Errorf("%+v", s)
+		t.Errorf("%d turned away and %d accepted, want 6 and 2", s.TurnedAway, s.Accepted)
 	}
 	mustBe(t, "Serve", stop(), nil)
 	if n := strings.Count(log.String(), "accepting pauses"); n != 1 {
-		t.Errorf("logged %d times:\n%s", n, &log)
+		t.Errorf("the pause was logged %d times, want once:\n%s", n, &log)
 	}
 }
 
@@ -267,7 +267,7 @@ func TestAListenerIsClosedInAPause(t *testing.T) {
 	clock.move(l, time.Hour)
 	testkit.OnLoop(t, l, func() {})
 	if f.accepted() != tries {
-		t.Error("it has tried again")
+		t.Errorf("%d tries to accept an hour later, want still %d", f.accepted(), tries)
 	}
 }
 
@@ -325,6 +325,6 @@ func TestABrokenListenerEndsServe(t *testing.T) {
 	_, err := srv.Await(context.Background())
 	mustBe(t, "Serve", err, syscall.EBADF)
 	if !strings.Contains(err.Error(), ln.Addr().String()) {
-		t.Errorf("%v does not say where", err)
+		t.Errorf("Serve = %v, want an error that names the address %v", err, ln.Addr())
 	}
 }

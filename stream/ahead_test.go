@@ -158,14 +158,14 @@ func TestWhatWasReadAheadIsNotLost(t *testing.T) {
 						b := make([]byte, 5)
 						n, err := conn.Read(ctx, b)
 						if err != nil {
-							t.Errorf("read: %v", err)
+							t.Errorf("Read = %v, want nil", err)
 							return
 						}
 						got = append(got, b[:n]...)
 					}
 				})
 				if !bytes.Equal(got, []byte("hello")) {
-					t.Errorf("read %q", got)
+					t.Errorf("read %q, want %q", got, "hello")
 				}
 				conn.Close()
 				p.Close()

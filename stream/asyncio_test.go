@@ -73,7 +73,7 @@ func TestAsyncioMistake9_ReadUntilOverTheLimitThrowsTheBufferAway(t *testing.T) 
 				mustBe(t, "ReadUntil", err, stream.ErrLineTooLong)
 			}
 			if all, err := readAll(ctx, c); string(all) != sent || err != io.EOF {
-				t.Errorf("%d bytes of %d are left, %v", len(all), len(sent), err)
+				t.Errorf("what is left = %d bytes, %v; want the %d sent and EOF", len(all), err, len(sent))
 			}
 		})
 		wait()

@@ -38,7 +38,7 @@ func TestAsyncioMistake10_StartTLSLosesBytesAlreadyBuffered(t *testing.T) {
 		line, err := c.ReadLine(ctx)
 		mustBe(t, "ReadLine", err, nil)
 		if line != "STARTTLS" || c.Buffered() == 0 {
-			t.Errorf("%q, and %d bytes with it", line, c.Buffered())
+			t.Errorf("ReadLine = %q with %d bytes after it, want %q and some", line, c.Buffered(), "STARTTLS")
 		}
 		server := tls.Server(&plainConn{ctx, c}, &tls.Config{Certificates: []tls.Certificate{certificate(t)}})
 		said, err := bufio.NewReader(server).ReadString('\n')

@@ -71,7 +71,7 @@ func TestAHandlerThatFailsOnOneLoopEndsItsOwnConnection(t *testing.T) {
 			told := make(chan *reactor.Loop, 10)
 			g, err := reactor.NewGroup(3, reactor.WithExceptionHandler(func(l *reactor.Loop, e reactor.Exception) {
 				if !l.InLoop() || !errors.As(e.Err, new(*task.PanicError)) && !errors.Is(e.Err, task.ErrGoexit) {
-					t.Errorf("reported: %v", e)
+					t.Errorf("reported: %v (in its loop: %v), want a panic or a Goexit, in its loop", e, l.InLoop())
 				}
 				told <- l
 			}))
@@ -107,7 +107,7 @@ func TestAHandlerThatFailsOnOneLoopEndsItsOwnConnection(t *testing.T) {
 			}
 			for i, p := range bystanders {
 				if loop := loopOf(t, p); loop != i {
-					t.Errorf("bystander %d is served by loop %d", i, loop)
+					t.Errorf("bystander %d is served by loop %d, want loop %d", i, loop, i)
 				}
 			}
 			mustBe(t, "Serve", stop(), nil)
@@ -118,7 +118,7 @@ func TestAHandlerThatFailsOnOneLoopEndsItsOwnConnection(t *testing.T) {
 				n[l]++
 			}
 			if n[g.Loops()[0]] != 1 || n[g.Loops()[1]] != 0 || n[g.Loops()[2]] != 3 {
-				t.Errorf("told: %v", n)
+				t.Errorf("panics told by loop: %v; want 1 by %p, 3 by %p, and no other", n, g.Loops()[0], g.Loops()[2])
 			}
 		})
 	}
@@ -132,7 +132,7 @@ func TestOnErrorIsCalledOnTheConnectionsLoop(t *testing.T) {
 		Handler: func(context.Context, *stream.Conn) error { return errors.New("failure") },
 		OnError: func(c *stream.Conn, _ error) {
 			if !c.Loop().InLoop() {
-				t.Error("told on another loop")
+				t.Error("OnError is called outside the connection's loop, want in it")
 			}
 			told <- c.Loop()
 		},
@@ -140,7 +140,7 @@ func TestOnErrorIsCalledOnTheConnectionsLoop(t *testing.T) {
 	for _, l := range g.Loops() {
 		mustEnd(t, dial(t, address))
 		if got := <-told; got != l {
-			t.Errorf("told by %p, not %p", got, l)
+			t.Errorf("told by loop %p, want %p", got, l)
 		}
 	}
 }

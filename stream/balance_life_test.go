@@ -57,7 +57,7 @@ func TestTheEndOfAServerReachesHandlersOnEveryLoop(t *testing.T) {
 				c.ReadLine(ctx)
 				c.WriteString(ctx, "hello\n")
 				if ctx.Value(valueKey{}) != "value" {
-					t.Error("the context does not derive from that of Serve")
+					t.Errorf("the handler's context has the value %v, want %q from the context of Serve", ctx.Value(valueKey{}), "value")
 				}
 				_, err := c.ReadLine(ctx)
 				mustBe(t, "a handler", err, stream.ErrServerClosed)
@@ -203,7 +203,7 @@ func TestAServerSaysThatItWaitsForALoopThatWasStopped(t *testing.T) {
 		testkit.Eventually(t, "that Serve says whom it waits for", func() bool { return log.count("Serve is waiting for handlers") > before })
 	}
 	if len(done) != 0 {
-		t.Error("Serve has returned")
+		t.Error("Serve has returned while handlers run, want it to wait for them")
 	}
 	mustBe(t, "Start", g.Loops()[1].Start(), nil)
 	mustBe(t, "Serve", <-done, nil)
@@ -233,7 +233,7 @@ func TestLoopsThatAreClosedAloneArePassedOver(t *testing.T) {
 					break
 				}
 				if loop := loopOf(t, p); loop <= gone {
-					t.Errorf("balance %d: a connection goes to loop %d, which is closed", balance, loop)
+					t.Errorf("balance %d: a connection goes to the closed loop %d, want one above %d", balance, loop, gone)
 				}
 			}
 		}
@@ -319,7 +319,7 @@ func TestAListenerForEachLoopSharesThePort(t *testing.T) {
 	var sum uint64
 	for i, n := range accepted(g) {
 		if sum += n; n == 0 {
-			t.Errorf("loop %d has got none of 60 connections", i)
+			t.Errorf("loop %d has got 0 of 60 connections, want 1 or more", i)
 		}
 	}
 	if sum != 60 {
@@ -328,7 +328,7 @@ func TestAListenerForEachLoopSharesThePort(t *testing.T) {
 	mustBe(t, "Close of one loop", g.Loops()[1].Close(), nil)
 	for range 10 {
 		if loop := loopOf(t, dial(t, address)); loop == 1 {
-			t.Error("served by a loop that is closed")
+			t.Errorf("served by loop %d, which is closed, want another", loop)
 		}
 	}
 	cancel()
@@ -364,7 +364,7 @@ func TestClientsOfManyGoroutinesAreServedOnManyLoops(t *testing.T) {
 			sum += n
 		}
 		if sum != clients*each {
-			t.Errorf("balance %d: %d connections of %d", balance, sum, clients*each)
+			t.Errorf("balance %d: %d connections accepted, want %d", balance, sum, clients*each)
 		}
 		for i, n := range open(g) {
 			if n != 0 {

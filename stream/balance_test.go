@@ -24,7 +24,7 @@ func where(g *reactor.LoopGroup) stream.Handler {
 			}
 			own, _ := reactor.FromContext(ctx)
 			if !own.InLoop() || c.Loop() != own {
-				return fmt.Errorf("a handler of %p, with a connection of %p", own, c.Loop())
+				return fmt.Errorf("a handler of loop %p has a connection of loop %p, want the same", own, c.Loop())
 			}
 			c.Printf(ctx, "%d\n", slices.Index(g.Loops(), own))
 		}
@@ -121,7 +121,7 @@ func TestLeastConnsTakesTheEmptiestLoop(t *testing.T) {
 	}
 	for range 4 {
 		if loop := hold(); loop == 1 {
-			t.Errorf("the fullest loop gets a connection: %v", open(g))
+			t.Errorf("the fullest loop, %d, gets a connection, want another: open are %v", loop, open(g))
 		}
 	}
 }
@@ -152,7 +152,7 @@ func TestSourceHashServesASourceOnOneLoop(t *testing.T) {
 			if round == 0 {
 				of[source], used[loop] = loop, true
 			} else if of[source] != loop {
-				t.Errorf("%s is served by loops %d and %d", source, of[source], loop)
+				t.Errorf("%s is served by loop %d, want %d as before", source, loop, of[source])
 			}
 		}
 	}
@@ -168,7 +168,7 @@ func TestSourceHashServesASourceOnOneLoop(t *testing.T) {
 				was = 3
 			}
 			if loop != was {
-				t.Errorf("after the end of loop %d %s is served by loop %d, not %d", gone, source, loop, was)
+				t.Errorf("after the end of loop %d %s is served by loop %d, want %d", gone, source, loop, was)
 			}
 		}
 	}

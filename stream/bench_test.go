@@ -167,7 +167,7 @@ func idleHeap(t testing.TB, n int) float64 {
 	per := float64(heap()-before) / float64(n)
 	for _, c := range conns {
 		if stream.HoldsMemory(c) {
-			t.Error("a buffer is kept")
+			t.Error("an idle connection holds a buffer, want none")
 		}
 		c.Abort()
 	}

@@ -30,7 +30,7 @@ func TestCloseSendsWhatIsUnsent(t *testing.T) {
 		unblock(c)
 		got, err := io.ReadAll(p)
 		if !bytes.Equal(got, sent) || err != nil {
-			t.Errorf("%d bytes of %d, %v", len(got), len(sent), err)
+			t.Errorf("%d bytes arrived, %v; want the %d sent and nil", len(got), err, len(sent))
 		}
 		w.run(func(ctx context.Context) { mustBe(t, "WaitClosed", c.WaitClosed(ctx), nil) })
 	})
@@ -96,7 +96,7 @@ func inert(t *testing.T, ctx context.Context, c *stream.Conn, want error) {
 	c.SetLineLimit(5)
 	c.SetWaterMarks(1, 2)
 	if c.Buffered() != 0 || c.Unsent() != 0 || c.Room() != 0 {
-		t.Error("there are bytes or room")
+		t.Errorf("buffered %d, unsent %d, room %d; want 0 of each", c.Buffered(), c.Unsent(), c.Room())
 	}
 }
 
@@ -114,10 +114,10 @@ func TestCallsAfterClose(t *testing.T) {
 			mustBe(t, "WaitClosed", c.WaitClosed(ctx), nil)
 		})
 		if c.LocalAddr() != local || c.RemoteAddr() == nil || c.RemoteAddr().String() != remote.String() || c.Value() != 7 {
-			t.Errorf("after Close: %v, %v, %v", c.LocalAddr(), c.RemoteAddr(), c.Value())
+			t.Errorf("after Close: %v, %v, %v; want %v, %v, 7", c.LocalAddr(), c.RemoteAddr(), c.Value(), local, remote)
 		}
 		if stream.HoldsMemory(c) {
-			t.Error("a buffer is kept")
+			t.Error("a closed connection holds a buffer, want none")
 		}
 		c.Abort()
 	})
@@ -276,13 +276,13 @@ func TestCloseDoesNotWaitForEverForAPeer(t *testing.T) {
 			testkit.OnLoop(t, l, func() {})
 			testkit.OnLoop(t, l, func() {})
 			if n := stream.StatsOf(l).Open; n == 0 {
-				t.Error("closed too early")
+				t.Error("0 connections are open before the linger is over, want 1")
 			}
 			now.skew.Store(int64(10 * time.Second))
 			l.CallSoon(func() {})
 			err := c.WaitClosed(context.Background())
 			if err == nil || !strings.Contains(err.Error(), "peer did not take what was unsent") {
-				t.Errorf("WaitClosed: %v", err)
+				t.Errorf("WaitClosed = %v, want that the peer did not take what was unsent", err)
 			}
 		})
 	}

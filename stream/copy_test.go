@@ -41,14 +41,14 @@ func TestCopyKeepsWhatIsNotWritten(t *testing.T) {
 		w.run(func(ctx context.Context) {
 			k, err := stream.Copy(ctx, dst, src)
 			if n+k != int64(len(data)) || err != nil {
-				t.Errorf("Copy: %d + %d of %d, %v", n, k, len(data), err)
+				t.Errorf("Copy = %d after %d, %v; want %d in all and nil", k, n, err, len(data))
 			}
 			mustBe(t, "CloseWrite", dst.CloseWrite(ctx), nil)
 		})
 		sent()
 		received()
 		if !bytes.Equal(got, data) {
-			t.Error("the bytes are not those that were sent")
+			t.Errorf("%d bytes arrived, want the %d sent, unchanged", len(got), len(data))
 		}
 	})
 }
@@ -66,7 +66,7 @@ func TestCopyFromAConnectionThatIsClosed(t *testing.T) {
 			n, err := stream.Copy(ctx, dst, src)
 			mustBe(t, "Copy", err, stream.ErrClosed)
 			if n != int64(len(data)) {
-				t.Errorf("copied %d", n)
+				t.Errorf("Copy = %d bytes, want %d", n, len(data))
 			}
 			return nil
 		})
@@ -81,7 +81,7 @@ func TestCopyFromAConnectionThatIsClosed(t *testing.T) {
 		to.ReadFull(ctx, got)
 		copied.Await(ctx)
 		if !bytes.Equal(got[len(sent):], data) {
-			t.Error("the bytes are not those that were sent")
+			t.Errorf("what arrived after the first %d bytes differs from the %d sent, want the same", len(sent), len(data))
 		}
 	})
 }

@@ -34,13 +34,13 @@ func TestOneRegistrationForAConnectionsLife(t *testing.T) {
 		big := pattern(4 << 20)
 		sent := in(t, func() { p.Write(big); p.CloseWrite() })
 		if got, err := io.ReadAll(p); !bytes.Equal(got, big) || err != nil {
-			t.Errorf("%d bytes came back, %v", len(got), err)
+			t.Errorf("%d bytes came back, %v; want the %d sent and nil", len(got), err, len(big))
 		}
 		sent()
 	}
 	mustBe(t, "Serve", stop(), nil)
 	if k := n.Poller.Adds.Load() - before; k != conns {
-		t.Errorf("%d registrations for %d connections", k, conns)
+		t.Errorf("%d registrations for %d connections, want one each", k, conns)
 	}
 	if k := n.Poller.Modifies.Load() + n.Poller.Removes.Load() + n.Poller.Rearms.Load(); k != 0 {
 		t.Errorf("%d further calls, want 0", k)
@@ -122,7 +122,7 @@ func TestSystemCallsPerRequest(t *testing.T) {
 					}
 					reads, writes = n.Reads.Load()-reads, n.Writes.Load()-writes
 					if reads != rounds || writes != rounds {
-						t.Errorf("%d times %d requests: %d reads, %d writes", rounds, requests, reads, writes)
+						t.Errorf("%d reads, %d writes for %d rounds of %d requests; want one of each a round", reads, writes, rounds, requests)
 					}
 				}
 				p.CloseWrite()
@@ -172,7 +172,7 @@ func TestAnEchoAllocatesNothing(t *testing.T) {
 						t.Errorf("%v allocations, want 0", n)
 					}
 					if stream.HoldsMemory(c) || stream.HoldsMemory(client) {
-						t.Error("a buffer is kept")
+						t.Error("a connection that waits holds a buffer, want none")
 					}
 					client.Close()
 					server.Await(ctx)
@@ -219,7 +219,7 @@ func TestLentMemoryComesBack(t *testing.T) {
 					stream.Copy(ctx, c, c)
 					c.CloseWrite(ctx)
 					if stream.HoldsMemory(c) {
-						t.Error("a buffer is kept")
+						t.Error("a connection holds a buffer after its end was sent, want none")
 					}
 					c.Close()
 				})
@@ -231,7 +231,7 @@ func TestLentMemoryComesBack(t *testing.T) {
 					if i == 3 {
 						kept = free
 					} else if i > 3 && free > kept+256<<10 {
-						t.Errorf("after %d connections %d bytes are kept, after four %d", i, free, kept)
+						t.Errorf("after %d connections %d bytes are kept, want at most 256 KiB over the %d after four", i, free, kept)
 					}
 				})
 			}

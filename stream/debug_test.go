@@ -86,7 +86,7 @@ func TestWithoutDebugModeNothingIsReported(t *testing.T) {
 	testkit.Eventually(t, "a report of what is collected", func() bool { runtime.GC(); return len(r.All()) > 0 })
 	testkit.OnLoop(t, l, func() {})
 	if all := r.All(); len(all) != 1 {
-		t.Errorf("reports: %v", all)
+		t.Errorf("%d reports, want 1: %v", len(all), all)
 	}
 }
 
@@ -133,7 +133,7 @@ func TestStatsCountTheBuffersLent(t *testing.T) {
 					do(t, l, func(ctx context.Context) { c.use(ctx, a, b) })
 					// A pipe holds what was sent.
 					if n := statsOf(l).BuffersLent; (n > 0) != c.held && carrier.name != "pipe" {
-						t.Errorf("%d are lent", n)
+						t.Errorf("%d buffers are lent, some: %v, want %v", n, n > 0, c.held)
 					}
 					a.Abort()
 					b.Close()

@@ -32,7 +32,7 @@ func TestDetachMovesEverything(t *testing.T) {
 			var late atomic.Bool
 			c.OnReady(func() {
 				if late.Load() {
-					t.Error("the old handle is called back")
+					t.Error("the old handle is called back, want the new one alone")
 				}
 			})
 			d, err = c.Detach()
@@ -48,19 +48,19 @@ func TestDetachMovesEverything(t *testing.T) {
 			c.Abort()
 			c.SetValue("other")
 			if c.Value() != nil || c.LocalAddr() != nil || c.RemoteAddr() != nil || c.Loop() != nil {
-				t.Error("the old handle knows something")
+				t.Errorf("the old handle has %v, %v, %v, %p; want nil for each", c.Value(), c.LocalAddr(), c.RemoteAddr(), c.Loop())
 			}
 			inert(t, ctx, c, stream.ErrDetached)
 			mustBe(t, "WaitClosed", c.WaitClosed(ctx), stream.ErrDetached)
 			if d.Value() != "v" || d.Loop() != w.loop {
-				t.Error("the new handle lacks something")
+				t.Errorf("the new handle has value %v and loop %p, want %q and %p", d.Value(), d.Loop(), "v", w.loop)
 			}
 			before := string(lent)
 			if line, err := d.ReadLine(ctx); line != "two" {
 				t.Errorf("%q, %v; want %q", line, err, "two")
 			}
 			if string(lent) != before {
-				t.Error("what the old handle had lent has changed")
+				t.Errorf("what the old handle had lent became %q, want still %q", lent, before)
 			}
 			_, err = d.ReadLine(ctx)
 			mustBe(t, "the line limit", err, stream.ErrLineTooLong)
@@ -117,7 +117,7 @@ func TestDetachKeepsWhatIsUnsent(t *testing.T) {
 		unblock(d)
 		got, err := io.ReadAll(p)
 		if !bytes.Equal(got, sent) || err != nil {
-			t.Errorf("%d bytes of %d, %v", len(got), len(sent), err)
+			t.Errorf("%d bytes arrived, %v; want the %d sent and nil", len(got), err, len(sent))
 		}
 	})
 }

@@ -46,7 +46,7 @@ func TestDialErrors(t *testing.T) {
 				c, err := stream.Dial(ctx, test.network, test.address)
 				if c != nil || err == nil || test.want != nil && !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.text) ||
 					strings.Count(err.Error(), "stream: dial") != 1 {
-					t.Errorf("%s %s: %v", test.network, test.address, err)
+					t.Errorf("Dial(%s, %s) = %v, %v; want nil and %v with %q", test.network, test.address, c, err, test.want, test.text)
 				}
 			}
 			done, cancel := context.WithCancel(ctx)
@@ -55,7 +55,7 @@ func TestDialErrors(t *testing.T) {
 			mustBe(t, "Dial with a context that is done", err, context.Canceled)
 		})
 		if s := stream.StatsOf(w.loop); s.Open != 0 || s.Dialed != 0 {
-			t.Errorf("%+v", s)
+			t.Errorf("%d open and %d dialled after failures, want 0 of each", s.Open, s.Dialed)
 		}
 	})
 }
@@ -94,7 +94,7 @@ func TestDial(t *testing.T) {
 				}
 				defer c.Close()
 				if c.RemoteAddr().String() != ln.Addr().String() {
-					t.Errorf("dialled %v, not %v", c.RemoteAddr(), ln.Addr())
+					t.Errorf("dialled %v, want %v", c.RemoteAddr(), ln.Addr())
 				}
 				if line, err := c.ReadLine(context.Background()); line != "hello" {
 					t.Errorf("%q, %v; want %q", line, err, "hello")
@@ -188,12 +188,12 @@ func TestARefusedDialDoesNotFailTheGroup(t *testing.T) {
 		g, gctx := task.NewGroup(ctx)
 		wait := in(t, func() {
 			if _, err := stream.Dial(gctx, "unix", "/nowhere/at/all"); err == nil {
-				t.Error("there is somebody nowhere")
+				t.Error("Dial of a path where nobody listens = nil, want an error")
 			}
 		})
 		wait()
 		if gctx.Err() != nil {
-			t.Errorf("the group is cancelled: %v", context.Cause(gctx))
+			t.Errorf("the group is cancelled by a failed Dial (%v), want it to go on", context.Cause(gctx))
 		}
 		mustBe(t, "Wait", g.Wait(), nil)
 	})

@@ -29,14 +29,14 @@ func TestAHalfClosingPeerGetsItsReply(t *testing.T) {
 				sent := in(t, func() { p.Write(data); p.CloseWrite() })
 				got, err := io.ReadAll(p)
 				if !bytes.Equal(got, data) || err != nil {
-					t.Errorf("%d bytes of %d came back, %v", len(got), len(data), err)
+					t.Errorf("%d bytes came back, %v; want the %d sent and nil", len(got), err, len(data))
 				}
 				sent()
 			})
 			w.run(func(ctx context.Context) {
 				defer c.Close()
 				if n, err := stream.Copy(ctx, c, c); n != int64(size) || err != nil {
-					t.Errorf("Copy: %d, %v", n, err)
+					t.Errorf("Copy = %d, %v; want %d and nil", n, err, size)
 				}
 			})
 			wait()
@@ -58,7 +58,7 @@ func TestAHangUpWithInputPending(t *testing.T) {
 			}
 			n, err := c.ReadFull(ctx, got[1:])
 			if err != nil || !bytes.Equal(got, data) {
-				t.Errorf("%d bytes, %v", n, err)
+				t.Errorf("ReadFull = %d, %v; want the rest of the %d bytes sent and nil", n, err, len(data))
 			}
 			_, err = c.Read(ctx, got)
 			mustBe(t, "the end", err, io.EOF)
@@ -94,7 +94,7 @@ func TestBytesThatCameBeforeAResetCanBeRead(t *testing.T) {
 					mustBe(t, "Read", err, syscall.ECONNRESET)
 					var op interface{ Timeout() bool }
 					if errors.As(err, &op) && op.Timeout() {
-						t.Error("a reset is no timeout")
+						t.Errorf("Timeout of the reset %v = true, want false", err)
 					}
 					for err = nil; err == nil; _, err = c.Write(ctx, []byte("x")) {
 						task.Yield(ctx)
@@ -121,10 +121,10 @@ func TestWritingToAPeerThatIsGone(t *testing.T) {
 				task.Yield(ctx)
 			}
 			if !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
-				t.Errorf("Write: %v", err)
+				t.Errorf("Write = %v, want EPIPE or ECONNRESET", err)
 			}
 			if c.Unsent() != 0 || c.Room() != 0 || stream.HoldsMemory(c) {
-				t.Error("bytes that can't be sent are kept")
+				t.Errorf("unsent %d, room %d, holds a buffer: %v; want 0, 0, false", c.Unsent(), c.Room(), stream.HoldsMemory(c))
 			}
 		})
 	})
@@ -141,7 +141,7 @@ func TestAPeerThatGoesAwayEndsAWaitingWrite(t *testing.T) {
 		w.run(func(ctx context.Context) {
 			n, err := c.Write(ctx, make([]byte, 16<<20))
 			if n == 16<<20 || !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
-				t.Errorf("Write: %d, %v", n, err)
+				t.Errorf("Write = %d, %v; want fewer than %d and EPIPE or ECONNRESET", n, err, 16<<20)
 			}
 		})
 		wait()

@@ -55,7 +55,7 @@ func TestAccept(t *testing.T) {
 			}
 			ln := listen(t, w.loop, network, address)
 			if a, ok := ln.Addr().(*net.TCPAddr); ok && a.Port == 0 {
-				t.Errorf("listens at %v", a)
+				t.Errorf("listens at %v, want a port other than 0", a)
 			}
 			wait := in(t, func() {
 				p, err := net.Dial(network, ln.Addr().String())
@@ -77,7 +77,7 @@ func TestAccept(t *testing.T) {
 					t.Errorf("%q, %v; want %q", line, err, "hello")
 				}
 				if c.LocalAddr().String() != ln.Addr().String() {
-					t.Errorf("%v accepted a connection of %v", ln.Addr(), c.LocalAddr())
+					t.Errorf("a connection accepted at %v has the local address %v, want the same", ln.Addr(), c.LocalAddr())
 				}
 				c.Close()
 				mustBe(t, "Close", ln.Close(), nil)
@@ -107,7 +107,7 @@ func TestListenAtEveryAddressTakesBothFamilies(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := c.RemoteAddr().String(); got != p.LocalAddr().String() {
-			t.Errorf("the peer %v is shown as %v", p.LocalAddr(), got)
+			t.Errorf("RemoteAddr = %v, want %v", got, p.LocalAddr())
 		}
 		c.Close()
 		p.Close()
@@ -116,7 +116,7 @@ func TestListenAtEveryAddressTakesBothFamilies(t *testing.T) {
 	_, port, _ = net.SplitHostPort(only4.Addr().String())
 	if p, err := net.Dial("tcp", net.JoinHostPort("::1", port)); err == nil {
 		p.Close()
-		t.Error("tcp4 takes IPv6")
+		t.Error("a tcp4 listener accepts IPv6, want the dial refused")
 	}
 }
 
@@ -217,7 +217,7 @@ func TestListenErrors(t *testing.T) {
 		_, err := stream.Listen(l.Context(), test.network, test.address)
 		if err == nil || test.want != nil && !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.text) ||
 			!strings.HasPrefix(err.Error(), "stream: listen "+test.network) {
-			t.Errorf("%s %s: %v", test.network, test.address, err)
+			t.Errorf("Listen(%s, %s) = %v, want %v with %q", test.network, test.address, err, test.want, test.text)
 		}
 	}
 	un.Close()
@@ -259,7 +259,7 @@ func TestTryAcceptInACallback(t *testing.T) {
 	}
 	ln.Close()
 	if _, ok := <-accepted; ok {
-		t.Error("a connection after Close")
+		t.Error("a connection is accepted after Close, want none")
 	}
 	testkit.OnLoop(t, l, func() {})
 }
@@ -294,7 +294,7 @@ func TestAcceptPassesOverConnectionsThatHaveGone(t *testing.T) {
 			}
 			c.Close()
 			if n == 100 && turns < 4*n/16 {
-				t.Errorf("%d failures in a row, and others had %d turns", 4*n, turns)
+				t.Errorf("during %d failures in a row others had %d turns, want %d or more", 4*n, turns, 4*n/16)
 			}
 		}
 		if n := stream.StatsOf(l).Backoffs; n != 0 {

@@ -78,7 +78,7 @@ func TestTheObserverOfAPauseMayCloseTheListener(t *testing.T) {
 			l := startLoop(t, f.option(), noFaults, quiet, reactor.WithObserver(&reactor.Observer{
 				Backoff: func(op string, err error, d time.Duration) {
 					if op != "accept" || d <= 0 {
-						t.Errorf("told of %s, %v", op, d)
+						t.Errorf("Backoff(%s, %v), want accept and a time above 0", op, d)
 					}
 					mustBe(t, "the reason", err, syscall.EMFILE)
 					mustBe(t, "Close", ln.Close(), nil)
@@ -164,7 +164,7 @@ func TestALackThatComesAndGoesTurnsNobodyAway(t *testing.T) {
 		_, err := ln.TryAccept()
 		mustBe(t, "TryAccept in a lack", err, stream.ErrWouldBlock)
 		if backoffs(l) != before+1 {
-			t.Error("no pause")
+			t.Errorf("%d pauses, want %d", backoffs(l), before+1)
 		}
 	}
 	goOn := func() {
@@ -183,7 +183,7 @@ func TestALackThatComesAndGoesTurnsNobodyAway(t *testing.T) {
 	goOn()
 	c, err := ln.TryAccept()
 	if err != nil || stream.StatsOf(l).TurnedAway != 0 {
-		t.Fatalf("who came in a lack: %v, %+v", err, stream.StatsOf(l))
+		t.Fatalf("TryAccept of who came in a lack = %v, %d turned away; want nil and 0", err, stream.StatsOf(l).TurnedAway)
 	}
 	c.Close()
 }

@@ -219,10 +219,10 @@ func TestReadingDoesNotDependOnHowTheInputIsSplit(t *testing.T) {
 				w.run(func(ctx context.Context) { got = r.run(ctx, c) })
 				wait()
 				if got != r.want {
-					t.Errorf("%s of %q: %s, not %s", r.name, parts, got, r.want)
+					t.Errorf("%s of %q = %s, want %s", r.name, parts, got, r.want)
 				}
 				if stream.HoldsMemory(c) && r.name != "an unfinished line of the limit" {
-					t.Errorf("%s of %q: a buffer is kept", r.name, parts)
+					t.Errorf("%s of %q: the connection holds a buffer, want none", r.name, parts)
 				}
 				c.Abort()
 				p.Close()
@@ -248,7 +248,7 @@ func TestALongLine(t *testing.T) {
 			w.run(func(ctx context.Context) {
 				got, err := c.ReadLine(ctx)
 				if got != line || err != nil {
-					t.Errorf("%d: got %d bytes, %v", n, len(got), err)
+					t.Errorf("%d: ReadLine = %d bytes, %v; want %d and nil", n, len(got), err, len(line))
 				}
 				for range 2 {
 					_, err = c.ReadLine(ctx)
@@ -256,7 +256,7 @@ func TestALongLine(t *testing.T) {
 				}
 				all, err := readAll(ctx, c)
 				if string(all) != line+"z\n" || err != io.EOF {
-					t.Errorf("%d: after ErrLineTooLong there are %d bytes, %v", n, len(all), err)
+					t.Errorf("%d: after ErrLineTooLong %d bytes are left, %v; want %d and EOF", n, len(all), err, len(line)+2)
 				}
 			})
 			wait()
@@ -363,26 +363,26 @@ func FuzzReadUntil(f *testing.F) {
 				switch {
 				case at > max || at < 0 && len(rest)-len(delim)+1 > max:
 					if !errors.Is(err, stream.ErrLineTooLong) || got != nil {
-						return fmt.Errorf("%q, %v instead of ErrLineTooLong", got, err)
+						return fmt.Errorf("%q, %v; want nothing and ErrLineTooLong", got, err)
 					}
 					all, _ := readAll(ctx, a)
 					if !bytes.Equal(all, rest) {
-						return fmt.Errorf("%q left, not %q", all, rest)
+						return fmt.Errorf("%q is left, want %q", all, rest)
 					}
 					return nil
 				case at >= 0:
 					if err != nil || !bytes.Equal(got, rest[:at+len(delim)]) {
-						return fmt.Errorf("%q, %v", got, err)
+						return fmt.Errorf("%q, %v; want %q and nil", got, err, rest[:at+len(delim)])
 					}
 					rest = rest[at+len(delim):]
 				case len(rest) > 0:
 					if err != io.ErrUnexpectedEOF || !bytes.Equal(got, rest) {
-						return fmt.Errorf("%q, %v at the end", got, err)
+						return fmt.Errorf("%q, %v at the end; want %q and ErrUnexpectedEOF", got, err, rest)
 					}
 					rest = nil
 				default:
 					if err != io.EOF || got != nil {
-						return fmt.Errorf("%q, %v after the end", got, err)
+						return fmt.Errorf("%q, %v after the end; want nothing and EOF", got, err)
 					}
 					return nil
 				}

@@ -50,7 +50,7 @@ func TestAServerWithoutDescriptors(t *testing.T) {
 	lines.Scan()
 	address, ok := strings.CutPrefix(lines.Text(), "serving ")
 	if !ok {
-		t.Fatalf("the server says %q", lines.Text())
+		t.Fatalf("the server says %q, want %q and an address", lines.Text(), "serving ")
 	}
 
 	first := dial(t, address)
@@ -69,11 +69,11 @@ func TestAServerWithoutDescriptors(t *testing.T) {
 		} else if len(b) == 0 { // the end, or a reset
 			ended++
 		} else {
-			t.Errorf("%q, %v", b, err)
+			t.Errorf("read %q, %v; want an answer, the end or a reset", b, err)
 		}
 	}
 	if len(served) == 0 || ended == 0 {
-		t.Errorf("%d were served, and %d were not", len(served), ended)
+		t.Errorf("%d were served and %d were not, want some of each", len(served), ended)
 	}
 	for _, p := range append(served, first) {
 		ask(t, p, "still here\n")
@@ -97,7 +97,7 @@ func TestAServerWithoutDescriptors(t *testing.T) {
 	hold.Close()
 	rest, _ := io.ReadAll(out)
 	if err := server.Wait(); err != nil {
-		t.Errorf("the server: %v\n%s", err, rest)
+		t.Errorf("the server ends with %v, want nil; it says:\n%s", err, rest)
 	}
 }
 

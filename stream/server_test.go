@@ -52,7 +52,7 @@ func echo(ctx context.Context, c *stream.Conn) error {
 func mustEnd(t testing.TB, p net.Conn) {
 	t.Helper()
 	if _, err := p.Read(make([]byte, 1)); err != io.EOF && !errors.Is(err, syscall.ECONNRESET) {
-		t.Errorf("the connection: %v", err)
+		t.Errorf("Read = %v, want EOF or ECONNRESET", err)
 	}
 }
 
@@ -93,7 +93,7 @@ func TestServer(t *testing.T) {
 			}
 		}
 		if s := stream.StatsOf(l); s.Open != 0 || s.Accepted != 20 {
-			t.Errorf("%+v", s)
+			t.Errorf("%d open and %d accepted, want 0 and 20", s.Open, s.Accepted)
 		}
 		if _, err := net.Dial("tcp", address); !errors.Is(err, refusedOfNet) {
 			t.Errorf("dial after the end: %v, want %v", err, refusedOfNet)
@@ -158,16 +158,16 @@ func TestAFailingHandlerEndsItsOwnConnection(t *testing.T) {
 	mu.Lock()
 	defer mu.Unlock()
 	if len(told) != 5 {
-		t.Fatalf("told: %v", told)
+		t.Fatalf("OnError is told %d errors, want 5: %v", len(told), told)
 	}
 	var p *task.PanicError
 	if !errors.As(told[0], &p) || p.Value != "of the handler" || !strings.Contains(string(p.Stack), "server_test.go") {
-		t.Errorf("the panic: %v", told[0])
+		t.Errorf("told first: %v, want the panic %q with its stack", told[0], "of the handler")
 	}
 	mustBe(t, "the error", told[1], failure)
 	mustBe(t, "the child's error", told[2], failure)
 	if e := <-reported; e.Op != "Server.OnError" || !errors.As(e.Err, &p) || p.Value != "of OnError" {
-		t.Errorf("reported: %v", e)
+		t.Errorf("reported: %v, want Server.OnError and the panic %q", e, "of OnError")
 	}
 	mu.Unlock()
 	mustBe(t, "Serve", stop(), nil)
@@ -193,11 +193,11 @@ func TestAPanicOfAHandlerIsReportedByDefault(t *testing.T) {
 	}
 	var p *task.PanicError
 	if e := <-reported; !errors.As(e.Err, &p) || p.Value != "ouch" {
-		t.Errorf("reported: %v", e)
+		t.Errorf("reported: %v, want the panic %q", e, "ouch")
 	}
 	mustBe(t, "Serve", stop(), nil)
 	if len(reported) != 0 {
-		t.Errorf("reported too: %v", <-reported)
+		t.Errorf("reported too: %v, want nothing more", <-reported)
 	}
 }
 
@@ -216,11 +216,11 @@ func TestAHandlersTasksEndWithIt(t *testing.T) {
 		})
 		c.ReadLine(ctx)
 		return nil
-	}, OnError: func(c *stream.Conn, err error) { t.Errorf("told: %v", err) }})
+	}, OnError: func(c *stream.Conn, err error) { t.Errorf("OnError is told %v, want no call", err) }})
 	p := dial(t, address)
 	p.Write([]byte("\n"))
 	if got, err := io.ReadAll(p); string(got) != "goodbye" || !ended.Load() {
-		t.Errorf("%q, %v", got, err)
+		t.Errorf("%q, %v, ended: %v; want %q, nil, true", got, err, ended.Load(), "goodbye")
 	}
 }
 
@@ -241,7 +241,7 @@ func TestGraceLetsHandlersFinish(t *testing.T) {
 	ask(t, p, "after")
 	p.CloseWrite()
 	if rest, err := io.ReadAll(p); len(rest) != 0 || err != nil {
-		t.Errorf("%q, %v", rest, err)
+		t.Errorf("after the end was sent came %q, %v; want nothing and nil", rest, err)
 	}
 	mustBe(t, "Serve", <-done, nil)
 }
@@ -330,7 +330,7 @@ func TestServeWithoutAHandlerPanics(t *testing.T) {
 	_, err := task.Spawn(l.Context(), func(ctx context.Context) error { return (&stream.Server{}).Serve(ctx, ln) }).Await(context.Background())
 	var p *task.PanicError
 	if !errors.As(err, &p) {
-		t.Errorf("%v", err)
+		t.Errorf("Serve = %v, want a PanicError", err)
 	}
 }
 

@@ -87,7 +87,7 @@ func (f footprint) String() string {
 func (f footprint) mustNotExceed(t *testing.T, when string, before footprint, goroutines int) {
 	t.Helper()
 	if f.descriptors > before.descriptors {
-		t.Errorf("%s: %d descriptors, and there were %d", when, f.descriptors, before.descriptors)
+		t.Errorf("%s: %d descriptors, want at most %d as before", when, f.descriptors, before.descriptors)
 	}
 	if f.goroutines > before.goroutines+goroutines {
 		t.Errorf("%s: %d goroutines, and there were %d; want at most %d", when, f.goroutines, before.goroutines, before.goroutines+goroutines)
@@ -223,14 +223,14 @@ func exchange(ctx context.Context, c *stream.Conn, line string) error {
 
 func expect(ctx context.Context, c *stream.Conn, line string) error {
 	if got, err := c.ReadLine(ctx); got != line || err != nil {
-		return fmt.Errorf("the answer to %q is %q, %v", line, got, err)
+		return fmt.Errorf("the answer is %q, %v; want %q and nil", got, err, line)
 	}
 	return nil
 }
 
 func ended(ctx context.Context, c *stream.Conn) error {
 	if line, err := c.ReadLine(ctx); err != io.EOF {
-		return fmt.Errorf("instead of the end came %q, %v", line, err)
+		return fmt.Errorf("%q, %v came; want nothing and EOF", line, err)
 	}
 	return nil
 }

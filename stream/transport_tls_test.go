@@ -180,7 +180,7 @@ var certificates = func() func(t testing.TB) []tls.Certificate {
 	return func(t testing.TB) []tls.Certificate {
 		c, err := made()
 		if err != nil {
-			t.Fatalf("a certificate: %v", err)
+			t.Fatalf("making a certificate: %v, want nil", err)
 		}
 		return c
 	}

@@ -51,7 +51,7 @@ func TestTryMethodsInACallback(t *testing.T) {
 			for _, s := range []string{"hello", "world"} {
 				p.Write([]byte(s))
 				if _, err := io.ReadFull(p, echo); string(echo) != s {
-					t.Errorf("echo of %q: %q, %v", s, echo, err)
+					t.Errorf("echo = %q, %v; want %q and nil", echo, err, s)
 				}
 			}
 			p.CloseWrite()

@@ -65,7 +65,7 @@ func TestABigTransfer(t *testing.T) {
 						src.Read(b)
 						want.Write(b)
 						if k, err := c.Write(ctx, b); k != len(b) || err != nil {
-							t.Errorf("Write: %d, %v", k, err)
+							t.Errorf("Write = %d, %v; want %d and nil", k, err, len(b))
 							return
 						}
 						if u := c.Unsent(); u > 64<<10 {
@@ -84,7 +84,7 @@ func TestABigTransfer(t *testing.T) {
 func same(t *testing.T, got, want hash.Hash) {
 	t.Helper()
 	if !bytes.Equal(got.Sum(nil), want.Sum(nil)) {
-		t.Error("the bytes are not those that were sent")
+		t.Errorf("the bytes that arrived hash to %x, want %x", got.Sum(nil), want.Sum(nil))
 	}
 }
 
@@ -102,14 +102,14 @@ func TestWriteWaitsAboveTheHighMarkAndGoesOnBelowTheLow(t *testing.T) {
 		wait := in(t, func() {
 			testkit.Eventually(t, "a writer that waits", func() bool { return stream.WriterWaits(c) })
 			if c.Room() != 0 {
-				t.Error("room while a writer has the turn")
+				t.Errorf("Room = %d while a writer has the turn, want 0", c.Room())
 			}
 			_, err := c.TryWrite([]byte("x"))
 			mustBe(t, "TryWrite beside a writer", err, stream.ErrBusy)
 			unblock(c)
 			got, err := io.ReadAll(p)
 			if !bytes.Equal(got, append(sent, "the end"...)) {
-				t.Errorf("%d bytes arrived of %d, %v", len(got), len(sent)+7, err)
+				t.Errorf("%d bytes arrived, %v; want the %d sent and nil", len(got), err, len(sent)+7)
 			}
 		})
 		w.run(func(ctx context.Context) {
@@ -141,7 +141,7 @@ func TestACancelledWriteSaysHowMuchItHasTaken(t *testing.T) {
 			mustBe(t, "Write", err, cause)
 			mustBe(t, "Write", err, context.Canceled)
 			if n == 0 || n == len(data) {
-				t.Errorf("taken: %d", n)
+				t.Errorf("a cancelled Write took %d bytes, want some but not all of %d", n, len(data))
 			}
 			again, err := c.Write(ctx, data[n:])
 			mustBe(t, "Write with a context that is done", err, cause)
@@ -154,7 +154,7 @@ func TestACancelledWriteSaysHowMuchItHasTaken(t *testing.T) {
 		wait := in(t, func() {
 			got, _ := io.ReadAll(p)
 			if !bytes.Equal(got, data[:taken]) {
-				t.Errorf("%d bytes arrived of the %d taken", len(got), taken)
+				t.Errorf("%d bytes arrived, want the %d taken, unchanged", len(got), taken)
 			}
 		})
 		w.run(func(ctx context.Context) { mustBe(t, "CloseWrite", c.CloseWrite(ctx), nil) })
@@ -187,7 +187,7 @@ func TestWritersTakeTurns(t *testing.T) {
 		io.ReadFull(p, got)
 		for i := range writers {
 			if part := got[i*size : (i+1)*size]; bytes.Count(part, []byte{byte('a' + i)}) != size {
-				t.Errorf("place %d has not what writer %d wrote", i, i)
+				t.Errorf("the bytes of place %d differ from what writer %d wrote, want the same", i, i)
 			}
 		}
 		for _, wait := range waits {
@@ -248,7 +248,7 @@ func TestFlushWaitsForTheKernel(t *testing.T) {
 			wait()
 		})
 		if stream.HoldsMemory(c) {
-			t.Error("a buffer is kept")
+			t.Error("a connection holds a buffer when all is sent, want none")
 		}
 	})
 }
@@ -268,13 +268,13 @@ func TestACancelledCloseWriteComesAfterWhatIsUnsent(t *testing.T) {
 			_, err := c.Write(ctx, []byte("more"))
 			mustBe(t, "Write after CloseWrite", err, syscall.EPIPE)
 			if c.Room() != 0 {
-				t.Error("room after CloseWrite")
+				t.Errorf("Room = %d after CloseWrite, want 0", c.Room())
 			}
 			unblock(c)
 			wait = in(t, func() {
 				got, err := io.ReadAll(p)
 				if !bytes.Equal(got, sent) || err != nil {
-					t.Errorf("%d bytes of %d, %v", len(got), len(sent), err)
+					t.Errorf("%d bytes arrived, %v; want the %d sent and nil", len(got), err, len(sent))
 				}
 				p.Write([]byte("reply"))
 				p.Close()
