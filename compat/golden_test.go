@@ -81,12 +81,12 @@ func readTraces(t *testing.T, file string) []trace {
 			t.Fatalf("%s: after %d traces: %v; want one JSON object a line", file, len(all), err)
 		}
 		if one.Case == "" {
-			t.Fatalf("%s: trace %d has no name", file, len(all)+1)
+			t.Fatalf("%s: trace %d has no name, want one in case", file, len(all)+1)
 		}
 		all = append(all, one)
 	}
 	if len(all) == 0 {
-		t.Fatalf("%s has no traces", file)
+		t.Fatalf("%s has 0 traces, want 1 or more", file)
 	}
 	return all
 }
@@ -200,7 +200,7 @@ func TestGoldenTracesReplay(t *testing.T) {
 	})
 	for name := range documented {
 		if !played[name] {
-			t.Errorf("%s has a row for %s, which is not replayed", differencesFile, name)
+			t.Errorf("%s has a row for %s, which is not replayed; want rows for replayed traces only", differencesFile, name)
 		}
 	}
 }

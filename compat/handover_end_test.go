@@ -54,10 +54,10 @@ func TestStreamFailsWithoutAConnection(t *testing.T) {
 		asynchat.Init(fresh, asyncore.NewMap())
 		for name, h := range map[string]*liner{"closed": closed, "fresh": fresh, "not initialised": newLiner(nil)} {
 			if c, err := compat.Stream(ctx, h); c != nil || err == nil {
-				t.Errorf("%s: Stream returned %v, %v", name, c, err)
+				t.Errorf("%s: Stream = %v, %v; want nil and an error", name, c, err)
 			}
 			if err := compat.Continue(h, nil); err == nil {
-				t.Errorf("%s: Continue returned nil", name)
+				t.Errorf("%s: Continue = nil, want an error", name)
 			}
 		}
 	})
@@ -83,7 +83,7 @@ func TestEndOfTheContext(t *testing.T) {
 				}
 				expectEnd(t, ctx, b)
 				if h.Connected() {
-					t.Error("the handler is connected still")
+					t.Error("Connected of the handler = true after the end, want false")
 				}
 				b.Close()
 			})
@@ -134,7 +134,7 @@ func TestContinueThatMeetsTheEndOfTheContext(t *testing.T) {
 		check(t, compat.Continue(h, func(ctx context.Context, c *stream.Conn) error { ran = true; return ctx.Err() }))
 		served.Await(ctx)
 		if !ran {
-			t.Error("what was to go on was not called")
+			t.Error("the function given to Continue was not called, want a call")
 		}
 		expectEnd(t, ctx, b)
 		b.Close()
@@ -175,7 +175,7 @@ func TestPanicInAProducerClosesTheConnection(t *testing.T) {
 		readAll(ctx, b)
 		var p *task.PanicError
 		if _, err := taken.Await(ctx); !errors.As(err, &p) {
-			t.Errorf("Stream returned %v", err)
+			t.Errorf("Stream = %v, want a PanicError", err)
 		}
 		b.Close()
 	})

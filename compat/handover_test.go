@@ -71,10 +71,10 @@ func TestHandOverFromOutsideAtEveryByte(t *testing.T) {
 					got, err := readAll(ctx, b)
 					check(t, err)
 					if s := strings.NewReplacer("<", "[", ">", "]").Replace(got); s != "[one]\r\n[two]\r\n[three]\r\n" {
-						t.Errorf("split at %d: %q", at, got)
+						t.Errorf("split at %d: %q, want one, two and three, a line each, in brackets", at, got)
 					}
 					if h.calls != calls {
-						t.Errorf("split at %d: the old handler was called %d times after the hand-over", at, h.calls-calls)
+						t.Errorf("split at %d: the old handler was called %d times after the hand-over, want 0", at, h.calls-calls)
 					}
 					b.Close()
 					_, err = served.Await(ctx)
@@ -99,7 +99,7 @@ func TestStreamCarriesUnsentOutputProducersAndTheCloseMark(t *testing.T) {
 		taken := task.Go(ctx, func(ctx context.Context) (*stream.Conn, error) { return compat.Stream(ctx, h) })
 		drained(t, ctx)
 		if taken.Completed() {
-			t.Error("Stream did not wait for a peer that does not read")
+			t.Error("Stream returned before the peer had read the output, want it to wait")
 		}
 		got, err := readAll(ctx, b)
 		check(t, err)
@@ -113,7 +113,7 @@ func TestStreamCarriesUnsentOutputProducersAndTheCloseMark(t *testing.T) {
 			t.Errorf("the new owner reads %q, %v; want %q and nil", line, err, "more")
 		}
 		if _, err := c.WriteString(ctx, "x"); err == nil {
-			t.Error("writing after the handler's end of output succeeded")
+			t.Error("WriteString after the handler's end of output = nil, want an error")
 		}
 		c.Close()
 		b.Close()
@@ -237,7 +237,7 @@ func TestErrorThatAHandlerLetsOutBesideTasksEndsTheHandler(t *testing.T) {
 		return err
 	}, task.WithSignals(), task.WithLoopOptions(watch))
 	if err != nil || len(reported) != 1 || !errors.Is(reported[0], asyncore.ErrExitNow) {
-		t.Errorf("Run returned %v, reported was %v", err, reported)
+		t.Errorf("Run = %v, reported %v; want nil and ErrExitNow once", err, reported)
 	}
 }
 

@@ -196,10 +196,10 @@ func TestSetMaxPendingBoundsAnUnterminatedLine(t *testing.T) {
 			tb := newTable(t, func(c *chat) { tt.set(c); c.SetMaxPending(10); c.swallow = true })
 			tb.send(tt.input)
 			if got := len(tb.c.errs) > 0; got != tt.fails {
-				t.Fatalf("errors %v", tb.c.errs)
+				t.Fatalf("errors %v, want some: %v", tb.c.errs, tt.fails)
 			}
 			if tt.fails && !errors.Is(tb.c.errs[0], asynchat.ErrTooMuchPending) || tb.c.Pending() > 16 {
-				t.Errorf("errors %v, %d bytes pending", tb.c.errs, tb.c.Pending())
+				t.Errorf("errors %v, %d bytes pending; want ErrTooMuchPending if it fails, and at most 16", tb.c.errs, tb.c.Pending())
 			}
 		})
 	}

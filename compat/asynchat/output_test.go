@@ -78,7 +78,7 @@ func TestLargePushToASlowPeerThenCloseWhenDone(t *testing.T) {
 	tb.c.CloseWhenDone()
 	tb.poll(20)
 	if tb.c.Queued() == 0 {
-		t.Error("a peer that does not read took all of it")
+		t.Error("0 bytes are queued for a peer that does not read, want some")
 	}
 	var got []byte
 	for len(got) < len(want) {
@@ -88,7 +88,7 @@ func TestLargePushToASlowPeerThenCloseWhenDone(t *testing.T) {
 		}
 	}
 	if got := append(got, tb.got(toTheEnd)...); !bytes.Equal(got, want) {
-		t.Errorf("%d bytes of %d, or others", len(got), len(want))
+		t.Errorf("%d bytes arrived, want the %d queued, unchanged", len(got), len(want))
 	}
 	tb.want("close")
 }
@@ -217,7 +217,7 @@ func TestWriterWhoseReadingIsOffHearsOfAReset(t *testing.T) {
 		}
 	}
 	if !slices.Equal(deaf.events, []string{"close"}) || deaf.Connected() {
-		t.Errorf("events %q", deaf.events)
+		t.Errorf("events %q, connected %v; want close alone and false", deaf.events, deaf.Connected())
 	}
 }
 

@@ -68,10 +68,10 @@ func TestStateThroughConnectAndClose(t *testing.T) {
 			r.must(d.Close())
 			r.must(d.Close())
 			if flags(d) != "false false false" || r.m.Len() != 0 || d.Addr() == nil {
-				t.Errorf("closed: %s, %d in the map, address %v", flags(d), r.m.Len(), d.Addr())
+				t.Errorf("closed: %s, %d in the map, address %v; want all false, 0, and an address", flags(d), r.m.Len(), d.Addr())
 			}
 			if rest, err := io.ReadAll(peer); len(rest) > 0 || err != nil {
-				t.Errorf("the peer read %q, %v", rest, err)
+				t.Errorf("the peer read %q, %v; want nothing and nil", rest, err)
 			}
 			r.want("connect")
 		})
@@ -91,7 +91,7 @@ func TestConnectThatFailsIsToldOnceAndThenCloses(t *testing.T) {
 				r.until(func() bool { return !d.Connecting() })
 				r.want("error", "close")
 				if !errors.Is(d.errors[0], syscall.ECONNREFUSED) && !errors.Is(d.errors[0], syscall.ENOENT) {
-					t.Errorf("the error is %v", d.errors[0])
+					t.Errorf("the error is %v, want ECONNREFUSED or ENOENT", d.errors[0])
 				}
 			})
 		}
@@ -194,7 +194,7 @@ func TestListenerThatDoesNotAcceptIsCalledAgain(t *testing.T) {
 	d.on["accept"] = func() error {
 		c, _, err := d.Accept()
 		if c == nil || err != nil {
-			t.Errorf("Accept: %v, %v", c, err)
+			t.Errorf("Accept = %v, %v; want a connection and nil", c, err)
 			return err
 		}
 		c.Close()
@@ -230,7 +230,7 @@ func TestListenerPausesWithoutDescriptors(t *testing.T) {
 	before := r.m.Stats().Callbacks
 	r.poll(50)
 	if n := r.m.Stats().Callbacks - before; n > 0 || accepted > 0 || !d.Accepting() {
-		t.Errorf("%d calls, %d accepted, listening %v", n, accepted, d.Accepting())
+		t.Errorf("%d calls, %d accepted, listening: %v; want 0, 0, true", n, accepted, d.Accepting())
 	}
 	for _, f := range held {
 		f.Close()
@@ -246,7 +246,7 @@ func TestBindTwiceFails(t *testing.T) {
 	r.must(d.CreateSocket("tcp"))
 	r.must(d.Bind("127.0.0.1:0"))
 	if d.Bind("127.0.0.1:0") == nil {
-		t.Error("no error")
+		t.Error("a second Bind = nil, want an error")
 	}
 	d.Close()
 }
@@ -272,7 +272,7 @@ func TestDispatcherWithSendKeepsTheOrder(t *testing.T) {
 		select {
 		case b := <-got:
 			if !slices.Equal(b, want) {
-				t.Error("the peer got something else")
+				t.Errorf("the peer got %d bytes, want the %d sent, unchanged", len(b), len(want))
 			}
 			return true
 		default:

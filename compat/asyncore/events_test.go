@@ -152,10 +152,10 @@ func TestFailureInACallbackGoesToHandleError(t *testing.T) {
 				r.until(func() bool { return len(d.errors) > 0 })
 				r.poll(3)
 				if len(d.errors) != 1 || !errors.Is(d.errors[0], errBoom) {
-					t.Errorf("errors %v", d.errors)
+					t.Errorf("errors %v, want one, %v", d.errors, errBoom)
 				}
 				if where != "close" && !d.Connected() && !d.Accepting() {
-					t.Error("it is closed, though HandleError took the error")
+					t.Error("the handler is closed though HandleError took the error, want it open")
 				}
 			})
 		}
@@ -283,7 +283,7 @@ func TestDelChannelAndAddChannel(t *testing.T) {
 	r.poll(2)
 	r.want()
 	if !d.Connected() || r.m.Len() != 0 {
-		t.Errorf("connected %v, %d handlers in the map", d.Connected(), r.m.Len())
+		t.Errorf("connected: %v, %d handlers in the map; want true and 0", d.Connected(), r.m.Len())
 	}
 	d.AddChannel(r.m)
 	r.poll(1)
@@ -418,12 +418,12 @@ func TestContextTellsWhyTheHandlerHasNothingToServe(t *testing.T) {
 	asyncore.Init(d, r.m)
 	fresh := d.Context()
 	if l, _ := reactor.FromContext(fresh); l != loop || fresh.Err() == nil {
-		t.Errorf("before it has a connection: loop %v, %v", l, fresh.Err())
+		t.Errorf("before it has a connection: loop %p, %v; want loop %p and an error", l, fresh.Err(), loop)
 	}
 	r.connected(d, "unix")
 	ctx := d.Context()
 	if ctx.Err() != nil || d.Context() != ctx {
-		t.Errorf("with a connection: %v", ctx.Err())
+		t.Errorf("with a connection: %v, the same context again: %v; want nil and true", ctx.Err(), d.Context() == ctx)
 	}
 	d.Close()
 	for when, ctx := range map[string]context.Context{"before": ctx, "after": d.Context()} {
@@ -438,10 +438,10 @@ func TestListenAndAcceptSayWhatIsMissing(t *testing.T) {
 	d := newDisp("", &r.log)
 	asyncore.Init(d, r.m)
 	if err := d.Listen(1); err == nil || err.Error() != "asyncore: the handler has no address to listen at; call Bind first" {
-		t.Errorf("Listen: %v", err)
+		t.Errorf("Listen = %v, want an error that says to call Bind first", err)
 	}
 	if _, _, err := d.Accept(); err == nil || err.Error() != "asyncore: the handler does not listen; call Listen first" {
-		t.Errorf("Accept: %v", err)
+		t.Errorf("Accept = %v, want an error that says to call Listen first", err)
 	}
 }
 

@@ -33,7 +33,7 @@ func TestLoopEndsWhenTheMapIsEmptyAndFreesItsDescriptors(t *testing.T) {
 			r.must(asyncore.Loop(r.m, opts...))
 			r.want("read", "read", "close")
 			if after := len(testkit.Descriptors()); after != before {
-				t.Errorf("%d descriptors are open, before it was %d", after, before)
+				t.Errorf("%d descriptors are open after Loop, want %d as before", after, before)
 			}
 		})
 	}
@@ -66,7 +66,7 @@ func TestUsePollReallyUsesPoll(t *testing.T) {
 	r.send(r.connected(d, "unix"), "x")
 	r.must(asyncore.Loop(r.m, asyncore.UsePoll()))
 	if during != atFirst {
-		t.Errorf("%d epoll descriptors during Loop, %d before", during, atFirst)
+		t.Errorf("%d epoll descriptors during Loop with UsePoll, want %d as before", during, atFirst)
 	}
 }
 
