@@ -81,7 +81,7 @@ func BenchmarkOne(b *testing.B) {
 			one := func(context.Context) (int, error) { return 1, nil }
 			for b.Loop() {
 				if v, err := task.Go(ctx, one).Await(ctx); v != 1 || err != nil {
-					b.Error(v, err)
+					b.Errorf("Await = %d, %v; want 1 and nil", v, err)
 				}
 			}
 		})
@@ -91,7 +91,7 @@ func BenchmarkOne(b *testing.B) {
 			one := func(context.Context) (int, error) { return 1, nil }
 			for b.Loop() {
 				if v, err := task.Go(ctx, one, task.Eager()).Await(ctx); v != 1 || err != nil {
-					b.Error(v, err)
+					b.Errorf("Await = %d, %v; want 1 and nil", v, err)
 				}
 			}
 		})
@@ -102,7 +102,7 @@ func BenchmarkOne(b *testing.B) {
 			done := make(chan int, 1)
 			go func() { done <- 1 }()
 			if v := <-done; v != 1 {
-				b.Error(v)
+				b.Errorf("received %d, want 1", v)
 			}
 		}
 	})

@@ -27,7 +27,7 @@ func serve(t *testing.T) (lines, web string) {
 		http.DefaultClient.CloseIdleConnections()
 		cancel()
 		if err := <-ended; err != nil {
-			t.Errorf("run: %v", err)
+			t.Errorf("run = %v, want nil", err)
 		}
 	})
 	lines = strings.TrimPrefix(out.Next(t), "background: lines at ")

@@ -27,7 +27,7 @@ func eachForm(t *testing.T, test func(t *testing.T, address string)) {
 			t.Cleanup(func() {
 				cancel()
 				if err := <-ended; err != nil {
-					t.Errorf("serve: %v", err)
+					t.Errorf("serve = %v, want nil", err)
 				}
 			})
 			test(t, strings.TrimPrefix(out.Next(t), "echo: listening at "))

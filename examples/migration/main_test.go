@@ -62,10 +62,10 @@ func TestCompareAll(t *testing.T) {
 		}
 		requests += r.requests
 		if r.connections != len(talks)+atOnce || r.mismatches != 0 || r.moves != moves || r.requests < 8*len(talks) || r.lines < 20 {
-			t.Errorf("%+v", r)
+			t.Errorf("%+v; want %d connections, 0 mismatches, %d moves, %d requests or more, 20 lines or more", r, len(talks)+atOnce, moves, 8*len(talks))
 		}
 		if (r.callbacks > 0) != (s.callbacks != never) || (r.steps > 0) != (s.steps != never) {
-			t.Errorf("%+v", r)
+			t.Errorf("%d callbacks, %d steps; want some callbacks: %v, some steps: %v", r.callbacks, r.steps, s.callbacks != never, s.steps != never)
 		}
 	}
 	if want := fmt.Sprintf("0 mismatches in %d requests", requests); !strings.Contains(out.String(), want) {
@@ -79,7 +79,7 @@ func TestSplitsAreTheConversation(t *testing.T) {
 	for _, conversation := range [][]exchange{plain, moving, afterHalves} {
 		all := splits(conversation)
 		if n := len(text(conversation)); len(all) != n+2 || len(all[n+1]) != n {
-			t.Fatalf("%d splits, the last into %d parts, of %d bytes", len(all), len(all[len(all)-1]), n)
+			t.Fatalf("%d splits, the last into %d parts; want %d and %d", len(all), len(all[len(all)-1]), n+2, n)
 		}
 		var replies []string
 		for _, x := range conversation {
@@ -93,7 +93,7 @@ func TestSplitsAreTheConversation(t *testing.T) {
 				awaited = append(awaited, s.replies...)
 			}
 			if sent != text(conversation) || strings.Join(awaited, "\n") != strings.Join(replies, "\n") {
-				t.Errorf("split %d: %q", i, segments)
+				t.Errorf("split %d sends %q and awaits %q, want %q and %q", i, sent, awaited, text(conversation), replies)
 			}
 		}
 	}
@@ -160,7 +160,7 @@ func TestServerSeesTheSplits(t *testing.T) {
 			return
 		}
 	}
-	t.Errorf("the server has not read a conversation split like this: %q", missed)
+	t.Errorf("the server has read no conversation split like this, want one: %q", missed)
 }
 
 // missedSplits holds the conversations and returns those splits that a client has sent and the
@@ -208,7 +208,7 @@ func TestPlantedWrongReplyIsFound(t *testing.T) {
 		return nil
 	}), 3*time.Second)
 	if err == nil || !strings.Contains(err.Error(), `got "46\r\n"`) {
-		t.Errorf("the comparison says: %v", err)
+		t.Errorf("the comparison says %v, want that it got %q", err, "46\r\n")
 	}
 }
 
@@ -221,7 +221,7 @@ func TestPlantedLostByteIsFound(t *testing.T) {
 		return p
 	})), 3*time.Second)
 	if err == nil || !strings.Contains(err.Error(), "mismatches; the first: got ") {
-		t.Errorf("the comparison says: %v", err)
+		t.Errorf("the comparison says %v, want the mismatches and the first", err)
 	}
 }
 
@@ -232,7 +232,7 @@ func TestPlantedWordAfterTheEndIsFound(t *testing.T) {
 		return err
 	}), 3*time.Second)
 	if err == nil || !strings.Contains(err.Error(), `got "and one more thing\r\n" after the end`) {
-		t.Errorf("the comparison says: %v", err)
+		t.Errorf("the comparison says %v, want that it got %q after the end", err, "and one more thing\r\n")
 	}
 }
 
@@ -242,7 +242,7 @@ func TestPlantedSilenceIsFound(t *testing.T) {
 		return err
 	}), 200*time.Millisecond)
 	if err == nil || !strings.Contains(err.Error(), `want "220 ready"`) {
-		t.Errorf("the comparison says: %v", err)
+		t.Errorf("the comparison says %v, want that it misses %q", err, "220 ready")
 	}
 }
 
@@ -259,10 +259,10 @@ func TestPlantedZeroCountsAreFound(t *testing.T) {
 		t.Run(strconv.Itoa(i+1), func(t *testing.T) {
 			tally, err := compare(t, s, 10*time.Second)
 			if tally.mismatches.Load() > 0 {
-				t.Fatal(tally.first)
+				t.Fatalf("a mismatch, want none: %s", tally.first)
 			}
 			if err == nil || !strings.Contains(err.Error(), "0 connections were accepted") {
-				t.Errorf("the comparison says: %v", err)
+				t.Errorf("the comparison says %v, want that 0 connections were accepted", err)
 			}
 		})
 	}
@@ -275,7 +275,7 @@ func TestStageThatDoesNotStartIsAnError(t *testing.T) {
 	none := stage{name: "0", start: func(string) (*server, error) { return nil, broken }}
 	err := newComparison(&out, &out).all([]stage{none, stages[3]})
 	if !errors.Is(err, broken) || len(rows(t, out.String())) != 1 || strings.Contains(out.String(), "0 mismatches in") {
-		t.Errorf("%v\n%s", err, &out)
+		t.Errorf("the error is %v, want %v; printed, want one row and no word of 0 mismatches:\n%s", err, broken, &out)
 	}
 }
 
@@ -319,7 +319,7 @@ func TestCheck(t *testing.T) {
 
 func TestLinesOfCodeKnowsItsFunctions(t *testing.T) {
 	if _, err := linesOfCode([]string{"native", "nobody"}); err == nil {
-		t.Error("a function that does not exist was counted")
+		t.Error("linesOfCode of a function that does not exist = nil, want an error")
 	}
 }
 
@@ -354,7 +354,7 @@ func TestCommandCompares(t *testing.T) {
 	exampletest.Guard(t)
 	out := exampletest.Start(t).ExpectSuccess()
 	if len(rows(t, out)) != 4 || !strings.Contains(out, "0 mismatches in ") {
-		t.Error(out)
+		t.Errorf("printed, want 4 rows and 0 mismatches:\n%s", out)
 	}
 }
 
@@ -366,7 +366,7 @@ func TestListenServesTheFourStages(t *testing.T) {
 	for _, s := range stages {
 		line := p.Line()
 		if !strings.HasPrefix(line, s.name+" ") {
-			t.Fatalf("printed %q for stage %q", line, s.name)
+			t.Fatalf("printed %q, want the line of stage %q", line, s.name)
 		}
 		addresses = append(addresses, line[strings.LastIndexByte(line, ' ')+1:])
 	}
@@ -391,7 +391,7 @@ func TestListenServesTheFourStages(t *testing.T) {
 	}
 	p.Signal(syscall.SIGINT)
 	if rest := p.ExpectSuccess(); rest != "closing\n" {
-		t.Errorf("printed %q", rest)
+		t.Errorf("printed %q, want %q", rest, "closing\n")
 	}
 	for _, c := range idle {
 		c.ExpectEnd()
@@ -415,7 +415,7 @@ func TestListenAtPortsInARow(t *testing.T) {
 		s.stop()
 	}
 	if !errors.Is(err, syscall.EADDRINUSE) {
-		t.Errorf("the second port after %d: %v", taken-2, err)
+		t.Errorf("the second port after %d: %v, want EADDRINUSE", taken-2, err)
 	}
 }
 
@@ -423,7 +423,7 @@ func TestListenAtNoAddressIsAnError(t *testing.T) {
 	exampletest.Guard(t)
 	for _, address := range []string{"nowhere", "127.0.0.1:http", "127.0.0.1:65536"} {
 		if err := serveAll(address, &bytes.Buffer{}); err == nil {
-			t.Errorf("%s: no error", address)
+			t.Errorf("serveAll(%q) = nil, want an error", address)
 		}
 	}
 }

@@ -94,13 +94,13 @@ func TestCountedIterationsEnd(t *testing.T) {
 	}
 	err := asyncore.Loop(m, asyncore.Timeout(time.Millisecond), asyncore.UsePoll(), asyncore.Count(3))
 	if err != nil {
-		t.Errorf("Loop: %v", err)
+		t.Errorf("Loop = %v, want nil", err)
 	}
 	if m.Len() != 1 {
 		t.Errorf("the map has %d handlers, want 1, the listener", m.Len())
 	}
 	if err := asyncore.CloseAll(m, false); err != nil {
-		t.Errorf("CloseAll: %v", err)
+		t.Errorf("CloseAll = %v, want nil", err)
 	}
 }
 

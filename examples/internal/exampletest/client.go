@@ -60,7 +60,7 @@ func NewClient(t *testing.T, c net.Conn) *Client {
 func (c *Client) Send(s string) {
 	c.t.Helper()
 	if _, err := c.Write([]byte(s)); err != nil {
-		c.t.Fatalf("send %.40q: %v", s, err)
+		c.t.Fatalf("sending %.40q: %v, want nil", s, err)
 	}
 }
 
@@ -96,7 +96,7 @@ func (c *Client) Line() string {
 	c.t.Helper()
 	line, err := c.in.ReadString('\n')
 	if err != nil {
-		c.t.Fatalf("got %.80q: %v", line, err)
+		c.t.Fatalf("got %.80q, %v; want a whole line", line, err)
 	}
 	return strings.TrimRight(line, "\r\n")
 }

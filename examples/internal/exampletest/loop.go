@@ -30,7 +30,7 @@ func Loop(t *testing.T, h Classic, opts ...asyncore.LoopOption) *reactor.Loop {
 		select {
 		case err := <-ended:
 			if err != nil {
-				t.Errorf("Loop: %v", err)
+				t.Errorf("Loop = %v, want nil", err)
 			}
 		case <-time.After(patience):
 			t.Error("Loop goes on, want its end when the last handler has gone")
@@ -61,7 +61,7 @@ func Eventually(t *testing.T, loop *reactor.Loop, what string, holds func() bool
 	t.Helper()
 	for end := time.Now().Add(patience); !Ask(t, loop, holds); {
 		if time.Now().After(end) {
-			t.Fatalf("waited %v in vain for: %s", patience, what)
+			t.Fatalf("not so after %v, want: %s", patience, what)
 		}
 	}
 }

@@ -52,7 +52,7 @@ func Start(t *testing.T, args ...string) *Process {
 func (p *Process) Line() string {
 	p.t.Helper()
 	if !p.stdout.Scan() {
-		p.t.Fatalf("the process prints nothing more: %v\n%s", p.stdout.Err(), p.Wait())
+		p.t.Fatalf("the process prints nothing more (%v), want a line\n%s", p.stdout.Err(), p.Wait())
 	}
 	return p.stdout.Text()
 }
