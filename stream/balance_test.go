@@ -108,7 +108,7 @@ func TestLeastConnsTakesTheEmptiestLoop(t *testing.T) {
 	leave(2, 1)
 	for i, want := range []int{1, 1, 2, 1, 2, 0} { // from 3, 0, 2
 		if loop := hold(); loop != want {
-			t.Errorf("connection %d of the second batch is served by loop %d, not %d", i, loop, want)
+			t.Errorf("connection %d of the second batch is served by loop %d, want %d", i, loop, want)
 		}
 	}
 	if n := open(g); !slices.Equal(n, []int{4, 3, 4}) {

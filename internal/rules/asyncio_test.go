@@ -26,7 +26,7 @@ func asyncioItems(t *testing.T) (items []asyncioItem) {
 	t.Helper()
 	lists, err := filepath.Glob(filepath.Join(root, "*", "testdata", "asyncio_*.txt"))
 	if err != nil || len(lists) == 0 {
-		t.Fatalf("no lists of asyncio's behaviours: %v", err)
+		t.Fatalf("lists of asyncio's behaviours: %d, %v; want 1 or more and nil", len(lists), err)
 	}
 	for _, list := range lists {
 		text, err := os.ReadFile(list)
@@ -41,10 +41,10 @@ func asyncioItems(t *testing.T) (items []asyncioItem) {
 			fields := strings.Split(line+" ", "|")
 			number, err := strconv.Atoi(strings.TrimSpace(fields[0]))
 			if err != nil || len(fields) != 3 {
-				t.Fatalf("%s: %q is not: number | behaviour | tests", list, line)
+				t.Fatalf("%s: got %q, want: number | behaviour | tests", list, line)
 			}
 			if last != 0 && number != last+1 {
-				t.Errorf("%s: item %d follows %d", list, number, last)
+				t.Errorf("%s: item %d follows %d, want %d", list, number, last, last+1)
 			}
 			last = number
 			items = append(items, asyncioItem{number, strings.TrimSpace(fields[1]), strings.FieldsFunc(fields[2], func(r rune) bool { return r == ',' || r == ' ' })})
@@ -65,7 +65,7 @@ func differentItems(t *testing.T) map[int]bool {
 		for number := range strings.SplitSeq(row[1], ",") {
 			n, err := strconv.Atoi(strings.TrimSpace(number))
 			if err != nil {
-				t.Errorf("%s: the row of %q", differences, row[1])
+				t.Errorf("%s: %v in the row of %q, want numbers", differences, err, row[1])
 			}
 			found[n] = true
 		}
@@ -81,7 +81,7 @@ func TestEachOfAsynciosBehavioursHasATestOrADifference(t *testing.T) {
 	for _, item := range asyncioItems(t) {
 		known[item.number] = true
 		if len(item.tests) == 0 && !different[item.number] {
-			t.Errorf("%d, %s: no test, and no line in %s", item.number, item.behaviour, differences)
+			t.Errorf("%d, %s: no test, want one or a line in %s", item.number, item.behaviour, differences)
 		}
 		for _, name := range item.tests {
 			pkg, test, _ := strings.Cut(name, ".")
@@ -89,13 +89,13 @@ func TestEachOfAsynciosBehavioursHasATestOrADifference(t *testing.T) {
 				tests[pkg] = testsOf(t, pkg)
 			}
 			if !tests[pkg][test] {
-				t.Errorf("%d, %s: there is no test %s", item.number, item.behaviour, name)
+				t.Errorf("%d, %s: want a test %s, there is none", item.number, item.behaviour, name)
 			}
 		}
 	}
 	for n := range different {
 		if !known[n] {
-			t.Errorf("%s: %d is in no list", differences, n)
+			t.Errorf("%s: %d is in no list, want it in one", differences, n)
 		}
 	}
 }

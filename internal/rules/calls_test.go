@@ -66,7 +66,7 @@ func TestTheCallsOfTheTablesCompile(t *testing.T) {
 		}
 	}
 	if len(fits) < 100 {
-		t.Errorf("only %d calls", len(fits))
+		t.Errorf("%d calls are tried, want 100 or more", len(fits))
 	}
 	name := filepath.Join(t.TempDir(), "calls.go")
 	if err := os.WriteFile(name, []byte(file.String()), 0o644); err != nil {
@@ -80,7 +80,7 @@ func TestTheCallsOfTheTablesCompile(t *testing.T) {
 		wrong[m[1]] += "\n\t" + m[2]
 	}
 	if len(wrong) == 0 {
-		t.Fatalf("the compiler says %s", out)
+		t.Fatalf("the compiler names no call, want each that is wrong; it says %s", out)
 	}
 	why := map[string]string{}
 	for i, call := range calls {
@@ -91,7 +91,7 @@ func TestTheCallsOfTheTablesCompile(t *testing.T) {
 	}
 	for call, ok := range fits {
 		if !ok {
-			t.Errorf("%s:%s", call, why[call])
+			t.Errorf("%s does not compile, want that it does:%s", call, why[call])
 		}
 	}
 }

@@ -21,7 +21,7 @@ func documents(t *testing.T) []string {
 		all = append(all, found...)
 	}
 	if len(all) < 5 {
-		t.Fatalf("found only %d documents: %v", len(all), all)
+		t.Fatalf("found %d documents, want 5 or more: %v", len(all), all)
 	}
 	return all
 }
@@ -53,12 +53,12 @@ func TestDocumentsCodeCompiles(t *testing.T) {
 			vet := exec.Command("go", "vet", file)
 			vet.Dir = root
 			if out, err := vet.CombinedOutput(); err != nil {
-				t.Errorf("%s: %v\n%s\n%s", doc, err, out, code)
+				t.Errorf("%s: go vet of a block = %v, want nil\n%s\n%s", doc, err, out, code)
 			}
 		}
 	}
 	if compiled < 3 {
-		t.Errorf("only %d Go blocks in all documents", compiled)
+		t.Errorf("%d Go blocks in all documents, want 3 or more", compiled)
 	}
 }
 
@@ -72,7 +72,7 @@ func TestDocumentsCommandsAreRunByCI(t *testing.T) {
 		for _, block := range blocks(t, doc, "sh") {
 			for line := range strings.Lines(block) {
 				if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") && !strings.Contains(string(script), line) {
-					t.Errorf("%s: %q is not run by .ci/run", doc, line)
+					t.Errorf("%s: %q is not run by .ci/run, want each command run there", doc, line)
 				}
 			}
 		}
@@ -91,7 +91,7 @@ func TestDocumentsLinksLeadSomewhere(t *testing.T) {
 		}
 		for _, m := range link.FindAllStringSubmatch(code.ReplaceAllString(string(text), "code"), -1) {
 			if _, err := os.Stat(filepath.Join(filepath.Dir(doc), m[1])); err != nil {
-				t.Errorf("%s: link to %s: %v", doc, m[1], err)
+				t.Errorf("%s: link to %s: %v, want a file", doc, m[1], err)
 			}
 		}
 	}
@@ -101,11 +101,11 @@ func TestDocumentsLinksLeadSomewhere(t *testing.T) {
 func TestPackagesHaveDocAndExample(t *testing.T) {
 	for _, pkg := range []string{"reactor", "future", "task", "task/lock", "task/queue", "task/inspect", "stream", "compat", "compat/asyncore", "compat/asynchat"} {
 		if _, err := os.Stat(filepath.Join(root, pkg, "doc.go")); err != nil {
-			t.Errorf("%s: %v", pkg, err)
+			t.Errorf("%s: %v, want a doc.go", pkg, err)
 		}
 		examples, err := filepath.Glob(filepath.Join(root, pkg, "example*_test.go"))
 		if err != nil || len(examples) == 0 {
-			t.Errorf("%s has no example_test.go", pkg)
+			t.Errorf("%s has no example_test.go, want one", pkg)
 			continue
 		}
 		text, err := os.ReadFile(examples[0])
@@ -113,7 +113,7 @@ func TestPackagesHaveDocAndExample(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !strings.Contains(string(text), "// Output:") && !strings.Contains(string(text), "// Unordered output:") {
-			t.Errorf("%s: no example shows its output", pkg)
+			t.Errorf("%s: no example shows its output, want one that does", pkg)
 		}
 	}
 }

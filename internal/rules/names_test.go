@@ -26,10 +26,10 @@ func TestEachNameOfAsyncioIsOnThePageInAlphabeticalOrder(t *testing.T) {
 	for _, row := range regexp.MustCompile("(?m)^\\| `([\\w.]+)` \\| (.*?) \\| (.*)\\|$").FindAllStringSubmatch(string(text), -1) {
 		name := row[1]
 		if strings.ToLower(name) < strings.ToLower(last) || name == last {
-			t.Errorf("%s: %s comes after %s", page, name, last)
+			t.Errorf("%s: %s comes after %s, want the names sorted, each once", page, name, last)
 		}
 		if last = name; strings.TrimSpace(row[2]) == "" {
-			t.Errorf("%s: nothing beside %s", page, name)
+			t.Errorf("%s: nothing beside %s, want what it is here", page, name)
 		}
 		said[name] = true
 	}
@@ -39,15 +39,15 @@ func TestEachNameOfAsyncioIsOnThePageInAlphabeticalOrder(t *testing.T) {
 			continue
 		}
 		if wanted++; !said[name] {
-			t.Errorf("%s: no row for %s", page, name)
+			t.Errorf("%s: no row for %s, want one", page, name)
 		}
 		delete(said, name)
 	}
 	for name := range said {
-		t.Errorf("%s: asyncio has no %s", page, name)
+		t.Errorf("%s: a row for %s, which asyncio has not; want none", page, name)
 	}
 	if wanted < 250 {
-		t.Errorf("the list has only %d names", wanted)
+		t.Errorf("the list has %d names, want 250 or more", wanted)
 	}
 }
 
@@ -76,15 +76,15 @@ func TestDocumentsNameOnlyWhatExists(t *testing.T) {
 					continue // a function of Python's module, or a file
 				}
 				if checked++; !known[m[1]][m[2]] {
-					t.Errorf("%s: %s names %s.%s, which does not exist", doc, code, m[1], m[2])
+					t.Errorf("%s: %s names %s.%s, which does not exist; want names of exported things", doc, code, m[1], m[2])
 				}
 			}
 		}
 	}
 	if checked < 100 {
-		t.Errorf("only %d names are checked", checked)
+		t.Errorf("%d names are checked, want 100 or more", checked)
 	}
 	if !slices.Contains(documents(t), filepath.Join(root, "docs", "asyncio-names.md")) {
-		t.Error("the page of asyncio's names is not among the documents")
+		t.Error("the page of asyncio's names is not among the documents, want it there")
 	}
 }

@@ -94,7 +94,7 @@ func TestReferenceIsComplete(t *testing.T) {
 			top, all := exported(t, pkg)
 			for n := range top {
 				if !slices.Contains(listed, n) {
-					t.Errorf("%s.%s is not in docs/reference.md", pkg, n)
+					t.Errorf("%s.%s is not in docs/reference.md, want it there", pkg, n)
 				}
 			}
 			for n := range all {
@@ -107,12 +107,12 @@ func TestReferenceIsComplete(t *testing.T) {
 		}
 		for _, n := range listed {
 			if !known[n] {
-				t.Errorf("docs/reference.md: %s has no %s", title, n)
+				t.Errorf("docs/reference.md lists %s.%s, which does not exist; want exported names only", title, n)
 			}
 		}
 		delete(sections, title)
 	}
 	for title := range sections {
-		t.Errorf("docs/reference.md has no section for %s", title)
+		t.Errorf("docs/reference.md has no section for %s, want one", title)
 	}
 }

@@ -54,7 +54,7 @@ func library(t *testing.T) (files []sourceFile) {
 		t.Fatal(err)
 	}
 	if len(files) < 40 {
-		t.Fatalf("found only %d files of the library", len(files))
+		t.Fatalf("found %d files of the library, want 40 or more", len(files))
 	}
 	return files
 }
@@ -84,14 +84,14 @@ func TestLayersImportDownwardOnly(t *testing.T) {
 	for _, f := range library(t) {
 		allowed, known := may[f.pkg()]
 		if !known {
-			t.Errorf("%s: package %s has no place in the layers", f.path, f.pkg())
+			t.Errorf("%s: package %s has no place in the layers, want one", f.path, f.pkg())
 			continue
 		}
 		for _, imp := range f.ast.Imports {
 			path, _ := strconv.Unquote(imp.Path.Value)
 			below, ours := strings.CutPrefix(path, module)
 			if ours && !contains(allowed, below) {
-				t.Errorf("%s imports %s, which is not below it", f.path, below)
+				t.Errorf("%s imports %s, want imports of packages below it only", f.path, below)
 			}
 		}
 	}
@@ -108,13 +108,13 @@ func TestInputAndOutputGoThroughTheSeam(t *testing.T) {
 	for _, f := range library(t) {
 		eachSelector(f, "net", func(name string, pos token.Pos) {
 			if !contains(names, name) && !contains(resolver[f.pkg()], name) {
-				t.Errorf("%s: net.%s: input and output go through internal/world", f.fset.Position(pos), name)
+				t.Errorf("%s: net.%s is used, want input and output through internal/world", f.fset.Position(pos), name)
 			}
 		})
 		for _, pkg := range []string{"syscall", "unix"} {
 			eachSelector(f, pkg, func(name string, pos token.Pos) {
 				if f.pkg() != "internal/world" && f.pkg() != "internal/poll" && isCall(name) {
-					t.Errorf("%s: %s.%s: system calls are made in internal/world and internal/poll only", f.fset.Position(pos), pkg, name)
+					t.Errorf("%s: %s.%s is called, want system calls in internal/world and internal/poll only", f.fset.Position(pos), pkg, name)
 				}
 			})
 		}
@@ -194,7 +194,7 @@ func TestGoroutinesAreStartedOnlyWhereAllowed(t *testing.T) {
 					where := f.path + " " + fn.Name.Name
 					used[where] = true
 					if allowed[where] == "" {
-						t.Errorf("%s: %s starts a goroutine: leave that to the World", f.fset.Position(n.Pos()), fn.Name.Name)
+						t.Errorf("%s: %s starts a goroutine, want that left to the World", f.fset.Position(n.Pos()), fn.Name.Name)
 					}
 				}
 				return true
@@ -239,13 +239,13 @@ func TestNoNoraceAndNoInit(t *testing.T) {
 		for _, g := range f.ast.Comments {
 			for _, c := range g.List {
 				if strings.HasPrefix(c.Text, "//go:norace") {
-					t.Errorf("%s: races are mended, not hidden", f.fset.Position(c.Pos()))
+					t.Errorf("%s: go:norace hides a race, want it mended", f.fset.Position(c.Pos()))
 				}
 			}
 		}
 		for _, d := range f.ast.Decls {
 			if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil && fn.Name.Name == "init" {
-				t.Errorf("%s: an init function", f.fset.Position(fn.Pos()))
+				t.Errorf("%s: an init function, want none", f.fset.Position(fn.Pos()))
 			}
 		}
 	}

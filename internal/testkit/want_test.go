@@ -136,7 +136,7 @@ func TestWhereAFunctionRuns(t *testing.T) {
 	})
 	Run(t, func(ctx context.Context) error { ran++; return nil })
 	if ran != 3 {
-		t.Errorf("%d of 3 functions ran", ran)
+		t.Errorf("%d functions ran, want 3", ran)
 	}
 	fails(t, func(t testing.TB) { Run(t, func(context.Context) error { return errTest }) }, "Run: test error, want nil")
 	fails(t, func(t testing.TB) { InTask(t, l, func(context.Context) { panic("boom") }) }, "boom", "want nil")
