@@ -43,7 +43,7 @@ func TestAsyncioMistake2_ACancelOverwritesADeliveredResult(t *testing.T) {
 		p.Resolve(1)
 		all.Cancel(errTest)
 		if vs, err := all.Await(ctx); len(vs) != 2 || err != nil {
-			t.Errorf("All got %v, %v", vs, err)
+			t.Errorf("All with a late Cancel = %v, %v; want 2 values and nil", vs, err)
 		}
 		return nil
 	}, task.WithSignals())
@@ -70,7 +70,7 @@ func TestAsyncioMistake5_ShieldOrphansItsTask(t *testing.T) {
 			short, cancel := context.WithCancelCause(ctx)
 			cancel(nil)
 			if _, err := future.All(short, future.Shield(task.Go(ctx, work))); !errors.Is(err, context.Canceled) || ended != 0 {
-				t.Errorf("All returned %v", err)
+				t.Errorf("All of a shielded task = %v after %d ends, want %v before the task has ended", err, ended, context.Canceled)
 			}
 			return nil
 		})
@@ -134,13 +134,13 @@ func TestABoundOnTheTimeOfATask(t *testing.T) {
 		_, err = future.All(short, late) // it is cancelled before its first step
 		testkit.ErrorIs(t, err, context.DeadlineExceeded)
 		if !ended || !started {
-			t.Error("a task was not run to its end")
+			t.Errorf("ended = %v, started = %v; want both tasks run to their ends", ended, started)
 		}
 
 		// Await with such a context only ends the wait, and what is there is returned.
 		never, _ := future.New[int]()
 		if _, err := never.Await(short); !errors.Is(err, context.DeadlineExceeded) || never.Completed() {
-			t.Errorf("Await: %v", err)
+			t.Errorf("Await = %v (completed: %v), want %v and a pending future", err, never.Completed(), context.DeadlineExceeded)
 		}
 		if v, err := future.Resolved(1).Await(short); v != 1 || err != nil {
 			t.Errorf("of what is there: %v, %v; want 1 and nil", v, err)
@@ -168,7 +168,7 @@ func TestTheResultOfATaskThatWasCancelledAndSucceeds(t *testing.T) {
 			all, err := future.AllSettled(short, tk)
 			testkit.ErrorIs(t, err, context.DeadlineExceeded)
 			if v, err := tk.TryResult(); v != c.v || err != c.err || all[0].Value != c.v || all[0].Err != c.err {
-				t.Errorf("%v, %v; outcome %v", v, err, all)
+				t.Errorf("TryResult = %v, %v and AllSettled = %v; want %v and %v of both", v, err, all, c.v, c.err)
 			}
 		}
 		return nil
@@ -189,7 +189,7 @@ func TestALoopsCallbacksAreNeverSynchronous(t *testing.T) {
 		p.Resolve(1)
 		f.OnDone(loop, func(int, error) { calls++ })
 		if calls != 0 {
-			t.Error("a callback ran at once")
+			t.Errorf("%d callbacks ran at once, want none before the loop's next turn", calls)
 		}
 		task.Yield(ctx)
 		if calls != 2 {

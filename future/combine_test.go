@@ -25,7 +25,7 @@ func obedient(ended *int) *future.Future[int] {
 func TestAll(t *testing.T) {
 	everywhere(t, func(t *testing.T, ctx context.Context) {
 		if vs, err := future.All[int, *future.Future[int]](ctx); len(vs) != 0 || vs == nil || err != nil {
-			t.Errorf("of none: %v, %v", vs, err)
+			t.Errorf("All of none = %#v, %v; want an empty slice that is not nil, and nil", vs, err)
 		}
 		f, p := future.New[int]()
 		time.AfterFunc(time.Millisecond, func() { p.Resolve(2) })
@@ -40,7 +40,7 @@ func TestAll(t *testing.T) {
 		time.AfterFunc(time.Millisecond, func() { q.Fail(errTest) })
 		vs, err = future.All(ctx, a, failing, b)
 		if vs != nil || err != errTest || ended != 2 || !a.Completed() || !b.Completed() {
-			t.Errorf("got %v, %v; %d were cancelled", vs, err, ended)
+			t.Errorf("All with one that fails = %v, %v, and %d others have ended; want nil, %v and 2", vs, err, ended, errTest)
 		}
 		want(t, a, 0, errTest)
 
@@ -50,10 +50,10 @@ func TestAll(t *testing.T) {
 		_, err = future.All(done, c, future.Resolved(1))
 		testkit.ErrorIs(t, err, errTest, context.Canceled)
 		if !c.Completed() || ended != 3 {
-			t.Error("the end of the context does not cancel them")
+			t.Errorf("completed = %v, %d have ended in all; want true and 3: the end of the context cancels them", c.Completed(), ended)
 		}
 		if vs, err := future.All(done, future.Resolved(1), future.Resolved(2)); len(vs) != 2 || err != nil {
-			t.Errorf("results that are there are not returned when the context is done: %v, %v", vs, err)
+			t.Errorf("All of what is there, context done = %v, %v; want 2 values and nil", vs, err)
 		}
 	})
 }
@@ -68,7 +68,7 @@ func TestRace(t *testing.T) {
 		a := obedient(&ended)
 		time.AfterFunc(time.Millisecond, func() { p.Resolve(2) })
 		if v, err := future.Race(ctx, a, f); v != 2 || err != nil || !a.Completed() || ended != 1 {
-			t.Errorf("got %v, %v", v, err)
+			t.Errorf("Race = %v, %v, and %d losers have ended; want 2, nil and 1", v, err, ended)
 		}
 		want(t, a, 0, future.ErrCancelled)
 		if _, err := future.Race(ctx, obedient(&ended), future.Failed[int](errTest), future.Resolved(1)); err != errTest {
@@ -129,7 +129,7 @@ func TestCombinatorsInACallback(t *testing.T) {
 	loop := testkit.StartLoop(t)
 	testkit.OnLoop(t, loop, func() {
 		if vs, err := future.All(context.Background(), future.Resolved(1)); len(vs) != 1 || err != nil {
-			t.Errorf("of what is there: %v, %v", vs, err)
+			t.Errorf("All of what is there, in a callback = %v, %v; want 1 value and nil", vs, err)
 		}
 		f, p := future.New[int]()
 		testkit.Panics(t, "future: Await in a loop callback would stop the loop; …", func() { future.All(context.Background(), f) })

@@ -38,7 +38,7 @@ func (g *gauge) look() {
 func (g *gauge) check(t *testing.T, calls int) {
 	t.Helper()
 	if g.calls != calls {
-		t.Errorf("%d calls of %d", g.calls, calls)
+		t.Errorf("%d callbacks were called, want %d", g.calls, calls)
 	}
 	if g.deepest > 60 { // of a loop's, with the test below and the callbacks above it, 25
 		t.Errorf("the stack was %d frames deep, want at most 60", g.deepest)
@@ -245,14 +245,14 @@ func TestCallbacksKeepTheirOrderOverTurns(t *testing.T) {
 		end, q := future.New[int]()
 		f.OnDone(future.Inline, func(int, error) { order = append(order, n); q.Resolve(1) })
 		if len(order) == 0 || len(order) >= n {
-			t.Errorf("%d were run at once", len(order))
+			t.Errorf("%d callbacks were run at once, want more than 0 and fewer than %d", len(order), n)
 		}
 		_, err := end.Await(ctx)
 		return err
 	}, task.WithSignals())
 	for i, v := range order {
 		if i != v {
-			t.Fatalf("callback %d was called in place %d", v, i)
+			t.Fatalf("callback %d was called in place %d, want each in its own place", v, i)
 		}
 	}
 	if err != nil || len(order) != n+1 {

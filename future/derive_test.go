@@ -78,7 +78,7 @@ func TestDerivedFutures(t *testing.T) {
 				calls = 0
 				got, err := c.derive(source(c.v, c.err)).Await(context.Background())
 				if got != c.want || (err == nil) != (c.fails == nil) || calls != c.calls {
-					t.Errorf("got %q, %v, %d calls", got, err, calls)
+					t.Errorf("got %q, %v, %d calls; want %q, %v, %d", got, err, calls, c.want, c.fails, c.calls)
 				}
 				testkit.ErrorIs(t, err, c.fails...)
 			})
@@ -123,7 +123,7 @@ func TestWhatPanicsInADerivedFuture(t *testing.T) {
 			_, err := d.TryResult()
 			var panicked *future.PanicError
 			if !errors.As(err, &panicked) || panicked.Value != c.value || len(panicked.Stack) == 0 {
-				t.Errorf("got %v", err)
+				t.Errorf("TryResult's error = %v, want a PanicError of %v with a stack", err, c.value)
 			}
 			if name == "Finally of an error" {
 				testkit.ErrorIs(t, err, errTest)
@@ -150,7 +150,7 @@ func TestGoexitInADerivedFuture(t *testing.T) {
 		var gone sync.WaitGroup
 		gone.Go(func() {
 			p.Resolve(1)
-			t.Errorf("%s: the Goexit went no further", name)
+			t.Errorf("%s: Resolve has returned, want it to go on with the callback's Goexit", name)
 		})
 		gone.Wait()
 		want(t, d, 0, future.ErrGoexit)
@@ -179,12 +179,12 @@ func TestCancelOfADerivedFuture(t *testing.T) {
 		p.OnCancel(func(cause error) { asked = append(asked, cause) })
 		d := derive(f)
 		if !d.Cancel(errTest) || d.Completed() || !slices.Equal(asked, []error{errTest}) {
-			t.Errorf("%s: the source was asked %v", name, asked)
+			t.Errorf("%s: the source was asked %v (completed: %v), want %v once and the future pending", name, asked, d.Completed(), errTest)
 		}
 		p.Fail(errTest)
 		want(t, d, 0, errTest)
 		if d.Cancel(nil) {
-			t.Errorf("%s: Cancel of a completed future", name)
+			t.Errorf("%s: Cancel of a completed future = true, want false", name)
 		}
 	}
 
@@ -201,7 +201,7 @@ func TestCancelOfADerivedFuture(t *testing.T) {
 	want(t, mapped, 2, nil)
 	want(t, then, 0, errTest)
 	if len(asked) != 1 {
-		t.Errorf("the second half was asked %v", asked)
+		t.Errorf("the second half was asked %v, want it asked once", asked)
 	}
 }
 
@@ -214,18 +214,18 @@ func TestShieldAndKeepStopACancellation(t *testing.T) {
 		p.OnCancel(func(error) { t.Errorf("%s: the source was asked to stop", name) })
 		s, other := shield(f), shield(f)
 		if !s.Cancel(errTest) || s.Cancel(nil) || f.Completed() {
-			t.Errorf("%s: not cancelled at once", name)
+			t.Errorf("%s: not cancelled at once, want only the first Cancel to work and the source pending", name)
 		}
 		want(t, s, 0, errTest)
 		p.Resolve(1)
 		want(t, s, 0, errTest)
 		want(t, other, 1, nil)
 		if shield(f) != f {
-			t.Errorf("%s of what is complete is something else", name)
+			t.Errorf("%s of what is complete is another future, want the same", name)
 		}
 	}
 	if fs := future.Keep[int, *future.Future[int]](); len(fs) != 0 {
-		t.Errorf("Keep of none: %v", fs)
+		t.Errorf("Keep of none = %v, want no futures", fs)
 	}
 }
 
@@ -240,7 +240,7 @@ func TestACancelledShieldLeavesNothingBehind(t *testing.T) {
 	future.Shield(f).Cancel(nil)
 	p.Fail(errTest)
 	if p.Retrieved() {
-		t.Error("an error that no shield has passed on counts as retrieved")
+		t.Error("the error counts as retrieved, want not: no shield has passed it on")
 	}
 }
 
@@ -248,7 +248,7 @@ func TestACancelledShieldLeavesNothingBehind(t *testing.T) {
 func TestCombinatorsOfWhatIsKept(t *testing.T) {
 	everywhere(t, func(t *testing.T, ctx context.Context) {
 		f, p := future.New[int]()
-		p.OnCancel(func(error) { t.Error("it was asked to stop") })
+		p.OnCancel(func(error) { t.Error("what is kept was asked to stop, want it left alone") })
 		if v, err := future.Race(ctx, future.Keep(f, later(1, nil))...); v != 1 || err != nil {
 			t.Errorf("got %v, %v; want 1 and nil", v, err)
 		}
@@ -256,7 +256,7 @@ func TestCombinatorsOfWhatIsKept(t *testing.T) {
 			t.Errorf("got %v, want %v", err, errTest)
 		}
 		if n := future.Callbacks(f); n != 0 || f.Completed() {
-			t.Errorf("%d callbacks are left", n)
+			t.Errorf("%d callbacks are left (completed: %v), want 0 on a pending future", n, f.Completed())
 		}
 	})
 }

@@ -17,7 +17,7 @@ func TestFromChan(t *testing.T) {
 		ch <- 1
 		want(t, future.FromChan(ch), 1, nil)
 		if f := future.FromChan(ch); f.Completed() {
-			t.Error("there was nothing to take")
+			t.Error("FromChan of an empty channel has completed, want it pending")
 		} else {
 			time.AfterFunc(time.Millisecond, func() { ch <- 2 })
 			if v, err := f.Await(ctx); v != 2 || err != nil {
@@ -34,7 +34,7 @@ func TestFromChan(t *testing.T) {
 		var none chan int
 		f = future.FromChan(none)
 		if !f.Cancel(errTest) {
-			t.Error("not cancelled")
+			t.Error("Cancel = false, want true: nothing can have come")
 		}
 		if _, err := f.Await(ctx); err != errTest {
 			t.Errorf("cancelled: %v, want %v", err, errTest)
@@ -59,7 +59,7 @@ func TestFromChanLosesNoValue(t *testing.T) {
 		case left == 0 && v == i && err == nil:
 			taken++
 		case left == 0 || err != errTest:
-			t.Fatalf("the future has %v, %v; the channel has %d", v, err, left)
+			t.Fatalf("the future has %v, %v and the channel %d items; want %d in one of them", v, err, left, i)
 		}
 	}
 	t.Logf("%d of 2000 values were taken", taken)
@@ -70,7 +70,7 @@ func TestFromContext(t *testing.T) {
 		parent, cancel := context.WithCancelCause(ctx)
 		f, given := future.FromContext(parent), future.FromContext(parent)
 		if f.Completed() || !given.Cancel(nil) {
-			t.Error("the context has not ended")
+			t.Errorf("completed = %v before the context's end; want false, and the other one cancelled", f.Completed())
 		}
 		want(t, given, struct{}{}, future.ErrCancelled)
 		time.AfterFunc(time.Millisecond, func() { cancel(errTest) })
@@ -79,7 +79,7 @@ func TestFromContext(t *testing.T) {
 		_, err = future.FromContext(parent).Await(ctx)
 		testkit.ErrorIs(t, err, errTest, context.Canceled)
 		if f := future.FromContext(context.Background()); !f.Cancel(errTest) {
-			t.Error("a context that never ends has ended")
+			t.Error("Cancel = false, want true: the context never ends")
 		}
 
 		v, err := future.Race(ctx, future.Map(f, func(struct{}) (int, error) { return 0, nil }), future.Resolved(1))
@@ -95,7 +95,7 @@ func TestFromChanThatLoses(t *testing.T) {
 		ch := make(chan string, 1)
 		v, err := future.Race(ctx, future.FromChan(ch), future.Resolved("first"))
 		if ch <- "kept"; v != "first" || err != nil || <-ch != "kept" {
-			t.Errorf("got %q, %v", v, err)
+			t.Errorf("Race = %q, %v; want %q and nil, and the channel left alone", v, err, "first")
 		}
 	})
 }

@@ -33,22 +33,22 @@ func TestTheFirstCompletionWins(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f, p := future.New[int]()
 			if _, err := f.TryResult(); err != future.ErrPending || f.Completed() {
-				t.Errorf("before: %v", err)
+				t.Errorf("before: TryResult's error = %v (completed: %v), want %v", err, f.Completed(), future.ErrPending)
 			}
 			select {
 			case <-f.Done():
-				t.Error("Done is closed")
+				t.Error("Done is closed before the end, want it open")
 			default:
 			}
 			done := f.Done()
 			if !first.complete(p) || p.Resolve(9) || p.Fail(errors.New("late")) || p.Complete(9, nil) || f.Cancel(nil) {
-				t.Error("not the first one has won")
+				t.Error("want the first call to win and the later ones to return false")
 			}
 			want(t, f, first.value, first.err)
 			<-done
 			<-f.Done()
 			if !f.Completed() {
-				t.Error("not completed")
+				t.Error("Completed = false after Done, want true")
 			}
 		})
 	}
@@ -81,7 +81,7 @@ func TestOneOfManyGoroutinesCompletes(t *testing.T) {
 					v, err := f.Await(ctx)
 					cancel()
 					if w, _ := f.TryResult(); err == nil && v != w || err != nil && i%8 != 7 {
-						t.Errorf("Await gave %v, %v", v, err)
+						t.Errorf("Await = %v, %v; want %v and nil (an error only if cancelled)", v, err, w)
 					}
 				}
 			})
@@ -114,7 +114,7 @@ func TestAwait(t *testing.T) {
 		_, err = g.Await(short)
 		testkit.ErrorIs(t, err, context.DeadlineExceeded)
 		if g.Completed() {
-			t.Error("the end of a wait has completed the future")
+			t.Error("the future has completed, want it pending: only a wait has ended")
 		}
 		q.Resolve(5)
 		want(t, g, 5, nil)
@@ -132,12 +132,12 @@ func TestCallbacks(t *testing.T) {
 		removeB := add("b")
 		add("c")
 		if !removeB() || removeB() {
-			t.Error("remove prevents the call once")
+			t.Error("want remove to return true once, then false")
 		}
 		p.Complete(7, errTest)
 		removeD := add("d")
 		if removeD() {
-			t.Error("remove of a call that was made")
+			t.Error("remove of a call that was made = true, want false")
 		}
 		if want := []string{"a7 true", "c7 true", "d7 true"}; !slices.Equal(order, want) {
 			t.Errorf("calls %q, want %q", order, want)
@@ -163,7 +163,7 @@ func TestCallbacks(t *testing.T) {
 		q.Resolve(1) // the loop's is dropped
 		g.OnDone(loop, called)
 		if <-where || len(where) > 0 {
-			t.Error("a closed loop ran it")
+			t.Error("a closed loop ran the callback, want only the inline one called")
 		}
 	})
 	t.Run("that panic do not take the others with them", func(t *testing.T) {
@@ -204,22 +204,22 @@ func TestCancelAsksTheProducer(t *testing.T) {
 	var asked []error
 	p.OnCancel(func(cause error) { asked = append(asked, cause) })
 	if !f.Cancel(errTest) || !f.Cancel(nil) || f.Completed() {
-		t.Error("Cancel completes a future whose producer has yet to stop")
+		t.Errorf("Cancel twice, completed = %v; want true, true, and pending until its producer stops", f.Completed())
 	}
 	if len(asked) != 1 || asked[0] != errTest {
-		t.Errorf("asked: %v", asked)
+		t.Errorf("the hook was asked %v, want %v once", asked, errTest)
 	}
 	p.Resolve(3) // perhaps with a result after all
 	want(t, f, 3, nil)
 	if f.Cancel(nil) {
-		t.Error("Cancel of a completed future")
+		t.Error("Cancel of a completed future = true, want false")
 	}
 
 	f, p = future.New[int]()
 	f.Cancel(errTest)
 	p.OnCancel(func(cause error) { asked = append(asked, cause) })
 	if len(asked) != 2 || asked[1] != errTest {
-		t.Errorf("a hook that comes too late is not called: %v", asked)
+		t.Errorf("hooks were asked %v, want two calls: one that comes late is called at once with %v", asked, errTest)
 	}
 }
 
@@ -307,7 +307,7 @@ func TestFromCallbackStop(t *testing.T) {
 	}
 	f := future.FromCallbackStop(api)
 	if !f.Cancel(errTest) || f.Cancel(nil) || stops != 1 {
-		t.Errorf("%d stops", stops)
+		t.Errorf("%d stops, want 1, by the first Cancel only", stops)
 	}
 	want(t, f, 0, errTest)
 	done(1, nil) // too late
@@ -320,7 +320,7 @@ func TestFromCallbackStop(t *testing.T) {
 	f = future.FromCallbackStop(func(d func(int, error)) func() { d(0, errTest); return func() { stops++ } })
 	f.Cancel(nil)
 	if want(t, f, 0, errTest); stops != 1 {
-		t.Errorf("an API that has called back was stopped")
+		t.Errorf("%d stops, want 1: an API that has called back is not stopped", stops)
 	}
 }
 
@@ -342,7 +342,7 @@ func TestWaitersComeAndGo(t *testing.T) {
 			go p.Resolve(1)
 			for i, o := range outcomes {
 				if v, err := o.Await(ctx); v != 1 && (i%3 != 0 || !errors.Is(err, context.Canceled)) {
-					t.Fatalf("waiter %d: %v, %v", i, v, err)
+					t.Fatalf("waiter %d: Await = %v, %v; want 1 and nil (%v where cancelled)", i, v, err, context.Canceled)
 				}
 			}
 		}

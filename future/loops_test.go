@@ -59,7 +59,7 @@ func TestFuturesBelongToNoLoop(t *testing.T) {
 		var joined sync.WaitGroup
 		check := func(i int, ctx context.Context) {
 			if v, err := use[i%len(use)](ctx); v != wanted(i) || err != nil {
-				t.Errorf("use %d gave %v, %v", i%len(use), v, err)
+				t.Errorf("use %d = %v, %v; want %v and nil", i%len(use), v, err, wanted(i))
 			}
 			calls.Add(1)
 		}
@@ -72,7 +72,7 @@ func TestFuturesBelongToNoLoop(t *testing.T) {
 		joined.Go(func() { future.Shield(f).Cancel(errTest) })
 		joined.Wait()
 		if calls.Load() != 2*goroutines {
-			t.Errorf("%d of %d have returned", calls.Load(), 2*goroutines)
+			t.Errorf("%d calls have returned, want %d", calls.Load(), 2*goroutines)
 		}
 		if future.Callbacks(never) != 0 || future.Waiters(never) != 0 {
 			t.Errorf("%d callbacks and %d waiters are left; want 0 and 0", future.Callbacks(never), future.Waiters(never))

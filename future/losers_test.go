@@ -63,7 +63,7 @@ func TestALoserIsAwaitedHoweverLongItTakes(t *testing.T) {
 			combine(short, stubborn, never)
 			testkit.ErrorIs(t, <-asked, errTest)
 			if !ended {
-				t.Errorf("%s has returned before the loser", name)
+				t.Errorf("%s has returned before the loser had ended, want after", name)
 			}
 		})
 	}
@@ -86,16 +86,16 @@ func TestCombinatorsLeaveNothingEnlisted(t *testing.T) {
 				gone.Go(func() {
 					defer func() {
 						if v := recover(); v != nil && v != errTest {
-							t.Errorf("panic %v", v)
+							t.Errorf("panic %v, want %v or a Goexit", v, errTest)
 						}
 					}()
 					combine(over(context.Background()), a, b)
-					t.Error("it has returned")
+					t.Error("it has returned, want a panic or a Goexit")
 				})
 				gone.Wait()
 				for _, f := range []*future.Future[int]{a, b} {
 					if future.Callbacks(f) != 0 || future.Waiters(f) != 0 || !f.Completed() {
-						t.Errorf("%d callbacks, %d waiters; %v", future.Callbacks(f), future.Waiters(f), f)
+						t.Errorf("%d callbacks, %d waiters; %v, want none of both and completed", future.Callbacks(f), future.Waiters(f), f)
 					}
 				}
 			})
@@ -121,7 +121,7 @@ func TestAPanicInALoopOverAsCompleted(t *testing.T) {
 		return nil
 	}, task.WithSignals())
 	if err != nil || ended != 1 || !a.Completed() || future.Callbacks(a) != 0 {
-		t.Errorf("%v; %d were cancelled", err, ended)
+		t.Errorf("Run = %v, %d were cancelled, %v; want nil, 1, and completed with no callback left", err, ended, a)
 	}
 }
 

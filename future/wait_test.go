@@ -39,7 +39,7 @@ func TestWait(t *testing.T) {
 				return fs
 			}
 			if !slices.Equal(done, pick(c.done)) || !slices.Equal(pending, pick(c.pending)) || err != nil {
-				t.Errorf("%s: %v, %v, %v", name, done, pending, err)
+				t.Errorf("%s: Wait = %v, %v, %v; want %v, %v, nil", name, done, pending, err, pick(c.done), pick(c.pending))
 			}
 		}
 		short, cancel := context.WithTimeout(ctx, time.Millisecond)
@@ -51,10 +51,10 @@ func TestWait(t *testing.T) {
 			t.Errorf("at the end of the context: %v, %v; want %v and %v", done, pending, []fut{one}, []fut{never})
 		}
 		if done, _, err := future.Wait(over(ctx), future.FirstCompleted, never, one); len(done) != 1 || err != nil {
-			t.Errorf("what is there is not returned when the context is done: %v, %v", done, err)
+			t.Errorf("Wait with one there, context done = %v, %v; want 1 future and nil", done, err)
 		}
 		if never.Completed() {
-			t.Error("Wait has cancelled one")
+			t.Error("Wait has completed one, want it left pending")
 		}
 	})
 }
@@ -66,7 +66,7 @@ func TestWaitRetrievesNoError(t *testing.T) {
 	future.Wait(context.Background(), future.FirstError, f, never)
 	future.Wait(context.Background(), future.AllCompleted, f)
 	if p.Retrieved() {
-		t.Error("the error counts as retrieved")
+		t.Error("the error counts as retrieved, want not: Wait only looks")
 	}
 }
 
@@ -105,7 +105,7 @@ func TestAsCompleted(t *testing.T) {
 	}
 	everywhere(t, func(t *testing.T, ctx context.Context) {
 		if all := collect(ctx); len(all) != 0 {
-			t.Errorf("of none: %v", all)
+			t.Errorf("AsCompleted of none yielded %v, want nothing", all)
 		}
 		a, p := future.New[int]()
 		b, q := future.New[int]()
@@ -116,10 +116,10 @@ func TestAsCompleted(t *testing.T) {
 		all := collect(ctx, fs...)
 		wanted := []seen{{2, future.Outcome[int]{Err: errTest}}, {3, future.Outcome[int]{Err: errTest}}}
 		if len(all) != 5 || !slices.Equal(all[:2], wanted) || all[2].i != 1 && all[2].i != 0 {
-			t.Errorf("got %v", all)
+			t.Errorf("AsCompleted yielded %v, want 5: first %v, then one of the two that came", all, wanted)
 		}
 		if again := collect(ctx, fs...); len(again) != 5 || again[0].i != 0 || again[4].i != 4 {
-			t.Errorf("of what is there: %v", again)
+			t.Errorf("AsCompleted of what is there yielded %v, want all 5 in the order given", again)
 		}
 	})
 }
@@ -137,7 +137,7 @@ func TestAsCompletedIsInTheOrderOfCompletion(t *testing.T) {
 		next := n - 1
 		for i, out := range future.AsCompleted(ctx, fs...) {
 			if i != next || out.Value != i {
-				t.Fatalf("%d came when it was %d's turn", i, next)
+				t.Fatalf("%d came with %v, want %d with its own number", i, out, next)
 			}
 			if next--; next >= 0 {
 				ps[next].Resolve(next)
@@ -157,14 +157,14 @@ func TestAsCompletedThatIsLeft(t *testing.T) {
 			testkit.PanicOf(func() {
 				for i, out := range future.AsCompleted(ctx, a, future.Resolved(1), b) {
 					if i != 1 || out.Value != 1 {
-						t.Errorf("%s: first %d, %v", name, i, out)
+						t.Errorf("%s: first %d, %v; want 1 and the value 1", name, i, out)
 					}
 					leave()
 					break
 				}
 			})
 			if ended != 2 || !a.Completed() || !b.Completed() {
-				t.Errorf("%s: %d were cancelled", name, ended)
+				t.Errorf("%s: %d were cancelled, want both", name, ended)
 			}
 			want(t, a, 0, future.ErrCancelled)
 		}
@@ -181,13 +181,13 @@ func TestAsCompletedWhoseContextEnds(t *testing.T) {
 		outcomes := map[int]future.Outcome[int]{}
 		for i, out := range future.AsCompleted(ctx, obedient(&ended), future.Resolved(1), stubborn) {
 			if outcomes[i] = out; first != (i == 1) {
-				t.Errorf("%d came", i)
+				t.Errorf("%d came (the first: %v), want 1 to come first and only once", i, first)
 			}
 			first = false
 			cancel(errTest)
 		}
 		if len(outcomes) != 3 || !errors.Is(outcomes[0].Err, errTest) || outcomes[1].Value != 1 || outcomes[2].Value != 3 || ended != 1 {
-			t.Errorf("got %v; %d were cancelled", outcomes, ended)
+			t.Errorf("got %v, %d were cancelled; want %v, then the values 1 and 3, and 1 cancelled", outcomes, ended, errTest)
 		}
 	})
 }
