@@ -36,8 +36,8 @@ type trouble struct {
 
 var (
 	errDeaf     = errors.New("reactor: the poller has failed for a second; the loop closes")
-	errStranger = errors.New("reactor: a descriptor was closed before it was removed, and a duplicate of it, " +
-		"which is open, makes the poller report it; call RemoveReader, RemoveWriter or Detach before you close a descriptor")
+	errStranger = errors.New("reactor: the poller goes on reporting a descriptor that was closed: a duplicate of it is open, " +
+		"here or in a child process; close the duplicate, and call RemoveReader and RemoveWriter before you close what they watch")
 )
 
 // Deaf returns why the loop closes by itself, its poller having failed for good; nil if it does

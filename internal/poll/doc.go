@@ -34,7 +34,8 @@
 //
 // Add, Modify, Remove and Rearm may be called from any goroutine. If a Wait blocks meanwhile, they
 // take effect in that Wait. An event that was collected before Remove may still be returned once;
-// the generation in the tag catches it.
+// the generation in the tag catches it. Remove may block until a Wait that is under way has let go
+// of the open file, which takes no longer than a wake-up.
 //
 // Wait is for one goroutine at a time. Wake may be called from any goroutine. It makes the current
 // Wait return early, or the next one if none is under way. Several Wakes may count as one.

@@ -74,6 +74,9 @@ func (p *epoll) control(op, fd int, tag uint64, want Events, mode Mode) error {
 	if tag == ReservedTag {
 		return syscall.EINVAL
 	}
+	if err := inRange(fd); err != nil {
+		return err
+	}
 	bits := request(want)
 	if mode == Edge {
 		bits |= unix.EPOLLET

@@ -78,6 +78,9 @@ func (p *kqueue) Add(fd int, tag uint64, want Events, mode Mode) error {
 	if tag == ReservedTag {
 		return syscall.EINVAL
 	}
+	if err := inRange(fd); err != nil {
+		return err
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.fd < 0 {

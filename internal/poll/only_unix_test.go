@@ -4,12 +4,15 @@ package poll_test
 
 import (
 	"errors"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -19,6 +22,97 @@ import (
 
 // What only Unix has: duplicates of a descriptor, numbers that one can choose, files that can be
 // watched, and more than one facility.
+
+// The kernel looks at 32 bits of a descriptor.
+func TestALargeNumberIsNotTakenForAnotherDescriptor(t *testing.T) {
+	if math.MaxInt == math.MaxInt32 {
+		return // there is no larger number
+	}
+	eachMode(t, func(t *testing.T, p facility, mode poll.Mode) {
+		a, b := pair(t)
+		for _, add := range []uint64{1 << 32, 1 << 40, 1 << 62, 1<<63 | 1<<32} {
+			fd := int(uint64(a.fd) + add)
+			if err := p.Add(fd, tag, both, mode); err != syscall.EBADF {
+				t.Errorf("Add(%d): %v, want %v", fd, err, syscall.EBADF)
+			}
+			if err := p.Remove(fd); err == nil {
+				t.Errorf("Remove(%d) = nil, want an error", fd)
+			}
+		}
+		b.write("x")
+		if got := now(t, p); len(got) != 0 {
+			t.Errorf("got %v, want no event", got)
+		}
+	})
+}
+
+// A poller that waits has let go of what was removed: who closes it then ends it. So nobody
+// connects to a listener that is closed, and its port is free.
+func TestARemovedListenerEndsWhenItIsClosed(t *testing.T) {
+	for _, state := range []string{"in its first wait", "removed again and again"} {
+		t.Run(state, func(t *testing.T) {
+			eachMode(t, func(t *testing.T, p facility, mode poll.Mode) {
+				for range 20 {
+					ln := newSocket(t)
+					testkit.Check(unix.Bind(ln.fd, loopback()))
+					testkit.Check(unix.Listen(ln.fd, 8))
+					at := testkit.Must(unix.Getsockname(ln.fd))
+					testkit.Check(p.Add(ln.fd, tag, poll.Readable, mode))
+					over := meanwhile(func() {
+						if state != "in its first wait" {
+							testkit.Check(p.Remove(ln.fd))
+							testkit.Check(p.Add(ln.fd, tag, poll.Readable, mode))
+						}
+						testkit.Check(p.Remove(ln.fd))
+						ln.close()
+						late := newSocket(t)
+						if err := unix.Connect(late.fd, at); err != unix.ECONNREFUSED {
+							t.Errorf("Connect after the close: %v, want %v", err, unix.ECONNREFUSED)
+						}
+						late.close()
+						next := newSocket(t)
+						if err := unix.Bind(next.fd, at); err != nil {
+							t.Errorf("Bind after the close: %v, want the port", err)
+						}
+						next.close()
+						testkit.Check(p.Wake())
+					})
+					wait(t, p, -1)
+					over.Wait()
+				}
+			})
+		})
+	}
+}
+
+// The peer of a connection that is removed and closed sees the end at once.
+func TestARemovedConnectionEndsWhenItIsClosed(t *testing.T) {
+	eachMode(t, func(t *testing.T, p facility, mode poll.Mode) {
+		for range 20 {
+			a, b := pair(t)
+			testkit.Check(p.Add(a.fd, tag, both, mode))
+			now(t, p) // it is writable
+			done := make(chan struct{})
+			over := meanwhile(func() {
+				defer close(done)
+				testkit.Check(p.Remove(a.fd))
+				a.close()
+				if n, errno := read(b.fd, make([]byte, 1)); n != 0 || errno != 0 {
+					t.Errorf("the peer reads %d, %v; want the end", n, errno)
+				}
+			})
+			for waiting := true; waiting; {
+				wait(t, p, time.Millisecond)
+				select {
+				case <-done:
+					waiting = false
+				default:
+				}
+			}
+			over.Wait()
+		}
+	})
+}
 
 // The number of a closed descriptor goes to the next one opened. The tag tells them apart.
 func TestReusedNumberReportsTheNewTag(t *testing.T) {

@@ -39,9 +39,10 @@ type Poller interface {
 	Add(fd int, tag uint64, want Events, mode Mode) error
 	// Modify replaces what Add said of fd.
 	Modify(fd int, tag uint64, want Events, mode Mode) error
-	// Remove ends a registration. It must come before the descriptor is closed if another
-	// descriptor refers to the same open file. Otherwise closing is enough for a poller whose
-	// ForgetsClosed is true.
+	// Remove ends a registration. When it returns, the poller does not hold the open file: to close
+	// the last descriptor then ends the file at once. Remove must come before the descriptor is
+	// closed if another descriptor refers to the same open file. Otherwise closing is enough for a
+	// poller whose ForgetsClosed is true.
 	Remove(fd int) error
 	// Rearm tells the poller that the caller has seen fd, an edge registration, block in the
 	// directions of want.

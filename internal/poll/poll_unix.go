@@ -19,6 +19,9 @@ func (s *pollScan) admit(fd int) error { return isOpen(fd) }
 
 // isOpen returns EBADF if fd is no open descriptor.
 func isOpen(fd int) error {
+	if err := inRange(fd); err != nil {
+		return err
+	}
 	_, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
 	return err
 }

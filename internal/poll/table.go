@@ -33,13 +33,20 @@ type scanner interface {
 // registration is never returned. A change that concerns a waiting goroutine is signalled to it by
 // the waker. Wait then takes a new snapshot and goes on for the time that is left. So the caller of
 // Wait sees no wake-up that is not its own.
+//
+// While the system call goes on, the kernel holds the open files of the snapshot, and a descriptor
+// that is closed meanwhile does not end its file: a listener would go on accepting. So Remove waits
+// until the call has ended, which the waker has just been told to bring about.
 type table struct {
 	scanner // Wait only, and admit
 
 	mu        sync.Mutex
 	byFD      map[int]*registration
 	all       []*registration // dense, in no order; see registration.index
-	waiting   bool            // a Wait is in the kernel, and was not signalled yet
+	scanning  bool            // a Wait is in the kernel, or about to be
+	scanned   *sync.Cond      // scanning was cleared
+	rounds    uint64          // counts the scans
+	waiting   bool            // scanning, and was not signalled yet
 	signalled bool            // the waker is readable
 	woken     bool            // Wake was called and no Wait has returned since
 	closed    bool
@@ -72,7 +79,9 @@ func newTable(s scanner) (*table, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &table{scanner: s, byFD: make(map[int]*registration), wake: wake}, nil
+	p := &table{scanner: s, byFD: make(map[int]*registration), wake: wake}
+	p.scanned = sync.NewCond(&p.mu)
+	return p, nil
 }
 
 func (p *table) Add(fd int, tag uint64, want Events, mode Mode) error {
@@ -125,7 +134,19 @@ func (p *table) Remove(fd int) error {
 		return err
 	}
 	p.forget(r)
-	return p.changed()
+	if err := p.changed(); err != nil {
+		return err
+	}
+	p.letGo()
+	return nil
+}
+
+// letGo waits until the system call that is under way has ended. The caller holds mu, and has told
+// the waker.
+func (p *table) letGo() {
+	for round := p.rounds; p.scanning && p.rounds == round; {
+		p.scanned.Wait()
+	}
 }
 
 // find returns fd's registration. The caller holds mu.
@@ -195,11 +216,13 @@ func (p *table) round(into []Event, timeout time.Duration) (n int, done bool, er
 	if p.woken {
 		timeout = 0
 	}
-	p.waiting = true
+	p.waiting, p.scanning = true, true
+	p.rounds++
 	p.mu.Unlock()
 	ready, err := p.scan(timeout)
 	p.mu.Lock()
-	p.waiting = false
+	p.waiting, p.scanning = false, false
+	p.scanned.Broadcast()
 	changed := p.signalled
 	if p.signalled {
 		p.signalled = false
