@@ -101,6 +101,7 @@ func (w *idleWorld) Modify(int, uint64, poll.Events, poll.Mode) error { return n
 func (w *idleWorld) Remove(int) error                                 { return nil }
 func (w *idleWorld) Rearm(int, poll.Events)                           {}
 func (w *idleWorld) NeedsRearm() bool                                 { return false }
+func (w *idleWorld) KeepsProcessor() bool                             { return false }
 func (w *idleWorld) ForgetsClosed() bool                              { return true }
 func (w *idleWorld) Wake() error                                      { return nil }
 

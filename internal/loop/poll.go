@@ -39,8 +39,9 @@ func (p *polling) delivered() bool { return p.at == len(p.found) }
 // poll looks for events, and blocks for them when there is nothing else to do.
 //
 // A poll that does not block is a raw system call, and cheap. One that blocks costs the Go
-// scheduler's part as well. So the loop polls before it blocks, but only while polls keep finding
-// something: they never do with one connection that thinks between its requests.
+// scheduler's part as well, unless the poller keeps the processor. So the loop polls before it
+// blocks, but only while polls keep finding something: they never do with one connection that
+// thinks between its requests.
 func (c *Core) poll(limit time.Duration) {
 	if !c.polling.delivered() { // a runtime.Goexit broke off the delivery
 		return
@@ -50,7 +51,8 @@ func (c *Core) poll(limit time.Duration) {
 	if wait != 0 && c.moments[BeforeSleep].some() {
 		wait = c.lookBeforeSleep(limit, wait)
 	}
-	if wait == 0 || c.pace.pollFirst {
+	kept := wait != 0 && c.polling.poller.KeepsProcessor()
+	if wait == 0 || c.pace.pollFirst && !kept {
 		if c.collect(0) > 0 || wait == 0 {
 			return
 		}
@@ -61,6 +63,9 @@ func (c *Core) poll(limit time.Duration) {
 	}
 	n := c.collect(wait)
 	c.awake()
+	if kept { // others have had no turn at the processor
+		return
+	}
 	c.pace.turns = -1 // this turn does not count: its clock is from before the wait
 	if c.pace.blocks++; n > 1 || c.pace.blocks >= blocksFirst {
 		c.pace.pollFirst = true

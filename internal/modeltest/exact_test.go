@@ -244,6 +244,7 @@ func (*idler) Modify(int, uint64, poll.Events, poll.Mode) error { return nil }
 func (*idler) Remove(int) error                                 { return nil }
 func (*idler) Rearm(int, poll.Events)                           {}
 func (*idler) NeedsRearm() bool                                 { return false }
+func (*idler) KeepsProcessor() bool                             { return false }
 func (*idler) ForgetsClosed() bool                              { return true }
 func (*idler) Close() error                                     { return nil }
 

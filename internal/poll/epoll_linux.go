@@ -25,7 +25,9 @@ type epoll struct {
 	fd   int // of epoll itself; -1 when closed
 	wake waker
 
-	buf []unix.EpollEvent // Wait only
+	// Wait and KeepsProcessor only.
+	buf    []unix.EpollEvent
+	keeper keeper
 }
 
 // NewEpoll makes a poller on epoll(7).
@@ -45,7 +47,7 @@ func NewEpoll() (Poller, error) {
 		unix.Close(fd)
 		return nil, err
 	}
-	return &epoll{fd: fd, wake: wake}, nil
+	return &epoll{fd: fd, wake: wake, keeper: newKeeper()}, nil
 }
 
 // epollEvent splits the tag over the two halves of the kernel's 64 bits. Their place differs
@@ -99,13 +101,7 @@ func (p *epoll) Wait(into []Event, timeout time.Duration) (int, error) {
 		p.buf = make([]unix.EpollEvent, len(into))
 	}
 	got := p.buf[:len(into)]
-	var n int
-	var err error
-	if timeout == 0 {
-		n, err = epollNow(p.fd, got)
-	} else {
-		n, err = unix.EpollWait(p.fd, got, milliseconds(timeout))
-	}
+	n, err := p.wait(got, timeout)
 	if err == unix.EINTR {
 		return 0, nil
 	}
@@ -122,15 +118,32 @@ func (p *epoll) Wait(into []Event, timeout time.Duration) (int, error) {
 	return out, nil
 }
 
-// epollNow asks without waiting. It is a raw call: if the Go scheduler were told of the call, it
+func (p *epoll) KeepsProcessor() bool { return p.keeper.keeps() }
+
+func (p *epoll) wait(got []unix.EpollEvent, timeout time.Duration) (n int, err error) {
+	if timeout == 0 {
+		return epollRaw(p.fd, got, 0)
+	}
+	k := &p.keeper
+	k.waits++
+	if k.keeps() {
+		n, err = epollRaw(p.fd, got, milliseconds(timeout))
+		k.interrupted = err == unix.EINTR
+		return n, err
+	}
+	k.interrupted = false
+	return unix.EpollWait(p.fd, got, milliseconds(timeout))
+}
+
+// epollRaw is epoll_wait(2) without a word to the Go scheduler: if that were told of the call, it
 // might take the processor away meanwhile, and getting it back costs more than the call. It is not
 // inlined: a function's prologue is where the scheduler can stop a loop that does nothing but raw
 // calls.
 //
 //go:noinline
-func epollNow(fd int, into []unix.EpollEvent) (int, error) {
+func epollRaw(fd int, into []unix.EpollEvent, milliseconds int) (int, error) {
 	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(fd),
-		uintptr(unsafe.Pointer(unsafe.SliceData(into))), uintptr(len(into)), 0, 0, 0)
+		uintptr(unsafe.Pointer(unsafe.SliceData(into))), uintptr(len(into)), uintptr(milliseconds), 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}

@@ -152,9 +152,10 @@ func (p *kqueue) newFilters(fd int, tag uint64, want Events, mode Mode) *kfilter
 	return &kfilters{fd: fd, number: p.last, tag: tag, want: want, mode: mode}
 }
 
-func (p *kqueue) Rearm(int, Events)   {}
-func (p *kqueue) NeedsRearm() bool    { return false }
-func (p *kqueue) ForgetsClosed() bool { return true }
+func (p *kqueue) Rearm(int, Events)    {}
+func (p *kqueue) NeedsRearm() bool     { return false }
+func (p *kqueue) KeepsProcessor() bool { return false }
+func (p *kqueue) ForgetsClosed() bool  { return true }
 
 func (p *kqueue) Wait(into []Event, timeout time.Duration) (int, error) {
 	return rounds(p, into, timeout)

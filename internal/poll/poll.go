@@ -57,6 +57,9 @@ type Poller interface {
 	// is rounded up to the facility's unit, never down. An interrupted wait returns 0 and no error.
 	// An into without room is refused with EINVAL.
 	Wait(into []Event, timeout time.Duration) (int, error)
+	// KeepsProcessor reports whether the next Wait, if it waits, will keep its processor of the Go
+	// scheduler. Then it costs no more than one that does not wait.
+	KeepsProcessor() bool
 	// Wake makes Wait return.
 	Wake() error
 	// Close frees the poller's own descriptors. The registered ones are not touched.

@@ -197,8 +197,9 @@ func (p *table) Rearm(fd int, want Events) {
 	_ = p.changed()
 }
 
-func (p *table) NeedsRearm() bool    { return true }
-func (p *table) ForgetsClosed() bool { return false }
+func (p *table) NeedsRearm() bool     { return true }
+func (p *table) KeepsProcessor() bool { return false }
+func (p *table) ForgetsClosed() bool  { return false }
 
 func (p *table) Wait(into []Event, timeout time.Duration) (int, error) {
 	return rounds(p, into, timeout)

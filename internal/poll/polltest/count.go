@@ -42,8 +42,9 @@ func (c *Counter) Rearm(fd int, want poll.Events) {
 	c.poller.Rearm(fd, want)
 }
 
-func (c *Counter) NeedsRearm() bool    { return c.poller.NeedsRearm() }
-func (c *Counter) ForgetsClosed() bool { return c.poller.ForgetsClosed() }
+func (c *Counter) NeedsRearm() bool     { return c.poller.NeedsRearm() }
+func (c *Counter) KeepsProcessor() bool { return c.poller.KeepsProcessor() }
+func (c *Counter) ForgetsClosed() bool  { return c.poller.ForgetsClosed() }
 
 func (c *Counter) Wait(into []poll.Event, timeout time.Duration) (int, error) {
 	if timeout == 0 {
