@@ -11,8 +11,8 @@ import (
 	"github.com/corobridge/corobridge/reactor"
 )
 
-// A loop whose wait keeps the processor is asked for it once by a signal. Then it gives it back, and
-// sleeps until there is something to do.
+// A loop whose wait keeps the processor is asked for it once by a signal. Then it gives it back,
+// and sleeps until there is something to do.
 func TestAnIdleLoopSleeps(t *testing.T) {
 	l := testkit.NewLoop(t)
 	before := uint64(0)
