@@ -81,7 +81,7 @@ func onLoops(p program, loops []*reactor.Loop) string {
 		left := make(chan int)
 		loop.CallSoon(func() { s, _ := loop.Stats(context.Background()); left <- s.Tasks })
 		if n := <-left; n > 0 && !(i == 0 && n == 1) {
-			return fmt.Sprintf("%d tasks live on loop %d", n, i)
+			return fmt.Sprintf("%d tasks live on loop %d at the end, want none (one on loop 0)", n, i)
 		}
 	}
 	if faults := m.account(w); faults != "" {

@@ -54,7 +54,7 @@ func TestProgramsThatOnceDidSomethingElse(t *testing.T) {
 		},
 	} {
 		if d := difference(p); d != "" {
-			t.Errorf("%s:\n%s\n%s", name, p, d)
+			t.Errorf("%s: the library and the model differ, want no difference in\n%s\n%s", name, p, d)
 		}
 	}
 }
@@ -181,12 +181,12 @@ func inLibrary(p program) (log []entry, reports []string, err string) {
 		return m.log, nil, "tasks do not end, though they have been cancelled"
 	}
 	if end := m.log[len(m.log)-1].at; w.now() != end {
-		return m.log, nil, fmt.Sprintf("a timer was left: the loop has slept until %d", w.now())
+		return m.log, nil, fmt.Sprintf("a timer was left: the loop has slept until %d, want %d", w.now(), end)
 	}
 	left := make(chan int)
 	loop.CallSoon(func() { s, _ := loop.Stats(context.Background()); left <- s.Tasks })
 	if n := <-left; n != 0 {
-		return m.log, nil, fmt.Sprint(n, " tasks live")
+		return m.log, nil, fmt.Sprint(n, " tasks live at the end, want none")
 	}
 	if e := loop.Close(); e != nil {
 		return m.log, nil, e.Error()

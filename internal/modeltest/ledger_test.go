@@ -141,7 +141,7 @@ func (m *machine[C]) account(w *library) string {
 	}
 	for item := range l.items + 1 {
 		if put, got := l.put[item], l.got[item]; put != got {
-			l.faults = append(l.faults, fmt.Sprintf("item %d was put %d times, and is there %d times", item, put, got))
+			l.faults = append(l.faults, fmt.Sprintf("item %d was put %d times, and is there %d times, want as often", item, put, got))
 		}
 	}
 	for _, h := range held {
@@ -153,7 +153,7 @@ func (m *machine[C]) account(w *library) string {
 			final[s.of] = m.outcome(w.future(s.of).TryResult())
 		}
 		if s.what != final[s.of] && (s.why == "" || s.what != s.why) {
-			l.faults = append(l.faults, fmt.Sprintf("who awaited %+v saw %s, not %s", s.of, s.what, final[s.of]))
+			l.faults = append(l.faults, fmt.Sprintf("who awaited %+v saw %s, want %s", s.of, s.what, final[s.of]))
 		}
 	}
 	for id := range m.tasks {
@@ -161,13 +161,13 @@ func (m *machine[C]) account(w *library) string {
 			_, err := w.future(ref{n: id}).TryResult()
 			if v, ok := w.words().panicked(err); ok && v != itself {
 				if _, own := v.(int); !own {
-					l.faults = append(l.faults, fmt.Sprintf("task %d: %v", id, err))
+					l.faults = append(l.faults, fmt.Sprintf("task %d ended with %v, want no panics but the program's", id, err))
 				}
 			}
 		}
 	}
 	if m.over != m.tasks {
-		l.faults = append(l.faults, fmt.Sprintf("%d tasks were started, and %d have run", m.tasks, m.over))
+		l.faults = append(l.faults, fmt.Sprintf("%d tasks have run, want all %d that were started", m.over, m.tasks))
 	}
 	return strings.Join(l.faults, "\n")
 }

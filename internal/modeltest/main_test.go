@@ -16,7 +16,7 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 func TestTheModelImportsNothingOfTheLibrary(t *testing.T) {
 	names, err := filepath.Glob("model_*test.go")
 	if err != nil || len(names) < 2 {
-		t.Fatal(names, err)
+		t.Fatalf("Glob = %v, %v; want the model's files, 2 or more, and nil", names, err)
 	}
 	for _, name := range append(names, "machine_test.go", "program_test.go") {
 		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
@@ -25,7 +25,7 @@ func TestTheModelImportsNothingOfTheLibrary(t *testing.T) {
 		}
 		for _, imp := range f.Imports {
 			if strings.Contains(imp.Path.Value, "corobridge") {
-				t.Errorf("%s imports %s", name, imp.Path.Value)
+				t.Errorf("%s imports %s, want nothing of corobridge", name, imp.Path.Value)
 			}
 		}
 	}
