@@ -26,21 +26,21 @@ func TestCurrentIsTheTaskThatCallsIt(t *testing.T) {
 	testkit.Run(t, func(ctx context.Context) error {
 		main, ok := inspect.Current()
 		if !ok || main.String() != `task 1 "main"` || main.State != "running" || main.Spawned != "" || main.Age != 0 {
-			t.Errorf("main is %+v, %v", main, ok)
+			t.Errorf(`Current in main = %+v, %v; want task 1 "main", running, no site, age 0, and true`, main, ok)
 		}
 		_, err := task.Spawn(ctx, func(context.Context) error {
 			if i, ok := inspect.Current(); !ok || i.String() != "task 2" {
-				t.Errorf("the other one is %+v, %v", i, ok)
+				t.Errorf("Current in the other one = %+v, %v; want task 2 and true", i, ok)
 			}
 			return nil
 		}).Await(ctx)
 		if again, _ := inspect.Current(); again.ID != main.ID {
-			t.Errorf("main is %v now", again)
+			t.Errorf("Current in main, again = %v, want %v", again, main)
 		}
 		loop, _ := reactor.FromContext(ctx)
 		nowhere := func() {
 			if i, ok := inspect.Current(); ok {
-				t.Errorf("outside it is %v", i)
+				t.Errorf("Current outside tasks = %v, true; want false", i)
 			}
 		}
 		called, p := future.New[int]()
@@ -67,24 +67,24 @@ func TestInfoTellsWhatIsKnown(t *testing.T) {
 		clock.now += time.Second
 		all, err := inspect.All(ctx, loop)
 		if err != nil || len(all) != 3 {
-			t.Fatalf("all are %v, %v", all, err)
+			t.Fatalf("All = %v, %v; want 3 tasks and nil", all, err)
 		}
 		s := all[1]
 		site := strings.Contains(s.Spawned, "task/inspect/info_test.go:") && strings.Contains(s.Spawned, "TestInfoTells")
 		if s.ID != 2 || s.Name != "sleeper" || !site || s.Age != time.Second || s.State != "waiting" || s.Awaits != "pending future" || !slices.Equal(s.AwaitedBy, []uint64{3}) {
-			t.Errorf("the sleeper is %+v", s)
+			t.Errorf("the sleeper is %+v; want ID 2, its name, a site in this test, age 1s, waiting for a pending future, awaited by 3", s)
 		}
 		if !s.Cancel(errTest) || s.Cancel(nil) {
-			t.Error("Cancel does not tell whether the context was done")
+			t.Error("want the first Cancel to return true, the second false")
 		}
 		_, err = sleeper.Await(ctx)
 		testkit.ErrorIs(t, err, errTest)
 		yields(ctx, 3)
 		if all, _ := inspect.All(ctx, loop); len(all) != 1 || all[0].ID != 1 {
-			t.Errorf("those that have ended are told: %v", all)
+			t.Errorf("All = %v, want only task 1: the others have ended", all)
 		}
 		if s.Cancel(nil) {
-			t.Error("it has ended, and is cancelled")
+			t.Error("Cancel of a task that has ended = true, want false")
 		}
 		if stack, err := s.Stack(ctx); stack != nil || err != nil {
 			t.Errorf("it has ended, and its stack is %s, %v; want nil and nil", stack, err)
@@ -96,7 +96,7 @@ func TestInfoTellsWhatIsKnown(t *testing.T) {
 func TestTheZeroInfoIsNoTask(t *testing.T) {
 	var i inspect.Info
 	if stack, err := i.Stack(context.Background()); stack != nil || err != nil || i.Cancel(nil) {
-		t.Errorf("stack %s, %v", stack, err)
+		t.Errorf("Stack = %s, %v; want nil and nil, and Cancel to return false", stack, err)
 	}
 }
 
@@ -138,7 +138,7 @@ func TestTheStackOfATaskShowsWhereItWaits(t *testing.T) {
 				task.Yield(ctx)
 				got := stack()
 				if n := bytes.Count(got, []byte("inspect_test.standHere(")); n != depth+1 || !bytes.Contains(got, []byte(name)) {
-					t.Fatalf("%s: at depth %d there are %d frames in\n%s", name, depth, n, got)
+					t.Fatalf("%s: at depth %d there are %d frames, want %d and %s in\n%s", name, depth, n, depth+1, name, got)
 				}
 				w.Cancel(nil)
 				w.Await(ctx)
@@ -153,7 +153,7 @@ func TestTheStackOfTheTaskThatAsks(t *testing.T) {
 		i, _ := inspect.Current()
 		stack, err := i.Stack(ctx)
 		if err != nil || !bytes.Contains(stack, []byte("inspect_test.TestTheStackOfTheTaskThatAsks.")) {
-			t.Errorf("stack %s, %v", stack, err)
+			t.Errorf("Stack = %s, %v; want this test's function in it, and nil", stack, err)
 		}
 		return nil
 	})
@@ -170,7 +170,7 @@ func TestTheStackOnALockedThread(t *testing.T) {
 		check := func() {
 			all, _ := inspect.All(context.Background(), loop)
 			if got, err := all[1].Stack(context.Background()); err != nil || !bytes.Contains(got, []byte("inspect_test.standHere(")) {
-				t.Errorf("stack %s, %v", got, err)
+				t.Errorf("Stack = %s, %v; want standHere in it, and nil", got, err)
 			}
 		}
 		check()
@@ -188,7 +188,7 @@ func TestAnybodyMayAskAtAnyTime(t *testing.T) {
 		for _, i := range all {
 			stack, stackErr := i.Stack(ctx)
 			if len(stack) > 0 && !bytes.HasPrefix(stack, []byte("goroutine ")) {
-				return fmt.Errorf("stack %s", stack)
+				return fmt.Errorf("stack %s, want it to begin with goroutine", stack)
 			}
 			err = errors.Join(err, stackErr)
 			if i.Name == "sleeper" {
@@ -198,7 +198,7 @@ func TestAnybodyMayAskAtAnyTime(t *testing.T) {
 		var tree bytes.Buffer
 		json, jsonErr := inspect.MarshalTree(ctx, loop)
 		if !bytes.HasPrefix(json, []byte(`{"scopes":[`)) {
-			return fmt.Errorf("tree %s", json)
+			return fmt.Errorf(`MarshalTree = %s, want it to begin with {"scopes":[`, json)
 		}
 		return errors.Join(err, jsonErr, inspect.WriteTree(ctx, &tree, loop))
 	}
@@ -272,10 +272,10 @@ func TestAskingALoopThatDoesNotRun(t *testing.T) {
 	}
 	all, err := inspect.All(context.Background(), loop)
 	if err != nil || len(all) != 1 || all[0].State != "waiting" {
-		t.Fatalf("of a loop that nobody runs: %v, %v", all, err)
+		t.Fatalf("All of a loop that nobody runs = %v, %v; want 1 waiting task and nil", all, err)
 	}
 	if _, err := all[0].Stack(context.Background()); err == nil || !strings.Contains(err.Error(), "nobody runs the loop") {
-		t.Errorf("its stack: %v", err)
+		t.Errorf("Stack on a loop that nobody runs: %v, want an error that says so", err)
 	}
 
 	if err := loop.Start(); err != nil {
@@ -295,17 +295,17 @@ func TestAskingALoopThatDoesNotRun(t *testing.T) {
 	testkit.ErrorIs(t, err, context.DeadlineExceeded)
 	close(until)
 	if stack, err := all[0].Stack(context.Background()); err != nil || len(stack) == 0 {
-		t.Errorf("when it runs: %s, %v", stack, err)
+		t.Errorf("Stack when it runs = %s, %v; want a stack and nil", stack, err)
 	}
 
 	if err := loop.Close(); err != nil {
 		t.Error(err)
 	}
 	if all, err := inspect.All(ctx, loop); len(all) != 0 || err != nil {
-		t.Errorf("of a closed loop: %v, %v", all, err)
+		t.Errorf("All of a closed loop = %v, %v; want none and nil", all, err)
 	}
 	if !w.Completed() {
-		t.Error("the task is left")
+		t.Error("the task has not ended, want Close to end it")
 	}
 }
 

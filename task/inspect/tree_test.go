@@ -218,7 +218,7 @@ func TestATreeWithoutTasks(t *testing.T) {
 		}
 		var b bytes.Buffer
 		if err := inspect.WriteTree(context.Background(), &b, loop); b.String() != "no tasks\n" || err != nil {
-			t.Errorf("text %q, %v", &b, err)
+			t.Errorf("WriteTree (closed: %v) wrote %q, %v; want %q and nil", closed, &b, err, "no tasks\n")
 		}
 		if got, err := inspect.MarshalTree(context.Background(), loop); string(got) != `{"scopes":[]}` || err != nil {
 			t.Errorf("JSON %s, %v; want %s and nil", got, err, `{"scopes":[]}`)
@@ -315,7 +315,7 @@ func TestTheTreeAsJSON(t *testing.T) {
  ]
 }`
 		if indented.String() != want {
-			t.Errorf("got %s", &indented)
+			t.Errorf("got %s\nwant %s", &indented, want)
 		}
 		return nil
 	}, reactor.WithWorld(worldtest.WithTime(clock)), reactor.WithProfileLabels())
@@ -328,7 +328,7 @@ func (failingWriter) Write([]byte) (int, error) { return 0, errTest }
 
 func TestWhatTheWriterSaysIsReturned(t *testing.T) {
 	if err := inspect.WriteTree(context.Background(), failingWriter{}, testkit.StartLoop(t)); !errors.Is(err, errTest) {
-		t.Error(err)
+		t.Errorf("WriteTree to a writer that fails = %v, want %v", err, errTest)
 	}
 }
 
@@ -337,7 +337,7 @@ func TestTheTreeTellsSpawnSitesInDebugMode(t *testing.T) {
 		task.Spawn(ctx, until(pending()))
 		got := treeOf(t, ctx)
 		if n := strings.Count(got, "; started at "); n != 2 || !strings.Contains(got, "task/inspect/tree_test.go:") {
-			t.Errorf("got\n%s", got)
+			t.Errorf("%d sites are told, want 2 in this file; got\n%s", n, got)
 		}
 		return nil
 	}, debugMode())

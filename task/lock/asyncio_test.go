@@ -53,7 +53,7 @@ func TestAsyncioMistake7_LockCancelledInTheTurnOfTheRelease(t *testing.T) {
 			}
 			defer mu.Unlock()
 			if inside++; inside > 1 {
-				t.Error("two are in")
+				t.Errorf("%d tasks hold the lock, want 1 at a time", inside)
 			}
 			task.Yield(ctx)
 			inside--
@@ -63,7 +63,7 @@ func TestAsyncioMistake7_LockCancelledInTheTurnOfTheRelease(t *testing.T) {
 		mu.Unlock()
 		for i, tk := range tasks {
 			if _, err := tk.Await(ctx); (err != nil) != (i == 0) {
-				t.Errorf("%d has %v", i, err)
+				t.Errorf("task %d: Await's error = %v, want one of the first task only", i, err)
 			}
 		}
 		waittest.WantOrder(t, order, 1, 2)
@@ -106,7 +106,7 @@ func TestAsyncioMistake7_SemaphoreGH90155(t *testing.T) {
 					}
 				}
 				if !s.TryAcquire(1) || s.TryAcquire(1) {
-					t.Errorf("%d were served, and now it is a %s", served, s)
+					t.Errorf("%d were served, and now it is a %s; want exactly one permit left", served, s)
 				}
 				return nil
 			})

@@ -52,7 +52,7 @@ func TestABarrierThatCannotBeMetBreaks(t *testing.T) {
 		}, waittest.ErrTest, lock.ErrBroken, lock.ErrBroken},
 		"cancelled after the last came": {func(ctx context.Context, b *lock.Barrier, first *task.Task[struct{}]) {
 			if i, err := b.Wait(ctx); i != 2 || err != nil {
-				t.Error(i, err)
+				t.Errorf("Wait of the last to come = %d, %v; want 2 and nil", i, err)
 			}
 			first.Cancel(waittest.ErrTest)
 		}, nil, nil, nil},

@@ -21,7 +21,7 @@ func TestALockIsHandedOverInOrderAndNobodyComesInBetween(t *testing.T) {
 		for i := range 3 {
 			mu.Unlock()
 			if mu.TryLock() {
-				t.Error("a lock that was handed over was taken")
+				t.Error("TryLock = true, want false: the lock was handed over")
 			}
 			late := task.Spawn(ctx, mu.Lock)
 			waittest.Yields(ctx, 3)
@@ -31,7 +31,7 @@ func TestALockIsHandedOverInOrderAndNobodyComesInBetween(t *testing.T) {
 		}
 		mu.Unlock()
 		if !mu.TryLock() {
-			t.Error("it is still locked")
+			t.Error("TryLock = false after the last Unlock, want true")
 		}
 		return nil
 	})
@@ -41,7 +41,7 @@ func TestReadersShareAndWritersDoNotStarve(t *testing.T) {
 	testkit.Run(t, func(ctx context.Context) error {
 		var rw lock.RWMutex
 		if rw.RLock(ctx) != nil || !rw.TryRLock() || rw.TryLock() {
-			t.Error("two readers, and no writer")
+			t.Error("want RLock and TryRLock to succeed, and TryLock to fail beside them")
 		}
 		// A reader that comes after a writer waits for it; readers side by side go on together.
 		wants := "WrrWr"
@@ -53,7 +53,7 @@ func TestReadersShareAndWritersDoNotStarve(t *testing.T) {
 		})
 		waittest.WantOrder(t, order)
 		if rw.TryRLock() {
-			t.Error("a reader came before a writer that waits")
+			t.Error("TryRLock = true, want false: a writer waits")
 		}
 		rw.RUnlock()
 		waittest.Yields(ctx, 3)
@@ -72,7 +72,7 @@ func TestReadersShareAndWritersDoNotStarve(t *testing.T) {
 			rw.RUnlock()
 		}
 		if !rw.TryLock() {
-			t.Error("it is still locked")
+			t.Error("TryLock = false after the last RUnlock, want true")
 		}
 		return nil
 	})
@@ -91,12 +91,12 @@ func TestAnEventLetsEverybodyGoOn(t *testing.T) {
 		late := task.Spawn(ctx, e.Wait)
 		waittest.Yields(ctx, 3)
 		if late.Completed() || e.IsSet() {
-			t.Error("Clear did nothing")
+			t.Errorf("after Clear: Wait has returned: %v, IsSet: %v; want false of both", late.Completed(), e.IsSet())
 		}
 		e.Set()
 		e.Set()
 		if _, err := late.Await(ctx); err != nil || e.Wait(ctx) != nil || !e.IsSet() {
-			t.Error("Set did nothing", err)
+			t.Errorf("after Set: Await's error = %v, IsSet: %v; want nil, true, and no more waits", err, e.IsSet())
 		}
 		return nil
 	})
@@ -112,7 +112,7 @@ func TestACondWaitsWithoutTheLockAndReturnsWithIt(t *testing.T) {
 			defer c.L.Unlock()
 			err := c.Wait(ctx)
 			if c.L.TryLock() {
-				t.Error("Wait returned without the lock")
+				t.Error("TryLock after Wait = true, want false: Wait returns with the lock")
 			}
 			task.Yield(context.Background())
 			return err
@@ -123,7 +123,7 @@ func TestACondWaitsWithoutTheLockAndReturnsWithIt(t *testing.T) {
 		waittest.Yields(ctx, 3)
 		waittest.WantOrder(t, order) // for I have the lock
 		if tasks[3].Completed() {
-			t.Error("a cancelled wait returned without the lock")
+			t.Error("a cancelled Wait has returned, want it to wait for the lock first")
 		}
 		c.L.Unlock()
 		_, err := tasks[3].Await(ctx)
@@ -174,7 +174,7 @@ func TestASemaphoreServesInOrderWhateverIsWanted(t *testing.T) {
 		wants := []int64{2, 1, 4, 1}
 		order, tasks := waittest.Arrive(ctx, 4, func(ctx context.Context, i int) error { return s.Acquire(ctx, wants[i]) })
 		if s.TryAcquire(1) {
-			t.Error("a permit went past those who wait")
+			t.Error("TryAcquire(1) = true, want false: others wait before it")
 		}
 		s.Release(1)
 		waittest.Yields(ctx, 3)
@@ -196,7 +196,7 @@ func TestMoreThanASemaphoreHasWaitsForTheEndOfTheContext(t *testing.T) {
 		tooMuch := task.Spawn(own, func(ctx context.Context) error { return s.Acquire(ctx, 3) })
 		waittest.Yields(ctx, 3)
 		if tooMuch.Completed() || s.TryAcquire(3) || !s.TryAcquire(2) { // nobody waits behind it
-			t.Error("it is in the way")
+			t.Errorf("Acquire(3) of 2 has returned: %v; want it to wait, TryAcquire(3) to fail and TryAcquire(2) to succeed", tooMuch.Completed())
 		}
 		cancel(waittest.ErrTest)
 		_, err := tooMuch.Await(ctx)

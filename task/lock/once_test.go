@@ -22,7 +22,7 @@ func TestOnceRunsUntilItSucceeds(t *testing.T) {
 			func(context.Context) error { panic(waittest.ErrTest) },
 			func(ctx context.Context) error { return task.Sleep(ctx, 1<<40) }, // for ever
 			func(context.Context) error { return nil },
-			func(context.Context) error { t.Error("it ran twice"); return nil },
+			func(context.Context) error { t.Error("it ran again, want no more after a success"); return nil },
 		}
 		ran := 0
 		_, tasks := waittest.Arrive(ctx, len(fates), func(ctx context.Context, i int) error {
@@ -38,11 +38,11 @@ func TestOnceRunsUntilItSucceeds(t *testing.T) {
 		tasks[2].Cancel(waittest.ErrTest)
 		for i, tk := range tasks {
 			if _, err := tk.Await(ctx); errors.Is(err, waittest.ErrTest) != (i < 3) {
-				t.Errorf("%d has %v", i, err)
+				t.Errorf("task %d: Await's error = %v, want %v of the first 3, nil of the others", i, err, waittest.ErrTest)
 			}
 		}
 		if ran != 4 || once.String() != "once, done" {
-			t.Errorf("%d ran, %s", ran, &once)
+			t.Errorf("%d ran, and it is %q; want 4 and %q", ran, &once, "once, done")
 		}
 		return nil
 	}, new(testkit.Exceptions).Option())
@@ -69,7 +69,7 @@ func TestAOnceWhoseTurnComesWithADoneContextDoesNotRun(t *testing.T) {
 		fail.Fail(waittest.ErrTest)
 		for i, tk := range tasks {
 			if _, err := tk.Await(ctx); errors.Is(err, waittest.ErrTest) != (i != 2) {
-				t.Errorf("%d has %v", i, err)
+				t.Errorf("task %d: Await's error = %v, want %v of all but task 2", i, err, waittest.ErrTest)
 			}
 		}
 		if !slices.Equal(ran, []int{0, 2}) {
@@ -90,6 +90,6 @@ func TestAGoexitInOnceLetsTheNextOneRun(t *testing.T) {
 	ran := false
 	once.Do(context.Background(), func(context.Context) error { ran = true; return nil })
 	if !ran {
-		t.Error("it did not run")
+		t.Error("Do did not call its function, want it called: the first has not succeeded")
 	}
 }

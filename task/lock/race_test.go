@@ -52,7 +52,7 @@ func TestLocksExcludeWhoeverUsesThem(t *testing.T) {
 				w := int64(1 + r.IntN(3))
 				if s.Acquire(c, w) == nil {
 					if holders.Add(w) > 3 {
-						t.Error("more permits than there are")
+						t.Errorf("%d permits are held, want at most 3", holders.Load())
 					}
 					task.Yield(ctx)
 					holders.Add(-w)
@@ -63,10 +63,10 @@ func TestLocksExcludeWhoeverUsesThem(t *testing.T) {
 		}
 	})
 	if int64(plain+written) != locks.Load() {
-		t.Errorf("%d + %d changes under %d locks", plain, written, locks.Load())
+		t.Errorf("%d + %d changes under %d locks, want as many changes as locks", plain, written, locks.Load())
 	}
 	if !mu.TryLock() || !rw.TryLock() || !s.TryAcquire(3) {
-		t.Error("something was left locked")
+		t.Error("something was left locked, want all free at the end")
 	}
 }
 
@@ -86,7 +86,7 @@ func TestAllMeetAtBarriersEventsAndFutures(t *testing.T) {
 	waittest.Everywhere(t, func(ctx context.Context, me int) {
 		for i := range meetings {
 			if err := once[i].Do(ctx, func(context.Context) error { started[i]++; return nil }); err != nil || started[i] != 1 {
-				t.Error(err, started[i])
+				t.Errorf("Do = %v after %d calls, want nil after 1", err, started[i])
 			}
 			index, err := b.Wait(ctx)
 			if err != nil {
@@ -108,7 +108,7 @@ func TestAllMeetAtBarriersEventsAndFutures(t *testing.T) {
 			}
 			c.L.Unlock()
 			if v, err := results[i].Await(ctx); v != i || err != nil {
-				t.Error(v, err)
+				t.Errorf("Await = %v, %v; want %v and nil", v, err, i)
 			}
 		}
 	})

@@ -32,7 +32,7 @@ func TestAsyncioMistake7_QueueWakeUps(t *testing.T) {
 		getters[0].Cancel(waittest.ErrTest) // it has the first item, and returns it
 		for i, g := range getters {
 			if _, err := g.Await(ctx); (err != nil) != (i == 1) {
-				t.Errorf("%d has %v", i, err)
+				t.Errorf("getter %d: Await's error = %v, want one of getter 1 only", i, err)
 			}
 		}
 		q.TryPut(2)
@@ -50,7 +50,7 @@ func TestAsyncioMistake7_QueueWakeUps(t *testing.T) {
 		}
 		for i, want := range []int{0, 1, 2, 4, 5} {
 			if i >= len(got) || got[i] != want {
-				t.Fatalf("got %v", got)
+				t.Fatalf("got %v, want %v", got, []int{0, 1, 2, 4, 5})
 			}
 		}
 		return nil

@@ -234,12 +234,12 @@ func TestShutdownNowGivesWhatIsLeft(t *testing.T) {
 		testkit.ErrorIs(t, err, queue.ErrShutdown)
 		waittest.Yields(ctx, 3)
 		if joiner.Completed() {
-			t.Error("Join did not wait for the item that was taken")
+			t.Error("Join has returned, want it to wait for the item that was taken")
 		}
 		q.TaskDone()
 		_, err = joiner.Await(ctx)
 		if again := q.ShutdownNow(); len(again) != 0 {
-			t.Errorf("then %v", again)
+			t.Errorf("a second ShutdownNow returned %v, want nothing", again)
 		}
 		return err
 	})
@@ -265,7 +265,7 @@ func TestJoinWaitsForEachItem(t *testing.T) {
 		q.TaskDone()
 		waittest.Yields(ctx, 3)
 		if joiners[0].Completed() {
-			t.Error("one is not done")
+			t.Error("Join has returned, want it to wait: one item is not done")
 		}
 		q.TaskDone()
 		for _, j := range joiners {
@@ -297,7 +297,7 @@ func TestALoopOverAQueueThatBreaksLeavesTheRest(t *testing.T) {
 				errs = append(errs, err)
 			}
 			if len(errs) != 1 {
-				t.Errorf("yielded %v", errs)
+				t.Errorf("All yielded the errors %v, want 1", errs)
 			}
 			return errs[0]
 		})
@@ -320,7 +320,7 @@ func TestABroadcastGivesEachSubscriberWhatFollows(t *testing.T) {
 	b.Unsubscribe(gone)
 	b.Send(3) // bounded has not read
 	if s := b.String(); s != "broadcast to 2 subscribers" {
-		t.Error(s)
+		t.Errorf("String() = %q, want %q", s, "broadcast to 2 subscribers")
 	}
 	late.Shutdown()
 	b.Send(4)
@@ -370,7 +370,7 @@ func TestASubscriberThatWaitsNeverLags(t *testing.T) {
 		b.Shutdown()
 		all, err := got.Await(ctx)
 		if len(all) != 10 {
-			t.Errorf("got %v", all)
+			t.Errorf("got %v, want 10 items", all)
 		}
 		return err
 	})

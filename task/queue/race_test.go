@@ -54,22 +54,22 @@ func TestAQueueLosesNothingAndKeepsEachProducersOrder(t *testing.T) {
 		last := [waittest.Everyone]int{}
 		for _, v := range items {
 			if v.n+1 <= last[v.producer] {
-				t.Fatalf("%v came after item %d", v, last[v.producer]-1)
+				t.Fatalf("%v came after item %d, want a producer's items in order", v, last[v.producer]-1)
 			}
 			last[v.producer] = v.n + 1
 			if seen[v.producer][v.n] {
-				t.Fatalf("%v came twice", v)
+				t.Fatalf("%v came twice, want it once", v)
 			}
 			seen[v.producer][v.n] = true
 		}
 	}
 	for p, n := range accepted {
 		if len(seen[p]) != n {
-			t.Errorf("of producer %d came %d of %d", p, len(seen[p]), n)
+			t.Errorf("%d items of producer %d came, want %d", len(seen[p]), p, n)
 		}
 	}
 	if err := q.Join(context.Background()); err != nil || q.Waiting() != 0 {
-		t.Error(err, q.Waiting())
+		t.Errorf("Join = %v, %d wait; want nil and 0", err, q.Waiting())
 	}
 }
 
@@ -87,7 +87,7 @@ func TestASubscriberMissesNothingWhoeverSends(t *testing.T) {
 			next := [waittest.Everyone]int{}
 			for v, err := range q.All(ctx) {
 				if err != nil || v[1] != next[v[0]] {
-					t.Error(v, err)
+					t.Errorf("got %v, %v; want item %d of sender %d, and nil", v, err, next[v[0]], v[0])
 					return
 				}
 				next[v[0]]++
