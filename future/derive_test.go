@@ -211,7 +211,7 @@ func TestShieldAndKeepStopACancellation(t *testing.T) {
 		"Keep":   func(f *future.Future[int]) *future.Future[int] { return future.Keep(f)[0] },
 	} {
 		f, p := future.New[int]()
-		p.OnCancel(func(error) { t.Errorf("%s: the source was asked to stop", name) })
+		p.OnCancel(func(error) { t.Errorf("%s: the source was asked to stop, want it left alone", name) })
 		s, other := shield(f), shield(f)
 		if !s.Cancel(errTest) || s.Cancel(nil) || f.Completed() {
 			t.Errorf("%s: not cancelled at once, want only the first Cancel to work and the source pending", name)

@@ -44,7 +44,10 @@ func TestBlockingThatHasNotBegunNeverRuns(t *testing.T) {
 						ctx = short
 					}
 					inner = ctx
-					return task.Blocking(ctx, func(context.Context) (int, error) { t.Error("it ran"); return 0, nil })
+					return task.Blocking(ctx, func(context.Context) (int, error) {
+						t.Error("the function ran, want it cancelled first")
+						return 0, nil
+					})
 				})
 				task.Yield(ctx)
 				if r, q := offloaded(loop); r != 1 || q != 1 {
@@ -78,7 +81,10 @@ func TestCloseDropsBlockingThatHasNotBegun(t *testing.T) {
 	testkit.OnLoop(t, loop, func() {
 		for range 10 {
 			queued = append(queued, task.Go(loop.Context(), func(ctx context.Context) (int, error) {
-				return task.Blocking(ctx, func(context.Context) (int, error) { t.Error("it ran"); return 0, nil })
+				return task.Blocking(ctx, func(context.Context) (int, error) {
+					t.Error("the function ran, want it dropped by Close")
+					return 0, nil
+				})
 			}))
 		}
 	})
@@ -92,7 +98,7 @@ func TestCloseDropsBlockingThatHasNotBegun(t *testing.T) {
 	close(goOn)
 	<-closed
 	if !ended {
-		t.Error("Close did not wait for what ran")
+		t.Error("Close has returned, want it to wait for what runs")
 	}
 }
 
@@ -120,7 +126,7 @@ func TestBlockingRunsWholeOrNotAtAll(t *testing.T) {
 		}
 		testkit.Eventually(t, "that nothing is offloaded any more", func() bool { r, q := offloaded(loop); return r+q == 0 })
 		if len(begun) != len(ended) {
-			t.Errorf("%d have begun, %d have ended", len(begun), len(ended))
+			t.Errorf("%d have begun, %d have ended; want as many", len(begun), len(ended))
 		}
 		return nil
 	}, reactor.WithWorkers(1))
@@ -158,7 +164,7 @@ func TestAPanicAfterACancelledBlockingIsReported(t *testing.T) {
 		got := x.Take()
 		var p *task.PanicError
 		if len(got) != 1 || got[0].Op != "blocking" || !errors.As(got[0].Err, &p) || p.Value != errTest {
-			t.Errorf("%s: reported: %v", name, got)
+			t.Errorf("%s: reports %v, want one of blocking, a PanicError of %v", name, got, errTest)
 		}
 	}
 }

@@ -23,11 +23,11 @@ func TestEveryOperationThatBeginsWithADoneContextFailsEachTime(t *testing.T) {
 		"Sleep": func(ctx context.Context) error { return task.Sleep(ctx, time.Hour) },
 		"Yield": task.Yield,
 		"Blocking": func(ctx context.Context) error {
-			_, err := task.Blocking(ctx, func(context.Context) (int, error) { t.Error("Blocking ran"); return 0, nil })
+			_, err := task.Blocking(ctx, func(context.Context) (int, error) { t.Error("Blocking's function ran, want it not to"); return 0, nil })
 			return err
 		},
 		"Wait": func(ctx context.Context) error {
-			return task.Wait(ctx, waitFunc(func() error { t.Error("Wait ran"); return nil }))
+			return task.Wait(ctx, waitFunc(func() error { t.Error("Wait called its waiter, want it not to"); return nil }))
 		},
 		"All":  func(ctx context.Context) error { _, err := future.All(ctx, pending()); return err },
 		"Race": func(ctx context.Context) error { _, err := future.Race(ctx, pending()); return err },
@@ -43,7 +43,7 @@ func TestEveryOperationThatBeginsWithADoneContextFailsEachTime(t *testing.T) {
 			for name, op := range operations {
 				for i := range 3 {
 					if err := op(ctx); !errors.Is(err, errTest) || !errors.Is(err, context.Canceled) {
-						t.Errorf("%s, the %d. time: %v", name, i, err)
+						t.Errorf("%s, call %d = %v, want %v and %v", name, i, err, errTest, context.Canceled)
 					}
 				}
 			}
@@ -55,7 +55,7 @@ func TestEveryOperationThatBeginsWithADoneContextFailsEachTime(t *testing.T) {
 			goroutine := make(chan error, 1)
 			go func() { goroutine <- op(own) }()
 			if err := <-goroutine; !errors.Is(err, errTest) && name != "Blocking" {
-				t.Errorf("%s in a goroutine: %v", name, err)
+				t.Errorf("%s in a goroutine = %v, want %v", name, err, errTest)
 			}
 		}
 		_, err := cancelled.Await(ctx)
@@ -132,7 +132,7 @@ func TestCancellationErrorsMatchCauseAndErr(t *testing.T) {
 				child := task.Go(s.ctx, func(ctx context.Context) (int, error) {
 					_, err := pending().Await(ctx)
 					if ctx.Err() != s.ctx.Err() || context.Cause(ctx) != context.Cause(s.ctx) {
-						t.Errorf("the child has Err %v, Cause %v", ctx.Err(), context.Cause(ctx))
+						t.Errorf("the child has Err %v, Cause %v; want %v, %v", ctx.Err(), context.Cause(ctx), s.ctx.Err(), context.Cause(s.ctx))
 					}
 					return 0, err
 				})
@@ -151,7 +151,7 @@ func TestCancellationErrorsMatchCauseAndErr(t *testing.T) {
 				}
 				testkit.ErrorIs(t, task.Wait(ctx, &joined), s.want...)
 				if context.Cause(values) != context.Cause(s.ctx) {
-					t.Errorf("through values the cause is %v", context.Cause(values))
+					t.Errorf("through values the cause is %v, want %v", context.Cause(values), context.Cause(s.ctx))
 				}
 				return nil
 			})
@@ -178,7 +178,7 @@ func TestTheCauseOfACancelledTaskIsSeenThroughEveryLayer(t *testing.T) {
 					}
 				}
 				if err := task.Sleep(shielded, time.Microsecond); err != nil {
-					t.Error("the shield:", err)
+					t.Errorf("Sleep in the shield = %v, want nil", err)
 				}
 				return nil
 			})
@@ -215,7 +215,7 @@ func TestCancellingWakesTasksInTheOrderOfTheTree(t *testing.T) {
 			yields(ctx, 10)
 			cancel()
 			if len(woken) != 0 {
-				t.Error("tasks ran inside cancel")
+				t.Errorf("%v ran inside cancel, want none", woken)
 			}
 			for _, tk := range tasks {
 				tk.Await(ctx)
@@ -260,7 +260,7 @@ func TestAValueIsDeliveredOrItStays(t *testing.T) {
 				s.step(tk, p)
 				v, err := tk.Await(ctx)
 				if s.delivered && (v != 5 || err != nil) {
-					t.Errorf("got %v, %v", v, err)
+					t.Errorf("got %v, %v; want 5 and nil", v, err)
 				}
 				if !s.delivered {
 					testkit.ErrorIs(t, err, errTest)
@@ -296,7 +296,7 @@ func TestACancellationRacesWithAResult(t *testing.T) {
 		h.Resolve(2)
 		v, err := tk.Await(context.Background())
 		if (v != 1 || err != nil) && (v != 0 || !errors.Is(err, errTest)) {
-			t.Fatalf("got %v, %v", v, err)
+			t.Fatalf("got %v, %v; want 1 and nil, or 0 and %v", v, err, errTest)
 		}
 	}
 }
@@ -332,7 +332,7 @@ func TestCancelFromManyGoroutinesAtOnce(t *testing.T) {
 		own, _ := seen.Load("task")
 		child, _ := seen.Load("child")
 		if !errors.Is(err, own.(error)) || !slices.Contains(causes, own.(error)) || child != own {
-			t.Fatalf("error %v, cause %v, the child's %v", err, own, child)
+			t.Fatalf("error %v, cause %v, the child's %v; want the same one of all, of %v", err, own, child, causes)
 		}
 	}
 }

@@ -34,7 +34,7 @@ func TestATaskHasTheOutcomeOfItsFunction(t *testing.T) {
 			}
 		}
 		if v, err := tk.TryResult(); v != c.v || !errors.Is(err, c.want) || !tk.Completed() {
-			t.Errorf("%s: %d, %v; completed: %v", name, v, err, tk.Completed())
+			t.Errorf("%s: TryResult = %d, %v, completed: %v; want %d, %v and true", name, v, err, tk.Completed(), c.v, c.want)
 		}
 	}
 }
@@ -62,13 +62,13 @@ func TestWhatATaskDoesWithItsCancellationIsItsOutcome(t *testing.T) {
 				tk := task.Go(ctx, c.fn)
 				yields(ctx, 2)
 				if !tk.Cancel(errTest) || !tk.Cancel(errors.New("another cause")) || tk.Completed() {
-					t.Error("Cancel of a task that runs")
+					t.Errorf("Cancel of a task that runs, completed: %v; want true twice, and a task that goes on", tk.Completed())
 				}
 				if v, err := tk.Await(ctx); v != c.v || !errors.Is(err, c.want) {
 					t.Errorf("%d, %v; want %d and %v", v, err, c.v, c.want)
 				}
 				if tk.Cancel(errTest) {
-					t.Error("Cancel of a task that has ended")
+					t.Error("Cancel of a task that has ended = true, want false")
 				}
 				return nil
 			})
@@ -110,7 +110,7 @@ func TestACancellationDoesNotPassThroughAnAwait(t *testing.T) {
 		yields(ctx, 2)
 		inner.Cancel(errTest)
 		if _, err := outer.Await(ctx); err != nil {
-			t.Error("who awaited a cancelled task:", err)
+			t.Errorf("who awaited a cancelled task = %v, want nil", err)
 		}
 		f, p := future.New[int]()
 		outer = task.Spawn(ctx, func(ctx context.Context) error { _, err := f.Await(ctx); return err })
@@ -119,7 +119,7 @@ func TestACancellationDoesNotPassThroughAnAwait(t *testing.T) {
 		_, err := outer.Await(ctx)
 		testkit.ErrorIs(t, err, errTest)
 		if !p.Resolve(1) {
-			t.Error("the future of a cancelled task was cancelled")
+			t.Error("Resolve = false, want true: only the task was cancelled, not its future")
 		}
 		return nil
 	})
@@ -165,7 +165,7 @@ func TestATimeoutEndsWhatItBounds(t *testing.T) {
 		yields(ctx, 3)
 		err, expired = cancelled.TryResult()
 		if testkit.ErrorIs(t, err, errTest, context.Canceled); errors.Is(err, context.DeadlineExceeded) || expired != context.Canceled {
-			t.Errorf("it was cancelled by someone else: %v, %v", err, expired)
+			t.Errorf("cancelled by someone else: %v, then %v; want no %v, and %v", err, expired, context.DeadlineExceeded, context.Canceled)
 		}
 
 		var inner error
@@ -174,18 +174,18 @@ func TestATimeoutEndsWhatItBounds(t *testing.T) {
 			defer cancel()
 			inner = forever(ictx)
 			if ctx.Err() != nil {
-				t.Error("the inner timeout has ended the outer one")
+				t.Errorf("the outer context's Err = %v after the inner timeout, want nil", ctx.Err())
 			}
 			return forever(ctx)
 		})
 		if pass(d); !errors.Is(inner, context.DeadlineExceeded) || nested.Completed() {
-			t.Errorf("the inner timeout: %v", inner)
+			t.Errorf("the inner timeout: %v, all ended: %v; want %v and false", inner, nested.Completed(), context.DeadlineExceeded)
 		}
 		pass(d)
 		err, _ = nested.TryResult()
 		testkit.ErrorIs(t, err, context.DeadlineExceeded)
 		if err := task.Yield(ctx); err != nil { // after all of these
-			t.Error("the task around them:", err)
+			t.Errorf("the task around them: Yield = %v, want nil", err)
 		}
 	})
 }
@@ -211,7 +211,7 @@ func TestTheParentOfAGroupIsCancelled(t *testing.T) {
 					return err
 				})
 				if testkit.ErrorIs(t, err, cause, context.Canceled); (group.Errors() != nil) != c.errs {
-					t.Errorf("Errors: %v", group.Errors())
+					t.Errorf("Errors = %v, want some: %v", group.Errors(), c.errs)
 				}
 				return nil
 			})
@@ -238,7 +238,7 @@ func TestMembersOfAGroupThatIsOverAreCancelled(t *testing.T) {
 			g.Go(func() error { goes = true; return nil })
 			g.Wait()
 			if _, err := member.TryResult(); !errors.Is(err, context.Canceled) || cause != c.want || !goes {
-				t.Errorf("%s: %v, with the cause %v; Go runs: %v", name, err, cause, goes)
+				t.Errorf("%s: %v, with the cause %v, Go runs: %v; want %v, %v, true", name, err, cause, goes, context.Canceled, c.want)
 			}
 		}
 		return nil

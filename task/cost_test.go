@@ -26,7 +26,7 @@ func TestTheOwnContextIsNotWatched(t *testing.T) {
 		loop.CallSoon(func() { p.Resolve(1) })
 		f.Await(ctx)
 		if task.Made(ctx) {
-			t.Error("it was asked for Done")
+			t.Error("the task's context was asked for Done, want no channel made")
 		}
 	}
 	foreign, cancel := context.WithCancel(context.Background())

@@ -104,12 +104,12 @@ func TestWhatADaemonDoesToItsGroup(t *testing.T) {
 					t.Errorf("Wait: %v, want %v", err, c.err)
 				}
 				if err := g.Errors(); (err != nil) != c.errors {
-					t.Errorf("Errors: %v", err)
+					t.Errorf("Errors = %v, want some: %v", err, c.errors)
 				}
 				return nil
 			}, x.Option())
 			if all := x.Take(); c.name != "it is isolated, and fails" && len(all) != 0 {
-				t.Errorf("reported: %v", all)
+				t.Errorf("reports %v, want none", all)
 			}
 		})
 	}
@@ -123,7 +123,7 @@ func TestADaemonGoesOnWhileNobodyWaits(t *testing.T) {
 		task.Spawn(gctx, untilCancelled(&cause), task.Daemon())
 		g.Go(func() error { return nil })
 		if yields(ctx, 5); cause != nil {
-			t.Fatal("cancelled before Wait:", cause)
+			t.Fatalf("before Wait the daemon was cancelled with %v, want it to go on", cause)
 		}
 		release := make(chan struct{})
 		g.Go(func() error {
@@ -138,7 +138,7 @@ func TestADaemonGoesOnWhileNobodyWaits(t *testing.T) {
 		testkit.ErrorIs(t, err, context.Canceled)
 		close(release)
 		if testkit.Eventually(t, "that one task is left in the group", func() bool { return g.String() == "group of 1 running tasks" }); cause != nil {
-			t.Error("cancelled for a Wait that has given up:", cause)
+			t.Errorf("the daemon was cancelled with %v, want it to go on: that Wait has given up", cause)
 		}
 		if err := g.Wait(); err != nil || cause != task.ErrEnded {
 			t.Errorf("Wait: %v; cause %v; want nil and %v", err, cause, task.ErrEnded)
@@ -173,7 +173,7 @@ func TestADaemonOfAGroupThatIsNotAwaited(t *testing.T) {
 		return task.Yield(ctx)
 	}, x.Option())
 	if cause != task.ErrNotAwaited || len(x.Take()) != 1 {
-		t.Errorf("the daemon was cancelled with %v", cause)
+		t.Errorf("the daemon was cancelled with %v, want %v and one report", cause, task.ErrNotAwaited)
 	}
 }
 

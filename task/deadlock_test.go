@@ -178,13 +178,13 @@ func wantDeadlock(t *testing.T, reports []reactor.Exception, tree, want string, 
 	}
 	if !debug || want == "" {
 		if len(reports) > 0 {
-			t.Errorf("reports %v", reports)
+			t.Errorf("reports %v, want none", reports)
 		}
 		return
 	}
 	var d *inspect.DeadlockError
 	if len(reports) != 1 || reports[0].Op != "deadlock" || !errors.As(reports[0].Err, &d) || !errors.Is(reports[0].Err, inspect.ErrDeadlock) {
-		t.Fatalf("reports %v", reports)
+		t.Fatalf("reports %v, want one, a DeadlockError", reports)
 	}
 	if reports[0].Name != d.Tasks[0].Name || reports[0].Site != d.Tasks[0].Spawned {
 		t.Errorf("it names %q, started at %q; want %q and %q", reports[0].Name, reports[0].Site, d.Tasks[0].Name, d.Tasks[0].Spawned)
@@ -194,7 +194,7 @@ func wantDeadlock(t *testing.T, reports []reactor.Exception, tree, want string, 
 	for _, i := range d.Tasks {
 		started := " (started at " + i.Spawned + ")"
 		if !strings.Contains(started, "task/deadlock_test.go:") || strings.Count(text, i.String()+started+" awaits ") != 1 {
-			t.Errorf("%s does not tell where %v was started", text, i)
+			t.Errorf("%s\nwant it to tell once where %v was started, in this file", text, i)
 		}
 		bare = strings.ReplaceAll(bare, started, "")
 	}
@@ -226,7 +226,7 @@ func TestACycleThatComesBackIsReportedAgain(t *testing.T) {
 		return err
 	}, debugMode(0), x.Option())
 	if all := x.Take(); len(all) != 2 {
-		t.Errorf("reports %v", all)
+		t.Errorf("reports %v, want 2", all)
 	}
 }
 
@@ -256,7 +256,7 @@ func TestLooksThatTakeLongAreFewAndMissNoDeadlockThatLasts(t *testing.T) {
 			a.Await(ctx)
 		}
 		if reports == 0 || reports > short/2 {
-			t.Errorf("%d reports", reports)
+			t.Errorf("%d reports, want at least 1 and at most %d", reports, short/2)
 		}
 		reports = short
 		a := cycle()
@@ -287,7 +287,7 @@ func TestATaskThatAwaitsItselfPanics(t *testing.T) {
 		_, err := a.t.Await(ctx)
 		var p *task.PanicError
 		if !errors.As(err, &p) || !strings.HasPrefix(p.Value.(string), "task: a task that awaits itself waits for ever; ") {
-			t.Errorf("error %v", err)
+			t.Errorf("Await's error = %v, want a panic that says that it awaits itself", err)
 		}
 		outside.Wait()
 		_, err = b.t.Await(ctx)
@@ -351,11 +351,11 @@ func TestALoopWhoseTasksCanNeverWakeIsReportedOnce(t *testing.T) {
 				}
 			}
 			if len(idle) > 1 || (len(idle) == 1) != c.want {
-				t.Errorf("reports %q", idle)
+				t.Errorf("reports %q, want one: %v, and no more", idle, c.want)
 			}
 			const text = "task: the loop sleeps, and what its tasks (1) wait for only another goroutine can bring:\ntask 1 \"main\": awaits pending future; started at "
 			if c.want && !strings.HasPrefix(idle[0], text) {
-				t.Errorf("got %s", idle[0])
+				t.Errorf("got %s\nwant it to begin with %s", idle[0], text)
 			}
 		})
 	}
@@ -370,7 +370,7 @@ func TestThatALoopIsIdleIsLoggedAsAWarning(t *testing.T) {
 		return nil
 	}, debugMode(0), reactor.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 	if text := log.String(); strings.Contains(text, "level=ERROR") || !strings.Contains(text, `level=WARN msg="reactor: idle"`) {
-		t.Errorf("logged %s", text)
+		t.Errorf("logged %s\nwant a warning of reactor: idle, and no error", text)
 	}
 }
 
@@ -394,7 +394,7 @@ func TestOutsideDebugModeNothingLooks(t *testing.T) {
 		return nil
 	}, x.Option())
 	if all := x.Take(); len(all) > 0 {
-		t.Errorf("reports %v", all)
+		t.Errorf("reports %v, want none", all)
 	}
 }
 

@@ -79,11 +79,11 @@ func TestALostErrorIsReportedWithTheSpawnSite(t *testing.T) {
 			}, append(opts, x.Option())...)
 			all := x.Take()
 			if len(all) != 1 {
-				t.Fatalf("%s: reports %v", name, all)
+				t.Fatalf("%s: reports %v, want one", name, all)
 			}
 			site := all[0].Site
 			if opts == nil && site != "" || opts != nil && (!strings.Contains(site, "task/debug_test.go:") || !strings.Contains(site, "SpawnSite")) {
-				t.Errorf("%s: started at %q", name, site)
+				t.Errorf("%s: started at %q, want SpawnSite in this file (none without debug mode)", name, site)
 			}
 		}
 	}
@@ -147,7 +147,7 @@ func TestAnObserverThatPanicsHurtsNoTask(t *testing.T) {
 		return nil
 	}, x.Option(), reactor.WithObserver(&reactor.Observer{TaskDone: func(string, error, time.Duration) { panic("x") }}))
 	if all := x.Take(); len(all) != 2 || all[0].Op != "observer" {
-		t.Errorf("reports: %v", all)
+		t.Errorf("reports %v, want 2, of the observer", all)
 	}
 }
 
@@ -183,11 +183,11 @@ func TestProfilesNameTasks(t *testing.T) {
 					}
 					digger.Await(ctx)
 					if (inside == "digger") != c.want {
-						t.Errorf("%s: its context has the label %q", name, inside)
+						t.Errorf("%s: its context has the label %q, want digger: %v", name, inside, c.want)
 					}
 					task.Spawn(ctx, func(context.Context) error { // which has the same coroutine
 						if strings.Contains(labels(), label) {
-							t.Errorf("%s: the name is in the profile when the task has ended", name)
+							t.Errorf("%s: the name is in the profile, want it gone: the task has ended", name)
 						}
 						return nil
 					}).Await(ctx)
@@ -208,7 +208,7 @@ func TestATraceHasTheTasks(t *testing.T) {
 			task.Spawn(ctx, func(ctx context.Context) error {
 				trace.Log(ctx, "depth", "very deep")
 				if own := fmt.Sprint(task.Values(ctx)); !strings.Contains(own, "trace.traceContextKey") {
-					t.Errorf("its context does not carry it: %s", own)
+					t.Errorf("its context carries %s, want trace's task", own)
 				}
 				runtime.Gosched()
 				return task.Yield(ctx)
@@ -244,7 +244,7 @@ func TestAChainOfTasksThatAreShownDoesNotGrow(t *testing.T) {
 			return err
 		}
 		if lengths[9] > lengths[2] || lengths[9] == 0 {
-			t.Errorf("the contexts are described in %v bytes", lengths)
+			t.Errorf("the contexts are described in %v bytes, want the last no longer than the third", lengths)
 		}
 		return nil
 	}, debugMode(time.Hour))

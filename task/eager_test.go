@@ -115,13 +115,13 @@ func TestAnEagerTaskStartedOutsideItsLoop(t *testing.T) {
 	loop, other := testkit.StartLoop(t), testkit.StartLoop(t)
 	inLoop := func(context.Context) (bool, error) { return loop.InLoop(), nil }
 	if ok, err := task.Go(loop.Context(), inLoop, task.Eager()).Await(context.Background()); !ok || err != nil {
-		t.Errorf("from a goroutine: %v, %v", ok, err)
+		t.Errorf("from a goroutine: on the loop: %v, %v; want true and nil", ok, err)
 	}
 	ok, err := task.Go(other.Context(), func(ctx context.Context) (bool, error) {
 		return task.Go(loop.Context(), inLoop, task.Eager()).Await(ctx)
 	}).Await(context.Background())
 	if !ok || err != nil {
-		t.Errorf("from another loop: %v, %v", ok, err)
+		t.Errorf("from another loop: on the loop: %v, %v; want true and nil", ok, err)
 	}
 }
 
@@ -131,7 +131,7 @@ func TestAPanicOrGoexitInAnEagerFirstStepIsTheTasks(t *testing.T) {
 		panics := task.Spawn(ctx, func(context.Context) error { panic(errTest) }, task.Eager())
 		var p *task.PanicError
 		if _, err := panics.TryResult(); !errors.As(err, &p) || !strings.Contains(string(p.Stack), "eager_test.go") {
-			t.Errorf("a panic: %v", err)
+			t.Errorf("a panic: TryResult's error = %v, want a PanicError with this file in its stack", err)
 		}
 		exits := task.Spawn(ctx, func(context.Context) error { runtime.Goexit(); return nil }, task.Eager())
 		if _, err := exits.TryResult(); err != task.ErrGoexit {
@@ -207,7 +207,7 @@ func TestEagerTasksStarveNobody(t *testing.T) {
 			task.Go(ctx, func(ctx context.Context) (int, error) { return 1, nil }, task.Eager()).Await(ctx)
 		}
 		if !other || n > 256 {
-			t.Errorf("after %d eager tasks another had its turn: %v", n, other)
+			t.Errorf("after %d eager tasks another had its turn: %v; want true after at most 256", n, other)
 		}
 		return nil
 	})

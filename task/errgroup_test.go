@@ -26,7 +26,7 @@ var differences = map[string]func(t *testing.T, ctx context.Context){
 		for range 10 {
 			ours.Go(func() error {
 				if shared++; !loop.InLoop() {
-					t.Error("a member is not on the loop")
+					t.Error("a member is not on the loop, want it there")
 				}
 				runtime.Gosched()
 				most = max(most, shared)
@@ -40,7 +40,7 @@ var differences = map[string]func(t *testing.T, ctx context.Context){
 		var theirs errgroup.Group
 		theirs.Go(func() error {
 			if loop.InLoop() {
-				t.Error("a goroutine is on the loop")
+				t.Error("a goroutine is on the loop, want it elsewhere")
 			}
 			return nil
 		})
@@ -51,7 +51,7 @@ var differences = map[string]func(t *testing.T, ctx context.Context){
 		begun := false
 		ours.Go(func() error { begun = true; return nil })
 		if time.Sleep(time.Millisecond); begun { // the loop stands still
-			t.Error("it came before the next wait")
+			t.Error("the first step came at once, want it after the next wait")
 		}
 		ours.Wait()
 	},
@@ -70,7 +70,7 @@ var differences = map[string]func(t *testing.T, ctx context.Context){
 		ours, _ := task.NewGroup(ctx)
 		ours.Go(func() error { panic(errTest) })
 		if _, ok := ours.Wait().(*task.PanicError); !ok {
-			t.Error("it is not returned")
+			t.Error("Wait did not return a PanicError, want one")
 		}
 	},
 	"`runtime.Goexit`": func(t *testing.T, ctx context.Context) {
@@ -99,7 +99,7 @@ var differences = map[string]func(t *testing.T, ctx context.Context){
 		theirs, tctx := errgroup.WithContext(ctx)
 		theirs.Wait()
 		if octx.Err() != context.Canceled || tctx.Err() != context.Canceled || context.Cause(octx) != task.ErrEnded || context.Cause(tctx) != context.Canceled {
-			t.Errorf("causes: %v, %v", context.Cause(octx), context.Cause(tctx))
+			t.Errorf("causes %v, %v; want %v, %v, and both contexts cancelled", context.Cause(octx), context.Cause(tctx), task.ErrEnded, context.Canceled)
 		}
 	},
 	"no `Wait`": func(t *testing.T, ctx context.Context) {
@@ -120,7 +120,7 @@ var differences = map[string]func(t *testing.T, ctx context.Context){
 			new(task.Group).Go(func() error { return nil })
 		}()
 		if <-outside == nil {
-			t.Error("no panic outside a loop")
+			t.Error("no panic outside a loop, want one")
 		}
 	},
 	"`SetLimit(-1)` while members run": func(t *testing.T, ctx context.Context) {
@@ -145,12 +145,12 @@ var differences = map[string]func(t *testing.T, ctx context.Context){
 		task.Spawn(octx, untilCancelled(new(error)), task.Daemon())
 		task.Spawn(octx, func(context.Context) error { return errTest }, task.Isolated())
 		if v, err := typed.Await(ctx); v != 1 || err != nil {
-			t.Error(v, err)
+			t.Errorf("Await = %v, %v; want 1 and nil", v, err)
 		}
 		ours.Cancel(errTest)
 		ours.Wait()
 		if context.Cause(octx) != errTest {
-			t.Error(context.Cause(octx))
+			t.Errorf("the cause is %v, want %v", context.Cause(octx), errTest)
 		}
 	},
 }
@@ -168,12 +168,12 @@ func TestHowAGroupDiffersFromAnErrgroup(t *testing.T) {
 	}
 	for name := range rows {
 		if differences[name] == nil {
-			t.Errorf("docs/how-to.md says something on %q that is not tested", name)
+			t.Errorf("docs/how-to.md has the row %q, want a test of it in differences", name)
 		}
 	}
 	for name, test := range differences {
 		if !rows[name] {
-			t.Errorf("docs/how-to.md has no row %q", name)
+			t.Errorf("%q is tested, want a row of it in docs/how-to.md", name)
 		}
 		t.Run(name, func(t *testing.T) {
 			var x testkit.Exceptions
@@ -227,6 +227,6 @@ func TestACancelledWaitLeavesItsGoroutineToClose(t *testing.T) {
 		return nil
 	})
 	if !ended {
-		t.Error("the loop was closed before the group had ended")
+		t.Error("the loop was closed before the group had ended, want after")
 	}
 }

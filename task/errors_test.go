@@ -145,7 +145,7 @@ func TestErrorsOfAScope(t *testing.T) {
 				var group *task.Group
 				err := task.Scope(ctx, func(ctx context.Context, g *task.Group) error { group = g; return c.body(ctx, g) })
 				if got := textOf(group.Errors()); !errors.Is(err, e1) || got != textOf(c.want...) {
-					t.Errorf("Scope: %v, Errors: %q", err, got)
+					t.Errorf("Scope = %v, Errors = %q; want %v and %q", err, got, e1, textOf(c.want...))
 				}
 				return nil
 			})

@@ -45,10 +45,10 @@ func TestGroupDoesWhatErrgroupDoes(t *testing.T) {
 
 				g, gctx := construct(ctx)
 				if err := wait(g); err != nil {
-					t.Error("of none:", err)
+					t.Errorf("Wait of none = %v, want nil", err)
 				}
 				if gctx != nil && gctx.Err() != context.Canceled {
-					t.Error("Wait does not cancel the context:", gctx.Err())
+					t.Errorf("after Wait the context's Err = %v, want %v", gctx.Err(), context.Canceled)
 				}
 
 				g, gctx = construct(ctx)
@@ -64,10 +64,10 @@ func TestGroupDoesWhatErrgroupDoes(t *testing.T) {
 					})
 				}
 				if err := wait(g); err != errTest {
-					t.Error("Wait:", err)
+					t.Errorf("Wait = %v, want %v", err, errTest)
 				}
 				if gctx != nil && context.Cause(gctx) != errTest {
-					t.Error("cause:", context.Cause(gctx))
+					t.Errorf("the cause is %v, want %v", context.Cause(gctx), errTest)
 				}
 
 				g, _ = construct(ctx)
@@ -150,7 +150,7 @@ func TestGroupGoSuspendsAtTheLimitInOrder(t *testing.T) {
 		}
 		for i, v := range order {
 			if i != v {
-				t.Fatalf("order %v", order)
+				t.Fatalf("order %v, want %d in place %d", order, i, i)
 			}
 		}
 		if most != 3 {
@@ -191,7 +191,7 @@ func TestGroupSlotsAreNeverLost(t *testing.T) {
 		}
 		joined.Wait()
 		if err := g.Wait(); err == nil {
-			t.Error("no error")
+			t.Error("Wait = nil, want an error")
 		}
 	}
 }
@@ -203,7 +203,7 @@ func TestGroupMembersThatPanicOrExit(t *testing.T) {
 		g.Go(func() error { _, err := pending().Await(gctx); return err })
 		var p *task.PanicError
 		if err := g.Wait(); !errors.As(err, &p) || p.Value != "here" || !strings.Contains(string(p.Stack), "panicsHere") {
-			t.Errorf("Wait: %v", err)
+			t.Errorf("Wait = %v, want a PanicError of here, with panicsHere in its stack", err)
 		}
 		g, _ = task.NewGroup(ctx)
 		g.Go(func() error { panic(errTest) })
@@ -291,7 +291,7 @@ func TestAGroupInACallbackDoesNotWait(t *testing.T) {
 			testkit.Panics(t, want+" in a loop callback would stop the loop…", wait)
 		}
 		if g.TryGo(member) {
-			t.Error("TryGo over the limit")
+			t.Error("TryGo at the limit = true, want false")
 		}
 	})
 	g.Cancel(errTest)
@@ -310,7 +310,7 @@ func TestMembersOnAnotherLoop(t *testing.T) {
 			return err
 		}
 		if there, err := where.TryResult(); !there || err != nil {
-			t.Errorf("got %v, %v", there, err)
+			t.Errorf("on the other loop: %v, %v; want true and nil", there, err)
 		}
 		g, gctx = task.NewGroup(ctx)
 		task.Spawn(reactor.WithLoop(gctx, other), func(ctx context.Context) error { return errTest })
@@ -375,7 +375,7 @@ func TestGroupsThatAreNotAwaited(t *testing.T) {
 				tk.Await(ctx)
 				all := x.Take()
 				if c.want == nil && len(all) > 0 || c.want != nil && len(all) != 1 {
-					t.Fatalf("reports: %v", all)
+					t.Fatalf("reports %v, want one of %v (none if nil)", all, c.want)
 				}
 				if c.want != nil {
 					testkit.ErrorIs(t, all[0].Err, c.want...)
@@ -406,7 +406,7 @@ func TestAMemberThatWaitsForASlotOfItsOwnFullGroup(t *testing.T) {
 					told = told || errors.Is(e.Err, inspect.ErrDeadlock)
 				}
 				if ran {
-					t.Error("the second member runs beside the first, in spite of the limit")
+					t.Error("the second member runs beside the first, want one at a time")
 				}
 				if end == "the group is cancelled" {
 					g.Cancel(errTest)

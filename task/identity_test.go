@@ -84,7 +84,7 @@ func TestAwaitSuspendsTheTaskWhateverContextItIsGiven(t *testing.T) {
 					t.Errorf("Await gave %v, %v beside %d steps; want 7, nil and 10", v, err, beside)
 				}
 				if err := task.Sleep(awaited, time.Microsecond); err != nil {
-					t.Error("Sleep:", err)
+					t.Errorf("Sleep = %v, want nil", err)
 				}
 				other.Cancel(nil)
 				other.Await(ctx)
@@ -226,7 +226,7 @@ func TestContextOfAnEndedTaskIsDone(t *testing.T) {
 		_, err := waiter.Await(ctx)
 		testkit.ErrorIs(t, err, task.ErrEnded, context.Canceled)
 		if _, err := task.Blocking(ctx, func(context.Context) (int, error) { return 0, <-child }); err != nil {
-			t.Error("the child did not go on:", err)
+			t.Errorf("Blocking = %v, want nil: the child goes on", err)
 		}
 		return nil
 	})

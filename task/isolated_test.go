@@ -24,7 +24,7 @@ func TestTheFailureOfAnIsolatedMemberIsItsOwn(t *testing.T) {
 			task.Spawn(gctx, func(context.Context) error { return fail() }, task.Isolated())
 			asked := task.Spawn(gctx, func(context.Context) error { return fail() }, task.Isolated())
 			if _, err := asked.Await(context.Background()); err == nil {
-				t.Error("Await: no error")
+				t.Error("Await's error = nil, want the task's")
 			}
 			sibling := task.Spawn(gctx, func(ctx context.Context) error { return task.Yield(ctx) })
 			if _, err := sibling.Await(context.Background()); err != nil {
@@ -51,7 +51,7 @@ func TestAGroupWaitsForAndCancelsItsIsolatedMembers(t *testing.T) {
 		g.Cancel(errTest)
 		testkit.ErrorIs(t, g.Wait(), nil)
 		if !ended {
-			t.Error("it was not awaited, or not cancelled")
+			t.Errorf("ended by the group's cancel: %v, want true before Wait returns", ended)
 		}
 		return nil
 	})

@@ -71,7 +71,7 @@ func TestACancellationReachesWhatAnEndedTaskHasStarted(t *testing.T) {
 						yields(ctx, 3)
 						if worker.Completed() {
 							_, err := worker.TryResult()
-							t.Fatalf("the worker has ended with %v before anything was cancelled", err)
+							t.Fatalf("the worker has ended with %v, want it running: nothing was cancelled yet", err)
 						}
 						stop(errStop)
 						_, err := worker.Await(ctx)
@@ -143,7 +143,7 @@ func TestRescheduleLeavesTheDeadlineThatAContextHasShakenOff(t *testing.T) {
 		defer cancel()
 		before, _ := c.Deadline()
 		if task.Reschedule(context.WithoutCancel(c), time.Now()) {
-			t.Error("Reschedule says that it has moved the deadline of a context that has none")
+			t.Error("Reschedule = true, want false: the context has no deadline")
 		}
 		if after, _ := c.Deadline(); !after.Equal(before) || c.Err() != nil {
 			t.Errorf("the deadline is %v, and the error %v; want %v, and none", after, c.Err(), before)
@@ -172,7 +172,7 @@ func TestStartedTellsWhetherStartStillWaits(t *testing.T) {
 				return nil
 			})
 			if took, err := told.Await(ctx); took == late || err != nil {
-				t.Errorf("late %v: started reports %v, %v", late, took, err)
+				t.Errorf("late %v: started reports %v, %v; want %v and nil", late, took, err, !late)
 			}
 			cancel()
 			end()

@@ -27,7 +27,7 @@ func TestTheRootGroupCancelsNobody(t *testing.T) {
 		return nil
 	}, x.Option())
 	if all := x.Take(); len(all) > 0 {
-		t.Errorf("reports: %v", all)
+		t.Errorf("reports %v, want none", all)
 	}
 }
 
@@ -85,10 +85,10 @@ func TestErrorsThatNobodyRetrievesAreReported(t *testing.T) {
 				t.Fatalf("%d reports: %v, want %d", len(all), all, c.reported)
 			}
 			if c.reported == 1 && (all[0].Op != "task" || !strings.HasPrefix(all[0].Err.Error(), "never retrieved: ")) {
-				t.Errorf("report: %v", all[0])
+				t.Errorf("report %v, want one of a task, of an error never retrieved", all[0])
 			}
 			if name == "kept and forgotten" && (all[0].Name != "kept" || !errors.Is(all[0].Err, errTest)) {
-				t.Errorf("report: %v", all[0])
+				t.Errorf("report %v, want one of the task named kept, of %v", all[0], errTest)
 			}
 		})
 	}
@@ -114,7 +114,7 @@ func TestErrorsAreReportedWhenTheirTasksAreCollected(t *testing.T) {
 				return nil
 			}, x.Option())
 			if all := x.Take(); len(all) > 0 {
-				t.Errorf("reports at the end: %v", all)
+				t.Errorf("reports at the end: %v, want none", all)
 			}
 		})
 	}
@@ -131,7 +131,7 @@ func TestACallbackThatPanicsAtATasksEnd(t *testing.T) {
 		tk.OnDone(future.Inline, func(int, error) { panic("callback") })
 		tk.OnDone(future.Inline, func(int, error) { called = true })
 		if err := g.Wait(); err != nil || !called {
-			t.Errorf("Wait: %v; the other callback ran: %v", err, called)
+			t.Errorf("Wait = %v, the other callback ran: %v; want nil and true", err, called)
 		}
 		if v, err := tk.Await(ctx); v != 1 || err != nil {
 			t.Errorf("got %v, %v; want 1 and nil", v, err)
@@ -139,6 +139,6 @@ func TestACallbackThatPanicsAtATasksEnd(t *testing.T) {
 		return nil
 	}, x.Option())
 	if all := x.Take(); len(all) != 1 || all[0].Op != "callback" {
-		t.Errorf("reports: %v", all)
+		t.Errorf("reports %v, want one of callback", all)
 	}
 }

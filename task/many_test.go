@@ -37,7 +37,7 @@ func Test64GoroutinesAnd4LoopsAwaitTheSameTasks(t *testing.T) {
 			for i, tk := range tasks {
 				v, err := tk.Await(ctx)
 				if v != i || (err != nil) != (i%5 == 4) || err != nil && !errors.Is(err, errTest) {
-					t.Errorf("task %d: %d, %v", i, v, err)
+					t.Errorf("task %d = %d, %v; want %d, and %v of every fifth only", i, v, err, i, errTest)
 				}
 			}
 			return 1, nil
@@ -107,13 +107,13 @@ func Test64GoroutinesAnd4LoopsUseTheSameGroup(t *testing.T) {
 						return member(n)(ctx)
 					})
 					if v != n && !errors.Is(err, errTest) && !errors.Is(err, task.ErrEnded) {
-						t.Errorf("Start: %d, %v", v, err)
+						t.Errorf("Start = %d, %v; want %d, or %v or %v", v, err, n, errTest, task.ErrEnded)
 					}
 				case 6:
 					short, cancel := context.WithCancel(context.Background())
 					go cancel()
 					if err := task.Wait(short, g); err != nil && !errors.Is(err, errTest) && !errors.Is(err, context.Canceled) {
-						t.Errorf("Wait: %v", err)
+						t.Errorf("Wait = %v, want nil, %v or %v", err, errTest, context.Canceled)
 					}
 				case 7:
 					_ = g.String()
@@ -124,10 +124,10 @@ func Test64GoroutinesAnd4LoopsUseTheSameGroup(t *testing.T) {
 		all.Wait()
 		err := g.Wait()
 		if begun.Load() != ended.Load() {
-			t.Errorf("%d members have begun, %d have ended", begun.Load(), ended.Load())
+			t.Errorf("%d members have begun, %d have ended; want as many", begun.Load(), ended.Load())
 		}
 		if failed.Load() > 0 && (err == nil || g.Errors() == nil) {
-			t.Errorf("%d have failed; Wait: %v, Errors: %v", failed.Load(), err, g.Errors())
+			t.Errorf("%d have failed, Wait = %v, Errors = %v; want both to tell", failed.Load(), err, g.Errors())
 		}
 	}
 }

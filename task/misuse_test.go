@@ -16,11 +16,12 @@ func TestAClosedLoopRefuses(t *testing.T) {
 	g.SetLimit(1)
 	loop.Close()
 	for _, ctx := range []context.Context{loop.Context(), reactor.WithLoop(context.Background(), loop), gctx} {
-		_, err := task.Go(ctx, func(context.Context) (int, error) { t.Error("it ran"); return 0, nil }).Await(context.Background())
+		_, err := task.Go(ctx, func(context.Context) (int, error) { t.Error("the task ran, want it refused"); return 0, nil }).Await(context.Background())
 		testkit.ErrorIs(t, err, reactor.ErrClosed)
 	}
 	for range 3 {
-		g.Go(func() error { t.Error("it ran"); return nil }) // does not wait for a slot for ever
+		// It does not wait for a slot for ever.
+		g.Go(func() error { t.Error("the member ran, want it refused"); return nil })
 	}
 	testkit.ErrorIs(t, g.Wait(), reactor.ErrClosed)
 	testkit.ErrorIs(t, gctx.Err(), context.Canceled)

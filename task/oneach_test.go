@@ -36,7 +36,7 @@ func TestOnEachGathersInTheOrderOfTheLoops(t *testing.T) {
 		got, err := task.OnEach(ctx, g, func(ctx context.Context, l *reactor.Loop) (int, error) {
 			i := slices.Index(loops, l)
 			if own, _ := reactor.FromContext(ctx); own != l || !l.InLoop() {
-				t.Errorf("loop %d: not on it", i)
+				t.Errorf("loop %d: the function is not on its loop, want it there", i)
 			}
 			for range 3 - i { // the last is the first to end
 				task.Yield(ctx)
@@ -67,7 +67,7 @@ func TestTheFirstErrorOfOnEachCancelsTheOthers(t *testing.T) {
 			})
 			testkit.ErrorIs(t, err, errTest)
 			if got != nil || !cancelled[0] || !cancelled[2] {
-				t.Errorf("%v, cancelled: %v", got, cancelled)
+				t.Errorf("got %v, cancelled: %v; want nil, and the first and last cancelled", got, cancelled)
 			}
 		}
 	})
@@ -104,13 +104,13 @@ func TestTheEndOfItsContextEndsOnEach(t *testing.T) {
 		})
 		testkit.ErrorIs(t, err, errTest)
 		if slices.Contains(ended, false) {
-			t.Errorf("ended: %v", ended)
+			t.Errorf("ended: %v, want true of all", ended)
 		}
 		ran := false
 		_, err = task.OnEach(ctx, g, func(context.Context, *reactor.Loop) (int, error) { ran = true; return 0, nil })
 		testkit.ErrorIs(t, err, errTest)
 		if ran {
-			t.Error("a context that is done still begins something")
+			t.Error("the function ran, want it not to: the context is done")
 		}
 	})
 }

@@ -142,7 +142,7 @@ func TestAWaitBeginsTheBudgetAnew(t *testing.T) {
 				task.Checkpoint(ctx)
 			}
 			if n := statsOf(loop).TaskSteps; n != before {
-				t.Errorf("it was resumed %d times within its budget", n-before)
+				t.Errorf("it was resumed %d times within its budget, want 0", n-before)
 			}
 		}
 		return nil
@@ -154,7 +154,7 @@ func TestCheckpointOfADoneContextReturnsTheCause(t *testing.T) {
 		for name, c := range map[string]context.Context{"own": doneScope(ctx), "foreign": doneForeign()} {
 			for range 1000 {
 				if err := task.Checkpoint(c); err == nil {
-					t.Fatalf("%s: no error", name)
+					t.Fatalf("%s: Checkpoint = nil, want the cause", name)
 				}
 			}
 		}
@@ -189,7 +189,7 @@ func TestNothingIsSpentOutsideTasks(t *testing.T) {
 					t.Error(err)
 				}
 				if v, err := ready.Await(ctx); v != 1 || err != nil {
-					t.Error(v, err)
+					t.Errorf("Await = %v, %v; want 1 and nil", v, err)
 				}
 			}
 		}

@@ -49,7 +49,7 @@ func TestChildScene(t *testing.T) {
 func wantExit(t testing.TB, state *os.ProcessState, err error) {
 	t.Helper()
 	if err != nil || state.ExitCode() != 5 {
-		t.Errorf("it ended with %v, %v", state, err)
+		t.Errorf("WaitProcess = %v, %v; want exit status 5 and nil", state, err)
 	}
 }
 
@@ -70,7 +70,7 @@ func TestWaitProcessSuspendsTheTask(t *testing.T) {
 		}
 		yields(ctx, 2)
 		if more := runtime.NumGoroutine() - goroutines; runtime.GOOS == "linux" && more > n {
-			t.Errorf("%d goroutines for %d tasks", more, n)
+			t.Errorf("%d goroutines for %d tasks, want at most one each", more, n)
 		}
 		for _, end := range ends {
 			end()

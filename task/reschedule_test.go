@@ -50,14 +50,14 @@ func TestRescheduleMovesADeadline(t *testing.T) {
 					at = clock.Wall().Add(to)
 				}
 				if !task.Reschedule(bounded, at) {
-					t.Errorf("%s: it was not moved", c.name)
+					t.Errorf("%s: Reschedule = false, want true", c.name)
 				}
 				if got, ok := bounded.Deadline(); !got.Equal(at) || ok != (to != 0) {
-					t.Errorf("%s: the deadline is %v, %v, want %v", c.name, got, ok, at)
+					t.Errorf("%s: the deadline is %v, %v; want %v, %v", c.name, got, ok, at, to != 0)
 				}
 			}
 			if c.alive == 0 && bounded.Err() != context.DeadlineExceeded {
-				t.Errorf("%s: %v", c.name, bounded.Err())
+				t.Errorf("%s: Err = %v at once, want %v", c.name, bounded.Err(), context.DeadlineExceeded)
 			}
 			if c.alive != 0 {
 				if pass(c.alive); bounded.Err() != nil {
@@ -71,10 +71,10 @@ func TestRescheduleMovesADeadline(t *testing.T) {
 			}
 			over := bounded.Err() != nil
 			if task.Reschedule(bounded, clock.Wall().Add(d)) == over {
-				t.Errorf("%s: over: %v, and it was moved: %v", c.name, over, !over)
+				t.Errorf("%s: over: %v, Reschedule = %v; want the opposite", c.name, over, over)
 			}
 			if cancel(); task.Reschedule(bounded, clock.Wall().Add(d)) {
-				t.Errorf("%s: it was moved after cancel", c.name)
+				t.Errorf("%s: Reschedule after cancel = true, want false", c.name)
 			}
 		}
 		loop, _ := reactor.FromContext(ctx)
@@ -95,20 +95,20 @@ func TestRescheduleFindsTheInnermostTimeout(t *testing.T) {
 		defer cancel()
 		in := func(d time.Duration) time.Time { return clock.Wall().Add(d) }
 		if !task.Reschedule(derived, in(5*d)) {
-			t.Error("not through derived contexts")
+			t.Error("Reschedule through derived contexts = false, want true")
 		}
 		if at, _ := inner.Deadline(); !at.Equal(in(5 * d)) {
-			t.Errorf("the inner deadline is in %v", at.Sub(in(0)))
+			t.Errorf("the inner deadline is in %v, want %v", at.Sub(in(0)), 5*d)
 		}
 		if at, _ := outer.Deadline(); !at.Equal(in(10 * d)) {
-			t.Errorf("the outer deadline is in %v", at.Sub(in(0)))
+			t.Errorf("the outer deadline is in %v, want %v", at.Sub(in(0)), 10*d)
 		}
 		_, err := task.Spawn(derived, func(ctx context.Context) error {
 			if !task.Reschedule(ctx, in(20*d)) {
-				t.Error("not from a task that was started with it")
+				t.Error("Reschedule from a task that was started with it = false, want true")
 			}
 			if at, _ := ctx.Deadline(); !at.Equal(in(10 * d)) {
-				t.Errorf("the deadline in %v is not that of what ends it first", at.Sub(in(0)))
+				t.Errorf("the deadline is in %v, want %v, of what ends it first", at.Sub(in(0)), 10*d)
 			}
 			return nil
 		}).Await(ctx)
@@ -116,10 +116,10 @@ func TestRescheduleFindsTheInnermostTimeout(t *testing.T) {
 			t.Error(err)
 		}
 		if pass(10 * d); inner.Err() != context.DeadlineExceeded || derived.Err() == nil {
-			t.Errorf("at the outer deadline: %v, %v", inner.Err(), derived.Err())
+			t.Errorf("at the outer deadline: %v, %v; want %v and an error", inner.Err(), derived.Err(), context.DeadlineExceeded)
 		}
 		if task.Reschedule(derived, in(d)) || task.Reschedule(outer, in(d)) {
-			t.Error("what is over was moved")
+			t.Error("Reschedule of what is over = true, want false")
 		}
 	})
 }
@@ -130,7 +130,7 @@ func TestRescheduleWithoutATimeout(t *testing.T) {
 		defer cancel()
 		for name, c := range map[string]context.Context{"task": ctx, "package context": foreign, "background": context.Background()} {
 			if task.Reschedule(c, time.Now()) || c.Err() != nil {
-				t.Errorf("%s: it was moved: %v", name, c.Err())
+				t.Errorf("%s: Reschedule moved it or Err = %v, want false and nil", name, c.Err())
 			}
 		}
 		return nil
@@ -152,7 +152,7 @@ func TestRescheduleFromGoroutinesBesideTheTimer(t *testing.T) {
 		testkit.OnLoop(t, loop, func() {})
 		for i, ok := range moved {
 			if ok != (bounded.Err() == nil) && ok {
-				t.Errorf("the move %d is done, and the context %v", i, bounded.Err())
+				t.Errorf("move %d: true, and the context's Err = %v; want nil", i, bounded.Err())
 			}
 		}
 		cancel()
@@ -170,16 +170,16 @@ func TestSleepUntil(t *testing.T) {
 		})
 		yields(ctx, 2) // it sleeps
 		if pass(d - 1); awake {
-			t.Error("awake too early")
+			t.Error("awake before the time, want asleep")
 		}
 		if pass(1); !awake {
-			t.Error("asleep at the time")
+			t.Error("asleep at the time, want awake")
 		}
 		if _, err := sleeper.Await(ctx); err != nil {
 			t.Error(err)
 		}
 		if err := task.SleepUntil(ctx, clock.Wall().Add(-d)); err != nil {
-			t.Error("a time that has passed:", err)
+			t.Errorf("SleepUntil a time that has passed = %v, want nil", err)
 		}
 		done, cancel := context.WithCancel(ctx)
 		cancel()
@@ -188,7 +188,7 @@ func TestSleepUntil(t *testing.T) {
 	// in a plain goroutine
 	for _, at := range []time.Time{time.Now(), time.Now().Add(time.Millisecond)} {
 		if err := task.SleepUntil(context.Background(), at); err != nil || time.Now().Before(at) {
-			t.Errorf("until %v: %v", at, err)
+			t.Errorf("SleepUntil(%v) = %v at %v; want nil, and not before", at, err, time.Now())
 		}
 	}
 }

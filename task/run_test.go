@@ -31,7 +31,7 @@ func TestRunReturnsMainsOutcome(t *testing.T) {
 		"an error": {func(ctx context.Context) error { return errTest }, errTest},
 		"what its parent is cancelled with": {func(ctx context.Context) error {
 			if ctx.Value(anyKey{}) != 5 {
-				t.Error("no value")
+				t.Errorf("main's context has the value %v, want 5", ctx.Value(anyKey{}))
 			}
 			cancel(errTest)
 			_, err := pending().Await(ctx)
@@ -61,7 +61,7 @@ func TestRunReturnsMainsOutcome(t *testing.T) {
 	}
 	var p *task.PanicError
 	if err := task.Run(context.Background(), func(context.Context) error { panicsHere(); return nil }); !errors.As(err, &p) {
-		t.Errorf("a panic: %v", err)
+		t.Errorf("Run of a main that panics = %v, want a PanicError", err)
 	}
 }
 
@@ -84,7 +84,7 @@ func TestRunUnwindsWhatMainLeaves(t *testing.T) {
 		t.Errorf("%d have ended, after %v; want 100 and at most %v", ended, time.Since(begun), 700*time.Millisecond)
 	}
 	if n := len(testkit.Descriptors()); n != fds {
-		t.Errorf("%d descriptors, there were %d", n, fds)
+		t.Errorf("%d descriptors, want %d, as before", n, fds)
 	}
 }
 
@@ -100,7 +100,7 @@ func TestFailNowInATaskEndsRunsCaller(t *testing.T) {
 		failNow := fake.FailNow
 		defer func() {
 			if !fake.Failed() {
-				t.Error("the test has not failed")
+				t.Error("the test has not failed, want FailNow to do its work")
 			}
 		}()
 		task.Run(context.Background(), func(ctx context.Context) error {
@@ -119,10 +119,10 @@ func TestFailNowInATaskEndsRunsCaller(t *testing.T) {
 	}()
 	<-gone
 	if returned || ended != 10 {
-		t.Errorf("Run returned: %v; %d tasks have ended", returned, ended)
+		t.Errorf("Run returned: %v, %d tasks have ended; want false and 10", returned, ended)
 	}
 	if n := len(testkit.Descriptors()); n != fds {
-		t.Errorf("%d descriptors, there were %d", n, fds)
+		t.Errorf("%d descriptors, want %d, as before", n, fds)
 	}
 	if err := goleak.Find(goleak.IgnoreCurrent()); err != nil {
 		t.Error(err)
@@ -131,10 +131,10 @@ func TestFailNowInATaskEndsRunsCaller(t *testing.T) {
 
 func TestRunRefusesSignalsThatCannotBeCaught(t *testing.T) {
 	fds := len(testkit.Descriptors())
-	err := task.Run(context.Background(), func(context.Context) error { t.Error("main ran"); return nil }, task.WithSignals(syscall.SIGTERM, syscall.SIGKILL))
+	err := task.Run(context.Background(), func(context.Context) error { t.Error("main ran, want Run to refuse"); return nil }, task.WithSignals(syscall.SIGTERM, syscall.SIGKILL))
 	testkit.ErrorIs(t, err, syscall.EINVAL)
 	if n := len(testkit.Descriptors()); n != fds {
-		t.Errorf("%d descriptors, there were %d", n, fds)
+		t.Errorf("%d descriptors, want %d, as before", n, fds)
 	}
 }
 
@@ -231,15 +231,15 @@ func TestScenes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			out, err := scene(t, name)
 			if (err != nil) != c.fails || !strings.Contains(out, c.want) || c.not != "" && strings.Contains(out, c.not) {
-				t.Errorf("%v:\n%s", err, out)
+				t.Errorf("%v, want an error: %v, %q in the output and %q not:\n%s", err, c.fails, c.want, c.not, out)
 			}
 			var exit *exec.ExitError
 			ends := map[string]syscall.Signal{"second signal": syscall.SIGTERM, "second signal, and the loop stalls": syscall.SIGINT}
 			if sig := ends[name]; sig != 0 && (!errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != sig) {
-				t.Errorf("it was not ended by the signal: %v", err)
+				t.Errorf("it ended with %v, want %v to end it", err, sig)
 			}
 			if name == "FailNow" && !strings.Contains(out, "--- FAIL: TestScene") {
-				t.Errorf("the test did not fail:\n%s", out)
+				t.Errorf("want the output to tell that the test failed:\n%s", out)
 			}
 		})
 	}
@@ -258,7 +258,7 @@ func TestRunWithTheContextOfAGroup(t *testing.T) {
 					return errTest
 				}, task.WithSignals(), task.WithLoopOptions(x.Option()))
 				if err != errTest {
-					t.Error(err)
+					t.Errorf("the inner Run = %v, want %v", err, errTest)
 				}
 				return 0, nil
 			})
@@ -266,6 +266,6 @@ func TestRunWithTheContextOfAGroup(t *testing.T) {
 		})
 	})
 	if got := x.Take(); len(got) != 1 || !errors.Is(got[0].Err, errTest) {
-		t.Errorf("reported by the inner loop: %v", got)
+		t.Errorf("the inner loop reported %v, want %v once", got, errTest)
 	}
 }

@@ -156,7 +156,7 @@ func TestScope(t *testing.T) {
 	testkit.ErrorIs(t, err, task.ErrGoexit)
 	testkit.OnLoop(t, loop, func() {
 		if ended != 1 {
-			t.Error("Goexit: the member goes on")
+			t.Errorf("Goexit: %d members have ended, want 1", ended)
 		}
 	})
 	// in a goroutine
@@ -215,7 +215,7 @@ func TestATaskCancelledBeforeItsFirstStepRuns(t *testing.T) {
 				_, err := tk.Await(ctx)
 				testkit.ErrorIs(t, err, errTest)
 				if !ran || tk.Cancel(nil) {
-					t.Errorf("it ran: %v", ran)
+					t.Errorf("it ran: %v, want true, and Cancel to return false afterwards", ran)
 				}
 				return nil
 			})
@@ -229,7 +229,7 @@ func TestAScopeInACallbackStartsNothing(t *testing.T) {
 	testkit.OnLoop(t, loop, func() {
 		const want = "task: Scope in a loop callback would stop the loop; use OnDone, or start a task with task.Go"
 		testkit.Panics(t, want, func() {
-			task.Scope(loop.Context(), func(context.Context, *task.Group) error { t.Error("it ran"); return nil })
+			task.Scope(loop.Context(), func(context.Context, *task.Group) error { t.Error("the function ran, want it not to"); return nil })
 		})
 	})
 }

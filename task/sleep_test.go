@@ -55,7 +55,7 @@ func TestSleep(t *testing.T) {
 			}
 			err := g.Wait()
 			if !slices.IsSorted(woken) {
-				t.Error(woken)
+				t.Errorf("woken in the order %v, want the shortest sleep first", woken)
 			}
 			return err
 		})
@@ -77,7 +77,7 @@ func TestYieldLetsEverythingReadyRunFirst(t *testing.T) {
 		}
 		err := g.Wait()
 		if !slices.Equal(order, []int{0, 1, 2, 0, 1, 2, 0, 1, 2}) {
-			t.Error(order)
+			t.Errorf("order %v, want the three in turns, 3 times", order)
 		}
 		return err
 	})
@@ -94,7 +94,7 @@ func TestBlocking(t *testing.T) {
 		loop, _ := reactor.FromContext(ctx)
 		v, err := task.Blocking(ctx, func(inner context.Context) (int, error) {
 			if loop.InLoop() || inner.Value(anyKey{}) != nil {
-				t.Error("it runs on the loop")
+				t.Error("the function runs on the loop or with the task's values, want neither")
 			}
 			return 3, errTest
 		})
@@ -103,7 +103,7 @@ func TestBlocking(t *testing.T) {
 		}
 		var p *task.PanicError
 		if _, err := task.Blocking(ctx, func(context.Context) (int, error) { panicsHere(); return 0, nil }); !errors.As(err, &p) || p.Value != "here" {
-			t.Errorf("a panic: %v", err)
+			t.Errorf("a panic: Blocking = %v, want a PanicError of here", err)
 		}
 		_, err = task.Blocking(ctx, func(context.Context) (int, error) { runtime.Goexit(); return 0, nil })
 		testkit.ErrorIs(t, err, task.ErrGoexit)
@@ -158,7 +158,7 @@ func TestCloseWaitsForWhatBlocks(t *testing.T) {
 			go close(until)
 			loop.Close()
 			if !ended {
-				t.Error("Close did not wait")
+				t.Error("Close has returned, want it to wait for the function")
 			}
 		})
 	}
@@ -178,11 +178,11 @@ func TestWaitAwaitsWhatHasAWaitMethod(t *testing.T) {
 		g.Go(func() error { return task.Sleep(context.Background(), time.Millisecond) })
 		g.Go(func() error { return errTest })
 		if err := task.Wait(ctx, &g); err != errTest || beside == 0 {
-			t.Errorf("got %v, beside %d steps", err, beside)
+			t.Errorf("Wait = %v, beside %d steps; want %v and some steps", err, beside, errTest)
 		}
 		var p *task.PanicError
 		if err := task.Wait(ctx, waitFunc(func() error { panic("x") })); !errors.As(err, &p) {
-			t.Errorf("a panic: %v", err)
+			t.Errorf("a panic: Wait = %v, want a PanicError", err)
 		}
 		goroutine := make(chan error)
 		go func() { goroutine <- task.Wait(ctx, waitFunc(func() error { return errTest })) }()
@@ -196,7 +196,7 @@ func TestWaitAwaitsWhatHasAWaitMethod(t *testing.T) {
 		defer cancel()
 		testkit.ErrorIs(t, task.Wait(short, own), context.DeadlineExceeded)
 		if octx.Err() != nil {
-			t.Error("the end of the wait has cancelled the group")
+			t.Errorf("the group's context: Err = %v, want nil: only the wait has ended", octx.Err())
 		}
 		own.Cancel(errTest)
 		testkit.ErrorIs(t, task.Wait(ctx, own), errTest)

@@ -29,10 +29,10 @@ func TestStartReturnsWhatStartedWasGiven(t *testing.T) {
 						return nil
 					}, opts...)
 					if v != 7 || err != nil || ended {
-						t.Errorf("%d, %v; it has ended: %v", v, err, ended)
+						t.Errorf("Start = %d, %v, it has ended: %v; want 7, nil and false", v, err, ended)
 					}
 					if g.Wait(); !ended {
-						t.Error("the group has not waited")
+						t.Error("Wait has returned before the task had ended, want after")
 					}
 					return nil
 				})
@@ -67,7 +67,7 @@ func TestAnErrorBeforeStartedIsStartsAndNotTheGroups(t *testing.T) {
 						}
 						var p *task.PanicError
 						if name == "a panic" && (!errors.As(err, &p) || !strings.Contains(string(p.Stack), "start_test.go")) {
-							t.Errorf("Start: %v", err)
+							t.Errorf("Start = %v, want a PanicError with this file in its stack", err)
 						}
 						return ctx.Err()
 					}
@@ -81,7 +81,7 @@ func TestAnErrorBeforeStartedIsStartsAndNotTheGroups(t *testing.T) {
 				}
 				runtime.GC() // what is lost would be reported
 				if loop.Close(); len(x.Take()) != 0 {
-					t.Error("it was reported too")
+					t.Error("the error was reported too, want it returned only")
 				}
 			})
 		}
@@ -98,19 +98,19 @@ func TestAnErrorAfterStartedIsTheGroups(t *testing.T) {
 	testkit.Run(t, func(ctx context.Context) error {
 		err := task.Scope(ctx, func(ctx context.Context, g *task.Group) error {
 			if _, err := task.Start(ctx, fails); err != nil {
-				t.Error("Start:", err)
+				t.Errorf("Start = %v, want nil", err)
 			}
 			_, err := pending().Await(ctx) // until the group is cancelled
 			return err
 		})
 		if err != errTest {
-			t.Error("the group:", err)
+			t.Errorf("Scope = %v, want %v", err, errTest)
 		}
 		_, err = task.Start(ctx, fails) // without a group
 		return err
 	}, x.Option())
 	if all := x.Take(); len(all) != 1 || !errors.Is(all[0].Err, errTest) {
-		t.Errorf("reported: %v", all)
+		t.Errorf("reports %v, want one, of %v", all, errTest)
 	}
 }
 
@@ -146,7 +146,7 @@ func TestTheEndOfStartsContextBeforeStarted(t *testing.T) {
 					if ctx.Err() != nil || g.Errors() != nil {
 						t.Errorf("the group has heard of it: %v, %v; want nil and nil", ctx.Err(), g.Errors())
 					}
-					if _, err := task.Start(short, func(context.Context, func(int) bool) error { t.Error("it runs"); return nil }); !errors.Is(err, errTest) {
+					if _, err := task.Start(short, func(context.Context, func(int) bool) error { t.Error("the function runs, want it not to"); return nil }); !errors.Is(err, errTest) {
 						t.Errorf("Start with a context that is done: %v, want %v", err, errTest)
 					}
 					return nil
@@ -194,14 +194,14 @@ func TestTheContextOfStartBoundsTheStartOnly(t *testing.T) {
 				}
 			}
 			if !task.Reschedule(inside, far.Add(time.Hour)) {
-				t.Error("the deadline of the group can't be moved")
+				t.Error("Reschedule of the group's deadline = false, want true")
 			}
 			if at, _ := inside.Deadline(); !at.Equal(far.Add(time.Hour)) {
-				t.Errorf("the deadline is %v", at)
+				t.Errorf("the deadline is %v, want %v", at, far.Add(time.Hour))
 			}
 			g.Cancel(errTest)
 			if context.Cause(inside) != errTest {
-				t.Error("the group does not cancel what was started")
+				t.Errorf("the cause is %v, want %v, by the group", context.Cause(inside), errTest)
 			}
 			released.Resolve(1)
 			return nil
@@ -266,7 +266,7 @@ func TestAChainOfStartedTasksDoesNotGrow(t *testing.T) {
 		}
 		done.Await(ctx)
 		if len(chains[9]) > len(chains[1]) {
-			t.Errorf("the first: %s\nthe last: %s", chains[1], chains[9])
+			t.Errorf("the first: %s\nthe last: %s\nwant it no longer", chains[1], chains[9])
 		}
 		return nil
 	})

@@ -109,7 +109,7 @@ func TestTasksCancelledAtRandomLeaveNothing(t *testing.T) {
 		return nil
 	}, new(testkit.Exceptions).Option())
 	if n := len(testkit.Descriptors()); n != fds {
-		t.Errorf("%d descriptors, there were %d", n, fds)
+		t.Errorf("%d descriptors, want %d, as before", n, fds)
 	}
 	for range 1000 { // what was told to go may need a moment
 		if runtime.NumGoroutine() <= goroutines {

@@ -26,7 +26,7 @@ func TestASemaphoreOfXSyncIsAcquiredThroughBlocking(t *testing.T) {
 		source := waittest.Random(t)(0)
 		for range rounds(500) {
 			if !s.TryAcquire(1) {
-				t.Fatal("a permit was lost")
+				t.Fatal("TryAcquire = false, want true: no permit is lost")
 			}
 			first, second := task.Spawn(ctx, acquire), task.Spawn(ctx, acquire)
 			yields(ctx, source.IntN(4))
@@ -71,7 +71,7 @@ func TestSingleflightThroughFromChan(t *testing.T) {
 		close(gate)
 		for _, tk := range []*task.Task[any]{a, b} {
 			if v, err := tk.Await(ctx); v != int64(1) || err != errTest {
-				t.Error(v, err)
+				t.Errorf("Await = %v, %v; want 1 and %v", v, err, errTest)
 			}
 		}
 		return nil
