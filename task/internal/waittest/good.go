@@ -120,7 +120,7 @@ func handOver(t *testing.T, ctx context.Context, g Good, steps string, exact boo
 		t.Error("it was lost or doubled, want to have it once")
 	}
 	if g.Check != nil && !g.Check() {
-		t.Error("other items came out than went in")
+		t.Error("other items came out than went in, want the same")
 	}
 }
 
