@@ -7,15 +7,21 @@ import (
 
 	"github.com/corobridge/corobridge/internal/coro"
 	"github.com/corobridge/corobridge/internal/loop"
+	"github.com/corobridge/corobridge/reactor"
 )
 
-// closeBound is how long Close goes on trying to send what is unsent.
-const closeBound = 10 * time.Second
+// closeTimeout is how long Close waits for a peer that takes nothing.
+const closeTimeout = 10 * time.Second
 
-// Close refuses further calls, sends what is unsent, for at most ten seconds, and then closes the
-// connection. It never waits itself, so it can be deferred, and its error is always nil; WaitClosed
-// tells how it ended. Calls that wait fail with ErrClosed. A second Close does nothing, and neither
-// does the Close of a handle whose connection was handed over.
+// Close refuses further calls, sends what is unsent, and then closes the connection. It never waits
+// itself, so it can be deferred, and its error is always nil; WaitClosed tells how it ended. Calls
+// that wait fail with ErrClosed. A second Close does nothing, and neither does the Close of a
+// handle whose connection was handed over.
+//
+// It gives up when the peer has taken nothing for ten seconds, or for the time of SetCloseTimeout.
+// Whatever the reason for which bytes that were written can't be sent, the peer then sees a reset
+// and not the end, so that nothing looks complete that is not. A Unix socket can't be reset: there
+// the peer sees the end, and WaitClosed alone tells.
 //
 // If the kernel still holds unread input, closing resets the connection. Input that has been read
 // ahead does not count: the peer then sees an ordinary end.
@@ -30,38 +36,92 @@ func (c *Conn) Close() error {
 	}
 	e.closing = true
 	e.dismiss()
-	if e.flushHeld(); e.allSent() {
-		e.shut(e.writeErr())
-	} else {
+	if e.sendOut(); !e.closed {
 		e.shutLater()
 	}
 	return nil
 }
 
-// shutLater keeps the loop until what is unsent has been sent, or the bound is over.
+// SetCloseTimeout sets how long Close goes on while the peer takes nothing of what is unsent. The
+// default is ten seconds. With zero Close drops at once what the kernel does not take, and with a
+// negative d it never gives up. A Close that is under way begins anew with d. It never waits.
+func (c *Conn) SetCloseTimeout(d time.Duration) {
+	e, err := c.own()
+	if err != nil {
+		return
+	}
+	defer e.unlock()
+	x := e.rare()
+	x.patience = d
+	if x.closing != nil && !e.closed {
+		x.closing.begin(e)
+	}
+}
+
+// slowClose is a Close that waits for the peer.
+type slowClose struct {
+	release func() // lets the loop close
+	timer   reactor.Timer
+	left    int // undelivered at the last look
+	idle    int // looks since then that have found no less
+}
+
+// looks is how many times Close looks, within the time of SetCloseTimeout, whether the peer takes
+// anything.
+const looks = 4
+
+// shutLater keeps the loop until what is unsent has been sent, or the peer takes nothing more.
 func (e *endpoint) shutLater() {
-	l := e.loop()
 	release, err := e.core().Hold(fmt.Sprintf("unsent bytes for %s", e.remote()))
 	if err != nil {
 		e.shut(err)
 		return
 	}
 	x := e.rare()
-	x.release = release
-	x.timer = l.CallLater(closeBound, func() {
-		e.lock()
-		defer e.unlock()
-		e.abort(errCloseBound)
-	})
-	if l.InLoop() {
-		e.flushLater()
-	} else {
-		e.sendOut()
+	x.closing = &slowClose{release: release}
+	x.closing.begin(e)
+}
+
+// begin measures the time of SetCloseTimeout from now.
+func (s *slowClose) begin(e *endpoint) {
+	s.timer.Stop()
+	s.left, s.idle = e.owed(), 0
+	switch d := e.more.patience; {
+	case d > 0:
+		s.timer = e.loop().Every(max(d/looks, 1), func() {
+			e.lock()
+			defer e.unlock()
+			s.look(e)
+		})
+	case d == 0:
+		e.abort(errCloseTimeout)
 	}
 }
 
-// Abort closes the connection at once, and drops what is unsent. Calls that wait fail with
-// ErrClosed.
+// look gives up when there has been no progress for the whole time.
+func (s *slowClose) look(e *endpoint) {
+	if left := e.owed(); left < s.left {
+		s.left, s.idle = left, 0
+	} else if s.idle++; s.idle >= looks {
+		e.abort(errCloseTimeout)
+	}
+}
+
+func (s *slowClose) end() {
+	s.timer.Stop()
+	s.release()
+}
+
+// owed returns how much was written that the peer has not taken, as far as that is known.
+func (e *endpoint) owed() int {
+	if e.closed {
+		return 0
+	}
+	return e.out.len() + e.transport.undelivered()
+}
+
+// Abort closes the connection at once, and drops what is unsent: if there was any, the peer sees a
+// reset, as after Close. Calls that wait fail with ErrClosed.
 func (c *Conn) Abort() {
 	if e, err := c.own(); err == nil {
 		e.abort(errAborted)
@@ -85,7 +145,8 @@ func (e *endpoint) abort(cause error) {
 // shut closes the transport and frees everything. It is called locked, once.
 func (e *endpoint) shut(cause error) {
 	e.closed = true
-	if err := e.closeTransport(); cause == nil {
+	missing := !e.allSent() || e.writeErr() != nil
+	if err := e.closeTransport(missing); cause == nil {
 		cause = err
 	}
 	e.in.forget(e.lender()) // not given back: somebody may be using what Peek has lent
@@ -95,12 +156,10 @@ func (e *endpoint) shut(cause error) {
 		e.rare().closeErr = cause
 	}
 	if x := e.more; x != nil {
-		x.timer.Stop()
 		wakeAll(&x.flushed)
 		wakeAll(&x.closed)
-		if x.release != nil {
-			x.release()
-			x.release = nil
+		if x.closing != nil {
+			x.closing.end()
 		}
 	}
 	if e.notify != nil {
@@ -110,7 +169,7 @@ func (e *endpoint) shut(cause error) {
 
 // closeTransport makes an error of a panic, and reports it. So the rest is freed all the same, and
 // the loop's end closes the other connections too.
-func (e *endpoint) closeTransport() (err error) {
+func (e *endpoint) closeTransport(reset bool) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = coro.Recovered(v)
@@ -123,7 +182,7 @@ func (e *endpoint) closeTransport() (err error) {
 			}
 		}
 	}()
-	return e.transport.close()
+	return e.transport.close(reset)
 }
 
 type callback func()

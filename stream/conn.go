@@ -176,9 +176,9 @@ func (e *endpoint) unlocked(fn func()) {
 // their turn.
 const share = 16
 
-// beFair lets others have their turn when count transfers of the connection have not waited. It is
-// called by the operation that has the turn.
-func (c *Conn) beFair(e *endpoint, count *uint8) error {
+// beFair lets others have their turn when count transfers of the connection have not waited, and
+// then fails if ctx is done. It is called by the operation that has the turn.
+func (c *Conn) beFair(ctx context.Context, e *endpoint, count *uint8) error {
 	if *count < share {
 		return nil
 	}
@@ -186,7 +186,13 @@ func (c *Conn) beFair(e *endpoint, count *uint8) error {
 	if t := coro.Current(); t != nil {
 		e.unlocked(t.Yield)
 	}
-	return e.usable(c.epoch)
+	if err := e.usable(c.epoch); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return coro.Cause(ctx)
+	}
+	return nil
 }
 
 // OnReady has fn called on the loop whenever the connection may have become readable, writable or

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/corobridge/corobridge/internal/coro"
 	"github.com/corobridge/corobridge/internal/loop"
@@ -92,9 +93,9 @@ type rarities struct {
 	low, high int
 	own       net.Addr // once asked for
 	value     any
-	urgent    func(byte) // OnUrgent
-	release   func()     // lets the loop close, after a bounded Close
-	timer     reactor.Timer
+	urgent    func(byte)    // OnUrgent
+	closing   *slowClose    // a Close under way
+	patience  time.Duration // of SetCloseTimeout
 }
 
 // lock also notes whether the caller runs on the loop, since much depends on that.
@@ -119,7 +120,7 @@ func (e *endpoint) remote() net.Addr    { return e.transport.remoteAddr() }
 
 func (e *endpoint) rare() *rarities {
 	if e.more == nil {
-		e.more = &rarities{}
+		e.more = &rarities{patience: closeTimeout}
 	}
 	return e.more
 }

@@ -21,9 +21,9 @@ var (
 	// ErrBusy is the error of the Try methods, and of Unread, while an operation has the turn.
 	ErrBusy = errors.New("stream: somebody else has the turn")
 
-	// What WaitClosed tells after Abort, and after a Close whose bound was over.
-	errAborted    = fmt.Errorf("stream: aborted: %w", ErrClosed)
-	errCloseBound = errors.New("stream: peer did not take what was unsent")
+	// What WaitClosed tells after Abort, and after a Close that has given up.
+	errAborted      = fmt.Errorf("stream: aborted: %w", ErrClosed)
+	errCloseTimeout = errors.New("stream: peer did not take what was unsent")
 )
 
 // sysError is the error of a system call, nil for success.

@@ -24,11 +24,15 @@ type faulty struct {
 	lack    syscall.Errno   // of all calls of Accept after that, while it is not 0
 	tries   int             // calls of Accept
 	full    atomic.Bool     // Write takes nothing
+	broken  atomic.Bool     // Write fails with ENOBUFS
 }
 
 func (f *faulty) Write(fd int, p []byte) (int, syscall.Errno) {
-	if f.full.Load() {
+	switch {
+	case f.full.Load():
 		return 0, syscall.EAGAIN
+	case f.broken.Load():
+		return 0, syscall.ENOBUFS
 	}
 	return f.World.Write(fd, p)
 }

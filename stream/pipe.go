@@ -55,7 +55,8 @@ type half struct {
 	data    buffer
 	full    bool // the writer has seen it full
 	starved bool // the reader has seen it empty
-	ended   bool // the writer is done
+	ended   bool // the writer is done …
+	reset   bool // … and has dropped bytes
 	broken  bool // the reader is gone
 	from    doorbell
 	to      doorbell
@@ -98,7 +99,11 @@ func (p *pipeEnd) read(b []byte) (n int, more bool, err error) {
 		h.full = false
 		h.from.ring(outward)
 	}
-	if n == 0 && h.ended {
+	switch {
+	case n > 0:
+	case h.reset:
+		return 0, false, sysError("read", syscall.ECONNRESET)
+	case h.ended:
 		return 0, false, io.EOF
 	}
 	return n, n > 0 && (!h.starved || h.ended), nil
@@ -134,7 +139,16 @@ func (p *pipeEnd) closeWrite() error {
 	return nil
 }
 
-func (p *pipeEnd) close() error {
+func (p *pipeEnd) undelivered() int {
+	p.out.mu.Lock()
+	defer p.out.mu.Unlock()
+	return p.out.data.len()
+}
+
+func (p *pipeEnd) close(reset bool) error {
+	p.out.mu.Lock()
+	p.out.reset = reset
+	p.out.mu.Unlock()
 	p.closeWrite()
 	p.in.mu.Lock()
 	defer p.in.mu.Unlock()

@@ -37,7 +37,7 @@ func (c *Conn) read(ctx context.Context, op string, step func(e *endpoint) error
 			return e.wrap(op, err)
 		}
 		if e.mayRead { // only its share has been spent
-			if err := c.beFair(e, &e.reads); err != nil {
+			if err := c.beFair(ctx, e, &e.reads); err != nil {
 				return e.wrap(op, err)
 			}
 			continue

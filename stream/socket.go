@@ -122,8 +122,13 @@ func (s *socket) closeWrite() error {
 	return sysError("shutdown", errno)
 }
 
-func (s *socket) close() error {
+func (s *socket) undelivered() int { return s.kernel().Undelivered(s.FD()) }
+
+func (s *socket) close(reset bool) error {
 	s.Closing()
+	if reset && !s.unix { // a Unix socket knows no reset
+		return sysError("close", s.kernel().Reset(s.FD()))
+	}
 	return sysError("close", s.kernel().Close(s.FD()))
 }
 

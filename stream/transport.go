@@ -38,8 +38,13 @@ type transport interface {
 	flush() (pending bool, err error)
 	// closeWrite ends the stream for the peer, after everything that write has taken.
 	closeWrite() error
-	// close ends both directions at once, and frees everything.
-	close() error
+	// undelivered returns how many bytes write has taken and the peer has not, as far as that is
+	// known. It is asked for to see whether a slow peer takes anything at all.
+	undelivered() int
+	// close ends both directions at once, and frees everything. reset says that bytes are missing
+	// which the peer waits for: then it sees a reset in place of the end, if there is a way to tell
+	// it. What the transport has not delivered may be dropped.
+	close(reset bool) error
 	localAddr() net.Addr
 	// remoteAddr may be called at any time, without the mutex, and after close.
 	remoteAddr() net.Addr

@@ -263,8 +263,8 @@ func (t over) wantError(what string, err, want error) {
 // breaking is a transport whose close panics.
 type breaking struct{ transport }
 
-func (b breaking) close() error {
-	b.transport.close()
+func (b breaking) close(reset bool) error {
+	b.transport.close(reset)
 	panic("broken")
 }
 

@@ -40,7 +40,7 @@ func (c *Conn) Write(ctx context.Context, p []byte) (n int, err error) {
 	}
 	defer c.end(e, outward)
 	for {
-		if err := c.beFair(e, &e.sends); err != nil {
+		if err := c.beFair(ctx, e, &e.sends); err != nil {
 			return n, e.wrap(op, err)
 		}
 		piece := p[n:min(n+writePiece, len(p))]
@@ -68,7 +68,7 @@ func (c *Conn) writeSome(ctx context.Context, p []byte, src *Conn) (n int, err e
 		return 0, err
 	}
 	defer c.end(e, outward)
-	if err := c.beFair(e, &e.sends); err != nil || src.e.Load() == nil {
+	if err := c.beFair(ctx, e, &e.sends); err != nil || src.e.Load() == nil {
 		return 0, e.wrap(op, err)
 	}
 	n, err = e.accept(p[:min(len(p), writePiece)])

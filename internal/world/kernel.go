@@ -47,6 +47,11 @@ type Kernel interface {
 	Shutdown(fd, how int) syscall.Errno
 
 	Close(fd int) syscall.Errno
+	// Reset is Close that drops what the socket has not delivered. Over TCP the peer is told so.
+	Reset(fd int) syscall.Errno
+	// Undelivered returns how many bytes the socket has taken and its peer has not; 0 where that is
+	// not known.
+	Undelivered(fd int) int
 	SockoptInt(fd, level, name int) (int, syscall.Errno)
 	SetSockoptInt(fd, level, name, value int) syscall.Errno
 	LocalAddr(fd int) (Addr, syscall.Errno)

@@ -64,3 +64,5 @@ func (*system) PeerAddr(fd int) (Addr, syscall.Errno) {
 	sa, err := unix.Getpeername(fd)
 	return decode(sa), errnoOf(err)
 }
+
+func (*system) Undelivered(int) int { return 0 }

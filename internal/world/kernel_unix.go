@@ -85,6 +85,12 @@ func (*system) Shutdown(fd, how int) syscall.Errno {
 	return errnoOf(unix.Shutdown(fd, how))
 }
 
+func (s *system) Reset(fd int) syscall.Errno {
+	// If this fails, the rest is an ordinary Close.
+	unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	return s.Close(fd)
+}
+
 // Close is an ordinary call, since it waits if SO_LINGER says so. When it returns EINTR, these
 // systems have freed the descriptor, so that is success. A second call could close somebody else's
 // file.

@@ -158,6 +158,13 @@ func (*system) Shutdown(fd, how int) syscall.Errno {
 	return errnoOf(windows.Shutdown(windows.Handle(fd), how))
 }
 
+func (s *system) Reset(fd int) syscall.Errno {
+	windows.SetsockoptLinger(windows.Handle(fd), windows.SOL_SOCKET, windows.SO_LINGER, &windows.Linger{Onoff: 1})
+	return s.Close(fd)
+}
+
+func (*system) Undelivered(int) int { return 0 }
+
 // Close is closesocket: after CloseHandle, Winsock would still count the socket as open.
 func (*system) Close(fd int) syscall.Errno { return errnoOf(windows.Closesocket(windows.Handle(fd))) }
 

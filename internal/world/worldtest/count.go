@@ -20,7 +20,7 @@ type Counter struct {
 
 	Sockets, Binds, Listens, Accepts, Connects  atomic.Int64
 	Reads, Urgents, Writes, Writevs             atomic.Int64
-	Shutdowns, Closes, Sockopts, Addrs, Unlinks atomic.Int64
+	Shutdowns, Closes, Resets, Sockopts, Addrs, Unlinks atomic.Int64
 	Lookups                                     atomic.Int64
 	Opens, Waits                                atomic.Int64 // of processes
 	Notifies, StopNotifies                      atomic.Int64
@@ -80,6 +80,16 @@ func (c *Counter) Write(fd int, p []byte) (int, syscall.Errno) {
 func (c *Counter) Writev(fd int, bufs [][]byte) (int, syscall.Errno) {
 	c.Writevs.Add(1)
 	return c.World.Writev(fd, bufs)
+}
+
+func (c *Counter) Reset(fd int) syscall.Errno {
+	c.Resets.Add(1)
+	return c.World.Reset(fd)
+}
+
+func (c *Counter) Undelivered(fd int) int {
+	c.Sockopts.Add(1)
+	return c.World.Undelivered(fd)
 }
 
 func (c *Counter) Shutdown(fd, how int) syscall.Errno {

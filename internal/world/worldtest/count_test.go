@@ -25,6 +25,7 @@ func TestCounterCountsEachCall(t *testing.T) {
 	c.Write(none, make([]byte, 1))
 	c.Writev(none, nil)
 	c.Shutdown(none, 0)
+	c.Reset(none)
 	if errno := c.Close(none); errno != syscall.EBADF {
 		t.Errorf("Close: %v, want %v", errno, syscall.EBADF)
 	}
@@ -38,7 +39,7 @@ func TestCounterCountsEachCall(t *testing.T) {
 	for name, got := range map[string]int64{
 		"Socket": c.Sockets.Load(), "Bind": c.Binds.Load(), "Listen": c.Listens.Load(), "Accept": c.Accepts.Load(),
 		"Connect": c.Connects.Load(), "Read": c.Reads.Load(), "Write": c.Writes.Load(), "Writev": c.Writevs.Load(),
-		"Shutdown": c.Shutdowns.Load(), "Close": c.Closes.Load(), "Lookup": c.Lookups.Load(),
+		"Shutdown": c.Shutdowns.Load(), "Close": c.Closes.Load(), "Reset": c.Resets.Load(), "Lookup": c.Lookups.Load(),
 		"Sockopt": c.Sockopts.Load() - 1, "Addr": c.Addrs.Load() - 1,
 	} {
 		if got != 1 {
