@@ -18,13 +18,13 @@ import (
 type Counter struct {
 	world.World // below; Layer sets it
 
-	Sockets, Binds, Listens, Accepts, Connects  atomic.Int64
-	Reads, Urgents, Writes, Writevs             atomic.Int64
+	Sockets, Binds, Listens, Accepts, Connects          atomic.Int64
+	Reads, Urgents, Writes, Writevs                     atomic.Int64
 	Shutdowns, Closes, Resets, Sockopts, Addrs, Unlinks atomic.Int64
-	Lookups                                     atomic.Int64
-	Opens, Waits                                atomic.Int64 // of processes
-	Notifies, StopNotifies                      atomic.Int64
-	Gos, AfterFuncs, Alarms, Sleeps             atomic.Int64
+	Lookups                                             atomic.Int64
+	Opens, Waits                                        atomic.Int64 // of processes
+	Notifies, StopNotifies                              atomic.Int64
+	Gos, AfterFuncs, Alarms, Sleeps                     atomic.Int64
 
 	Poller *polltest.Counter // the one opened last; nil before
 }
