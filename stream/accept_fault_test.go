@@ -284,15 +284,20 @@ func (p *full) Add(fd int, tag uint64, want poll.Events, mode poll.Mode) error {
 	return p.Poller.Add(fd, tag, want, mode)
 }
 
+// withFull puts p into a loop.
+func withFull(p *full) world.Layer {
+	return worldtest.WithPoller(func(below poll.Poller) poll.Poller {
+		p.Poller = below
+		return p
+	})
+}
+
 // What the poller has no room for is closed, and the server goes on.
 func TestAServerSurvivesAPollerWithoutRoom(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.ENOMEM} {
 		testkit.Guard(t)
 		clock, p := &stopped{}, &full{}
-		l := startLoop(t, clock.option(), noFaults, quiet, reactor.WithWorld(worldtest.WithPoller(func(below poll.Poller) poll.Poller {
-			p.Poller = below
-			return p
-		})))
+		l := startLoop(t, clock.option(), noFaults, quiet, reactor.WithWorld(withFull(p)))
 		address, stop := serving(t, l, &stream.Server{Handler: echo})
 		first := dial(t, address)
 		ask(t, first, "hello")
@@ -308,23 +313,5 @@ func TestAServerSurvivesAPollerWithoutRoom(t *testing.T) {
 		clock.move(l, 100*time.Millisecond)
 		ask(t, dial(t, address), "served then")
 		mustBe(t, "Serve", stop(), nil)
-	}
-}
-
-// What is wrong with the listener itself is Serve's error.
-func TestABrokenListenerEndsServe(t *testing.T) {
-	testkit.Guard(t)
-	f := newFaulty()
-	l := startLoop(t, f.option())
-	ln := listen(t, l, "tcp", "127.0.0.1:0")
-	f.accept(syscall.EBADF)
-	srv := task.Spawn(l.Context(), func(ctx context.Context) error { return stream.Serve(ctx, ln, echo) })
-	if p, err := net.Dial("tcp", ln.Addr().String()); err == nil { // it may be reset by then
-		defer p.Close()
-	}
-	_, err := srv.Await(context.Background())
-	mustBe(t, "Serve", err, syscall.EBADF)
-	if !strings.Contains(err.Error(), ln.Addr().String()) {
-		t.Errorf("Serve = %v, want an error that names the address %v", err, ln.Addr())
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -11,9 +12,9 @@ import (
 	"github.com/corobridge/corobridge/reactor"
 )
 
-// When there are no descriptors or memory left, a listener pauses. Those who connect meanwhile wait
-// in the kernel's backlog, and lose nothing. The listener goes on when one of its connections has
-// been closed, or after acceptPause.
+// When there are no descriptors or memory left, or accepting fails otherwise, a listener pauses.
+// Those who connect meanwhile wait in the kernel's backlog, and lose nothing. The listener goes on
+// when one of its connections has been closed, or after acceptPause.
 //
 // A lack of descriptors that lasts is another matter. Then those who wait are turned away: they see
 // the end of their connection, and not nothing for ever. The listener accepts them in order to
@@ -26,11 +27,11 @@ const (
 	warnEvery    = time.Minute     // where connections come and go, a lack does so too
 )
 
-// backoff is a listener's pause, guarded by the listener's mutex.
+// backoff is a listener's pause, guarded by the listener's mutex. Only lacking is read without it.
 type backoff struct {
 	paused  bool          // nothing is accepted, and one resume is scheduled that ends it
 	timer   reactor.Timer // that resume; zero if it is queued already
-	lacking bool          // no accept has gone well since something lacked
+	lacking atomic.Bool   // no accept has gone well since something lacked
 	since   time.Duration // of the loop's clock: when that began
 	last    time.Duration // and when it was last so
 	warned  bool
@@ -63,15 +64,16 @@ func (b *backoff) dropReserve(k world.Kernel) {
 }
 
 // pause stops accepting because of err, and returns ErrWouldBlock. However many fail at the same
-// time, one resume is scheduled.
-func (l *Listener) pause(err error) error {
+// time, one resume is scheduled. full says that it is for want of descriptors, or of room in the
+// poller.
+func (l *Listener) pause(err error, full bool) error {
 	l.mu.Lock()
 	if l.backoff.paused || l.closed {
 		l.mu.Unlock()
 		return ErrWouldBlock
 	}
 	warn := l.backoff.begin(l.core.World().Now())
-	if l.backoff.lastsTooLong(l.core.World().Now()) && isOneOf(err, syscall.EMFILE, syscall.ENFILE) {
+	if full && l.backoff.lastsTooLong(l.core.World().Now()) {
 		l.turnAway()
 	}
 	l.backoff.timer = l.loop.CallLater(acceptPause, l.resume)
@@ -89,8 +91,8 @@ func (l *Listener) pause(err error) error {
 // begin begins a pause, and reports whether there is to be a warning.
 func (b *backoff) begin(now time.Duration) (warn bool) {
 	b.paused = true
-	if !b.lacking || now-b.last >= overAfter {
-		b.lacking, b.since = true, now
+	if !b.lacking.Swap(true) || now-b.last >= overAfter {
+		b.since = now
 	}
 	b.last = now
 	if b.warned && now-b.warning < warnEvery {
@@ -102,13 +104,18 @@ func (b *backoff) begin(now time.Duration) (warn bool) {
 
 func (b *backoff) lastsTooLong(now time.Duration) bool { return now-b.since >= lasting }
 
-// enough notes that an accept has gone well. It is called locked.
+// enough notes that an accept has gone well.
 func (l *Listener) enough() {
 	b := &l.backoff
-	if !b.lacking {
+	if !b.lacking.Load() {
 		return
 	}
-	b.lacking = false
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b.lacking.Store(false)
+	if l.closed {
+		return
+	}
 	if b.reserve < 0 { // when it was given up, somebody else got it
 		b.keepReserve(l.kernel)
 	}

@@ -7,6 +7,12 @@ import (
 	"github.com/corobridge/corobridge/reactor"
 )
 
+// What the tests of accept(2) need of the system.
+const (
+	NoNetwork    = noNetwork
+	SOAcceptConn = soAcceptConn
+)
+
 // HoldsMemory reports whether the connection has a buffer.
 func HoldsMemory(c *Conn) bool {
 	e := c.e.Load()

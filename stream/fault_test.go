@@ -25,6 +25,14 @@ type faulty struct {
 	tries   int             // calls of Accept
 	full    atomic.Bool     // Write takes nothing
 	broken  atomic.Bool     // Write fails with ENOBUFS
+	deaf    atomic.Bool     // no socket listens
+}
+
+func (f *faulty) SockoptInt(fd, level, name int) (int, syscall.Errno) {
+	if f.deaf.Load() && level == syscall.SOL_SOCKET && name == stream.SOAcceptConn {
+		return 0, 0
+	}
+	return f.World.SockoptInt(fd, level, name)
 }
 
 func (f *faulty) Write(fd int, p []byte) (int, syscall.Errno) {

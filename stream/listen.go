@@ -24,11 +24,13 @@ type Listener struct {
 	fd      int
 	source  loop.Source
 	own     addr
+	file    world.File // what a Unix listener has made at its path
 	options options
 	unhook  func() // of the loop's Close
 	mu      sync.Mutex
 	ready   bool
 	accepts uint8     // in a row without waiting
+	gone    int       // that came and went, in a row
 	line    coro.Line // of those in Accept
 	notify  func()
 	closed  bool
@@ -69,7 +71,7 @@ func listen(loop *reactor.Loop, t target, o options) (*Listener, error) {
 		k.Close(fd)
 		return nil, err
 	}
-	l := &Listener{loop: loop, core: core, kernel: k, fd: fd, options: o, own: t.addr}
+	l := &Listener{loop: loop, core: core, kernel: k, fd: fd, options: o, own: t.addr, file: fileOf(k, t.addr)}
 	l.backoff.init(k, t.network)
 	if t.network != "unix" {
 		l.own, _ = k.LocalAddr(fd) // the port that was chosen
@@ -77,7 +79,7 @@ func listen(loop *reactor.Loop, t target, o options) (*Listener, error) {
 	l.mu.Lock() // the first event may come before there is a source
 	defer l.mu.Unlock()
 	if err := l.source.Attach(core, fd, l); err != nil {
-		removePath(k, l.own)
+		removeFile(k, l.own, l.file)
 		l.backoff.dropReserve(k)
 		k.Close(fd)
 		return nil, err
@@ -101,7 +103,7 @@ func bind(k world.Kernel, fd int, t target, o options) error {
 	}
 	errno := k.Listen(fd, o.backlog)
 	if errno != 0 {
-		removePath(k, t.addr)
+		removeFile(k, t.addr, fileOf(k, t.addr))
 	}
 	return sysError("listen", errno)
 }
@@ -149,163 +151,10 @@ func (l *Listener) OnReady(fn func()) {
 	l.notify = fn
 }
 
-// Accept waits for a connection. A cancelled Accept takes none. When the process or the machine is
-// out of descriptors or memory, Accept goes on waiting: the listener pauses until one of its
-// connections is closed, and tries again each 100 ms besides. A lack of descriptors that has lasted
-// a second turns away those who wait to be accepted. The first pause is logged; both are counted,
-// see StatsOf.
-func (l *Listener) Accept(ctx context.Context) (*Conn, error) {
-	for {
-		a, err := l.arrive(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if c, err := a.on(l.loop); err != ErrWouldBlock {
-			return c, err
-		}
-	}
-}
-
-// TryAccept is Accept that never waits: if nobody is there, or the listener pauses, it returns
-// ErrWouldBlock.
-func (l *Listener) TryAccept() (*Conn, error) {
-	a, err := l.tryArrive()
-	if err != nil {
-		return nil, err
-	}
-	return a.on(l.loop)
-}
-
-// arrival is somebody who was accepted, and does not belong to a loop yet.
-type arrival struct {
-	listener *Listener
-	fd       int
-	peer     addr
-}
-
-// on makes a connection of the loop that is given, and uses the arrival up. If that fails the
-// descriptor is closed. The error is ErrWouldBlock when it could not be registered, and then the
-// listener pauses; or it wraps reactor.ErrClosed.
-func (a arrival) on(loop *reactor.Loop) (*Conn, error) {
-	l := a.listener
-	c, err := adopt(loop, a.fd, a.peer, true)
-	switch {
-	case errors.Is(err, reactor.ErrClosed):
-		return nil, fmt.Errorf("stream: accept %s: %w", l.Addr(), err)
-	case err != nil:
-		return nil, l.pause(err)
-	}
-	s := streamsOf(loop)
-	s.count(&s.stats.Accepted)
-	if loop != l.loop {
-		l.sendsTo(s)
-	}
-	return c, nil
-}
-
-// arrive waits for the next arrival.
-func (l *Listener) arrive(ctx context.Context) (arrival, error) {
-	if ctx.Err() != nil {
-		return arrival{}, fmt.Errorf("stream: accept %s: %w", l.Addr(), coro.Cause(ctx))
-	}
-	l.beFair()
-	for {
-		a, err := l.tryArrive()
-		if err != ErrWouldBlock {
-			return a, err
-		}
-		if err := l.wait(ctx); err != nil {
-			return arrival{}, fmt.Errorf("stream: accept %s: %w", l.Addr(), err)
-		}
-	}
-}
-
-// tryArrive returns the next arrival, or ErrWouldBlock.
-func (l *Listener) tryArrive() (arrival, error) {
-	a, err := l.acceptOne()
-	switch {
-	case err == nil:
-	case err == ErrWouldBlock || errors.Is(err, ErrClosed):
-		return arrival{}, err
-	case isOneOf(err, syscall.EBADF, syscall.EINVAL, syscall.ENOTSOCK):
-		return arrival{}, err // it is no listener any more: a pause would not help
-	default:
-		return arrival{}, l.pause(err)
-	}
-	if !l.options.delay && a.peer.IP.IsValid() {
-		// An error is a matter of speed only.
-		l.kernel.SetSockoptInt(a.fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1)
-	}
-	return a, nil
-}
-
-// beFair lets others have their turn when connections keep coming without a wait.
-func (l *Listener) beFair() {
-	l.mu.Lock()
-	yield := l.accepts >= share
-	if yield {
-		l.accepts = 0
-	}
-	l.mu.Unlock()
-	if t := coro.Current(); yield && t != nil {
-		t.Yield()
-	}
-}
-
-// wait waits until there may be somebody, or the listener is closed.
-func (l *Listener) wait(ctx context.Context) error {
-	if ctx.Err() != nil {
-		return coro.Cause(ctx)
-	}
-	l.mu.Lock()
-	if l.ready && !l.backoff.paused || l.closed {
-		l.mu.Unlock()
-		return nil
-	}
-	l.accepts = 0
-	return l.line.Wait(ctx, &l.mu, "stream: Accept", l)
-}
-
-func (l *Listener) acceptOne() (arrival, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for range share {
-		if l.closed {
-			return arrival{}, fmt.Errorf("stream: accept %s: %w", l.Addr(), ErrClosed)
-		}
-		if !l.ready || l.backoff.paused {
-			return arrival{}, ErrWouldBlock
-		}
-		fd, peer, errno := l.kernel.Accept(l.fd)
-		switch {
-		case errno == 0:
-			l.accepts++
-			l.enough()
-			return arrival{l, fd, peer}, nil
-		case errno == syscall.EAGAIN:
-			l.ready = false
-			l.source.Blocked(loop.Readable)
-		case !cameAndWent(errno):
-			return arrival{}, fmt.Errorf("stream: accept %s: %w", l.Addr(), sysError("accept", errno))
-		}
-	}
-	l.pauseForATurn()
-	return arrival{}, ErrWouldBlock
-}
-
-// cameAndWent reports whether an error of accept(2) concerns only the connection that would have
-// been accepted: see the manual page.
-func cameAndWent(errno syscall.Errno) bool {
-	switch errno {
-	case syscall.ECONNABORTED, syscall.EPROTO, syscall.EPERM, syscall.ENETDOWN, syscall.ENETUNREACH,
-		syscall.EHOSTDOWN, syscall.EHOSTUNREACH, syscall.ENOPROTOOPT:
-		return true
-	}
-	return false
-}
-
-// Close stops listening. Accepts that wait fail with ErrClosed. A second Close does nothing. The
-// path of a Unix socket is removed.
+// Close stops listening. When it returns, nobody connects any more, and the address is free. Those
+// who have connected and were not accepted are reset. Accepts that wait fail with ErrClosed. A
+// second Close does nothing. The file that a Unix listener has made at its path is removed, unless
+// another is there by now. Close may be called from anywhere.
 func (l *Listener) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -315,7 +164,7 @@ func (l *Listener) Close() error {
 	l.closed = true
 	l.unhook()
 	l.source.Closing()
-	removePath(l.kernel, l.own) // before somebody else can listen there
+	removeFile(l.kernel, l.own, l.file)
 	errno := l.kernel.Close(l.fd)
 	l.endPause()
 	l.backoff.dropReserve(l.kernel)
@@ -326,10 +175,21 @@ func (l *Listener) Close() error {
 	return sysError("close", errno)
 }
 
-// removePath removes the file that listening at a path has made. An abstract address has none.
-func removePath(k world.Kernel, own addr) {
-	if p := own.Path; p != "" && !strings.HasPrefix(p, "@") {
-		k.Unlink(p)
+// fileOf returns the file that binding a Unix socket to its address has made. An abstract address
+// has none.
+func fileOf(k world.Kernel, own addr) world.File {
+	if own.Path == "" || strings.HasPrefix(own.Path, "@") {
+		return world.File{}
+	}
+	return k.FileAt(own.Path)
+}
+
+// removeFile removes the file that a listener has made, and no other: somebody may have removed it,
+// and listen there now. It is called while the socket is open. Until then the file's number, by
+// which it is known, is nobody else's.
+func removeFile(k world.Kernel, own addr, made world.File) {
+	if made.Is(fileOf(k, own)) {
+		k.Unlink(own.Path)
 	}
 }
 

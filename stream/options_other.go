@@ -3,7 +3,8 @@
 package stream
 
 const (
-	soError = 0x1007 // Winsock's
+	soAcceptConn = 0x0002
+	soError      = 0x1007 // Winsock's
 	// Winsock does anyway what the Unixes mean by SO_REUSEADDR. Its own takes a port that is in
 	// use.
 	soReuseAddr = -1

@@ -5,7 +5,8 @@ package stream
 import "golang.org/x/sys/unix"
 
 const (
-	soError     = unix.SO_ERROR
-	soReuseAddr = unix.SO_REUSEADDR
-	soReusePort = unix.SO_REUSEPORT
+	soAcceptConn = unix.SO_ACCEPTCONN
+	soError      = unix.SO_ERROR
+	soReuseAddr  = unix.SO_REUSEADDR
+	soReusePort  = unix.SO_REUSEPORT
 )

@@ -2,6 +2,7 @@ package world
 
 import (
 	"net/netip"
+	"os"
 	"syscall"
 )
 
@@ -57,8 +58,19 @@ type Kernel interface {
 	LocalAddr(fd int) (Addr, syscall.Errno)
 	PeerAddr(fd int) (Addr, syscall.Errno)
 
+	// FileAt returns which file is at a path. It does not follow a link.
+	FileAt(path string) File
+
 	// Unlink removes the file that listening at a path has made.
 	Unlink(path string) syscall.Errno
+}
+
+// File tells one file of the file system from another. The zero File is none.
+type File struct{ info os.FileInfo }
+
+// Is reports whether f and other are the same file.
+func (f File) Is(other File) bool {
+	return f.info != nil && other.info != nil && os.SameFile(f.info, other.info)
 }
 
 // MaxTransfer is how many bytes one call moves at most. It bounds how long a raw call keeps a

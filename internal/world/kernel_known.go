@@ -3,6 +3,7 @@
 package world
 
 import (
+	"os"
 	"syscall"
 	"time"
 )
@@ -18,5 +19,13 @@ func newSystem() *system {
 }
 
 func supported() error { return nil }
+
+func (*system) FileAt(path string) File {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return File{}
+	}
+	return File{info}
+}
 
 func (*system) Unlink(path string) syscall.Errno { return errnoOf(syscall.Unlink(path)) }

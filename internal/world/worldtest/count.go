@@ -21,6 +21,7 @@ type Counter struct {
 	Sockets, Binds, Listens, Accepts, Connects          atomic.Int64
 	Reads, Urgents, Writes, Writevs                     atomic.Int64
 	Shutdowns, Closes, Resets, Sockopts, Addrs, Unlinks atomic.Int64
+	FilesAt                                             atomic.Int64
 	Lookups                                             atomic.Int64
 	Opens, Waits                                        atomic.Int64 // of processes
 	Notifies, StopNotifies                              atomic.Int64
@@ -120,6 +121,11 @@ func (c *Counter) LocalAddr(fd int) (world.Addr, syscall.Errno) {
 func (c *Counter) PeerAddr(fd int) (world.Addr, syscall.Errno) {
 	c.Addrs.Add(1)
 	return c.World.PeerAddr(fd)
+}
+
+func (c *Counter) FileAt(path string) world.File {
+	c.FilesAt.Add(1)
+	return c.World.FileAt(path)
 }
 
 func (c *Counter) Unlink(path string) syscall.Errno {

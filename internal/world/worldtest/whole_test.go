@@ -76,6 +76,9 @@ func TestAWorldSeesEachTouchOfTheOutside(t *testing.T) {
 		{"the end of a Unix listener", func(ctx context.Context) {
 			testkit.Must(stream.Listen(ctx, "unix", path)).Close()
 		}, &c.Unlinks, 1},
+		{"the file of a Unix listener", func(ctx context.Context) {
+			testkit.Must(stream.Listen(ctx, "unix", path)).Close()
+		}, &c.FilesAt, 2},
 		{"a signal", func(context.Context) {
 			remove := testkit.Must(l.AddSignal(syscall.SIGUSR1, func(os.Signal) {}))
 			remove()
