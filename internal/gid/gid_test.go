@@ -39,13 +39,13 @@ func mustDiffer(t *testing.T, all []identity) {
 	numbers, ids := map[ID]ID{}, map[ID]ID{}
 	for _, who := range all {
 		if who.id == 0 || who.number == 0 {
-			t.Fatalf("zero identity: %+v", who)
+			t.Fatalf("identity is %+v, want neither part zero", who)
 		}
 		if other, taken := numbers[who.id]; taken {
-			t.Fatalf("goroutines %d and %d, both alive, have the ID %#x", other, who.number, who.id)
+			t.Fatalf("live goroutines %d and %d share the ID %#x, want one each", other, who.number, who.id)
 		}
 		if other, taken := ids[who.number]; taken {
-			t.Fatalf("goroutine %d has two IDs, %#x and %#x", who.number, other, who.id)
+			t.Fatalf("goroutine %d has the IDs %#x and %#x, want one", who.number, other, who.id)
 		}
 		numbers[who.id], ids[who.number] = who.number, who.id
 	}
@@ -208,8 +208,8 @@ func TestIDSurvivesPreemptionAndMigration(t *testing.T) {
 		busy.Go(func() {
 			who := whoami()
 			for i := range calls { // no yield: only preemption takes the processor away
-				if Self() != who.id {
-					t.Errorf("ID changed at call %d", i)
+				if got := Self(); got != who.id {
+					t.Errorf("call %d: Self() = %#x, want %#x", i, got, who.id)
 					return
 				}
 			}
