@@ -42,11 +42,13 @@ func (d *diary) Read(fd int, p []byte) (int, syscall.Errno) {
 	return n, errno
 }
 
-// What one poll finds is read in one go, before the first of the tasks that it is for goes on.
+// What one poll finds is read in one go, before the first of the tasks that it is for goes on: as
+// far as its share of a millisecond goes, and here the clock stands still.
 func TestTheReadsOfOnePollComeBeforeTheTasks(t *testing.T) {
 	testkit.Guard(t)
 	d := &diary{}
-	l := startLoop(t, noFaults, reactor.WithWorld(worldtest.On(d, &d.World)))
+	clock := &testkit.Clock{}
+	l := startLoop(t, noFaults, reactor.WithWorld(worldtest.On(d, &d.World)), clock.Option())
 	address, stop := serving(t, l, &stream.Server{Handler: func(ctx context.Context, c *stream.Conn) error {
 		for {
 			line, err := c.ReadLine(ctx)

@@ -176,6 +176,16 @@ func (e *endpoint) unlocked(fn func()) {
 // their turn.
 const share = 16
 
+// weigh returns for how many transfers one of n bytes counts: a large one takes as long as some
+// small ones, and the loop is told.
+func (e *endpoint) weigh(n int) uint8 {
+	const large = 64 << 10
+	if n >= large && e.onLoop {
+		e.core().TakesLong()
+	}
+	return uint8(1 + min(n/large, share-1))
+}
+
 // beFair lets others have their turn when count transfers of the connection have not waited, and
 // then fails if ctx is done. It is called by the operation that has the turn.
 func (c *Conn) beFair(ctx context.Context, e *endpoint, count *uint8) error {

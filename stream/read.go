@@ -107,7 +107,7 @@ func (e *endpoint) receive(p []byte) (int, error) {
 		e.rare().readErr = err
 	}
 	if n > 0 {
-		e.reads++
+		e.reads += e.weigh(n)
 		return n, nil // what ends the input comes with the next call
 	}
 	if err == nil {

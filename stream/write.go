@@ -145,7 +145,7 @@ func (e *endpoint) send(p []byte) int {
 		e.failWrite(err)
 		return 0
 	}
-	e.sends++
+	e.sends += e.weigh(n)
 	e.flushHeld()
 	return n
 }

@@ -234,7 +234,7 @@ func TestACycleThatComesBackIsReportedAgain(t *testing.T) {
 type slowClock struct{ steppedClock }
 
 func (c *slowClock) Now() time.Duration {
-	c.now += 2 * time.Millisecond
+	c.now += time.Millisecond
 	return c.now
 }
 

@@ -60,6 +60,7 @@ type Core struct {
 	// Atomic, so that any goroutine may look.
 	closing  atomic.Bool // Close has begun
 	stop     atomic.Bool // the run is to end after this turn
+	again    atomic.Bool // see lookAgain
 	seen     atomic.Pointer[observers]
 	backoffs atomic.Uint64
 	day      daytime
@@ -110,6 +111,7 @@ func (c *Core) Init(cfg *Config) error {
 	c.ready.held = newHeldBack(cfg.Classes, cfg.AgeTurns)
 	c.root = newRoot(c)
 	c.now = c.world.Now()
+	c.pace.init()
 	c.coros.Init(c, c, cfg.World, func() { c.goexit = true })
 	c.coros.ReportTo(c.reportLoss, cfg.Debug)
 	for _, o := range cfg.Observers {

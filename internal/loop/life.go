@@ -50,6 +50,7 @@ func (c *Core) Claim() error {
 // coroutine already.
 func (c *Core) Enter() (leave func()) {
 	out := c.coros.Enter()
+	c.look() // nobody has while the loop stood still
 	c.Tell(func(o *Observer) {
 		if o.BeforeRun != nil {
 			o.BeforeRun()
@@ -152,8 +153,13 @@ func (c *Core) Hold(name string) (release func(), err error) {
 	}, nil
 }
 
-// lookAgain has a Close that waits look again whether it is done.
-func (c *Core) lookAgain() { c.Post(Callback(func() {})) }
+// lookAgain has a Close that waits look again whether it is done. One entry of the ready queue does
+// for all that come before it has run.
+func (c *Core) lookAgain() {
+	if c.again.CompareAndSwap(false, true) {
+		c.Post(Callback(func() { c.again.Store(false) }))
+	}
+}
 
 // Held reports whether Close has to wait for somebody. It is called on the loop.
 func (c *Core) Held() bool {

@@ -6,8 +6,7 @@ import "slices"
 type Moment int
 
 const (
-	// BatchEnd is when the running batch ends: before the loop looks for events or blocks, and now
-	// and then inside a long batch.
+	// BatchEnd is when the running batch ends: before the loop looks for events or blocks.
 	BatchEnd Moment = iota
 	// TurnEnd is when the turn ends, after all of its callbacks.
 	TurnEnd
@@ -92,9 +91,24 @@ func (c *Core) runMoment(m Moment) {
 	for end := len(q.items); q.at < end; {
 		c.runUntilPanic(m, end)
 	}
-	rest := copy(q.items, q.items[q.at:])
-	clear(q.items[rest:])
-	q.items, q.at = q.items[:rest], 0
+	q.dropRun()
+}
+
+// runInTime is runMoment for a moment of each turn. What there is no time for comes the next time,
+// before what is added meanwhile.
+func (c *Core) runInTime(m Moment) {
+	q := &c.moments[m]
+	if q.empty() {
+		return
+	}
+	if len(q.each) > 0 {
+		c.runEach(m)
+	}
+	c.begin(ofMoments)
+	for end, over := len(q.items), false; q.at < end && !over; {
+		over = c.runUntilPanic(m, end)
+	}
+	q.dropRun()
 }
 
 func (c *Core) runEach(m Moment) {
@@ -107,11 +121,12 @@ func (c *Core) runEach(m Moment) {
 	q.each = slices.DeleteFunc(q.each, func(r Runnable) bool { return r == nil })
 }
 
-func (c *Core) runUntilPanic(m Moment, end int) {
+// runUntilPanic runs items up to one that panics, or to the end of their time, which it reports.
+func (c *Core) runUntilPanic(m Moment, end int) (over bool) {
 	whole := false
 	defer c.Caught(momentNames[m], &whole)
 	q := &c.moments[m]
-	for q.at < end {
+	for n, next := 1, c.pace.stride(); q.at < end && !over; n++ {
 		r := q.items[q.at]
 		q.items[q.at] = nil
 		q.at++
@@ -122,8 +137,13 @@ func (c *Core) runUntilPanic(m Moment, end int) {
 			r = c.steps.of(momentNames[m], r)
 		}
 		r.Run()
+		if n >= next || c.pace.next == 0 {
+			over = c.over()
+			next = n + c.pace.stride()
+		}
 	}
 	whole = true
+	return over
 }
 
 // list is what is to be run at a moment.
@@ -131,6 +151,13 @@ type list struct {
 	items []Runnable // once; nil where one was taken back
 	at    int        // how far they have run
 	each  []Runnable // each time; nil where one was taken back
+}
+
+// dropRun takes out what has been run.
+func (q *list) dropRun() {
+	rest := copy(q.items, q.items[q.at:])
+	clear(q.items[rest:])
+	q.items, q.at = q.items[:rest], 0
 }
 
 func (q *list) add(r Runnable) { q.items = append(q.items, r) }

@@ -22,8 +22,8 @@ type polling struct {
 	poller  poll.Poller
 	kind    poll.Kind
 	events  []poll.Event
-	found   []report      // by the last visit …
-	at      int           // … and how far that has been delivered
+	found   []*Source     // for which there are events …
+	at      int           // … and how far those have been delivered
 	forever bool          // at BeforeSleep: see SleepsForever
 	again   time.Duration // at BeforeSleep: see LookAgain
 	trouble trouble
@@ -43,9 +43,6 @@ func (p *polling) delivered() bool { return p.at == len(p.found) }
 // blocks, but only while polls keep finding something: they never do with one connection that
 // thinks between its requests.
 func (c *Core) poll(limit time.Duration) {
-	if !c.polling.delivered() { // a runtime.Goexit broke off the delivery
-		return
-	}
 	c.counts.Polls++
 	wait := c.patience(limit)
 	if wait != 0 && c.moments[BeforeSleep].some() {
@@ -66,7 +63,7 @@ func (c *Core) poll(limit time.Duration) {
 	if kept { // others have had no turn at the processor
 		return
 	}
-	c.pace.turns = -1 // this turn does not count: its clock is from before the wait
+	c.pace.turns = 0
 	if c.pace.blocks++; n > 1 || c.pace.blocks >= blocksFirst {
 		c.pace.pollFirst = true
 	}
@@ -74,7 +71,7 @@ func (c *Core) poll(limit time.Duration) {
 
 // patience is how long the loop may block.
 func (c *Core) patience(limit time.Duration) time.Duration {
-	if !c.ready.empty() || !c.moments[BatchEnd].empty() || !c.moments[TurnEnd].empty() || c.goexit || c.stop.Load() {
+	if !c.ready.empty() || !c.polling.delivered() || !c.moments[BatchEnd].empty() || !c.moments[TurnEnd].empty() || c.goexit || c.stop.Load() {
 		return 0
 	}
 	if c.ending && !c.Held() {
@@ -136,7 +133,8 @@ func (c *Core) forsaken() bool {
 	return !waking && len(c.life.holds) == 0
 }
 
-// collect asks the poller, keeps what it found for deliver, and returns how much that is.
+// collect asks the poller, keeps what it found for deliver, behind what that has left, and returns
+// how many descriptors that are.
 func (c *Core) collect(wait time.Duration) int {
 	p := &c.polling
 	n, err := p.poller.Wait(p.events, wait)
@@ -148,44 +146,52 @@ func (c *Core) collect(wait time.Duration) int {
 	if n == 0 {
 		return 0
 	}
-	p.found, p.at = c.sources.find(p.found[:0], p.events[:n]), 0
-	if len(p.found) == 0 {
+	before, left := len(p.found), !p.delivered()
+	p.found = c.sources.find(p.found, p.events[:n])
+	if n = len(p.found) - before; n == 0 && !left {
 		c.stranger(wait)
 	} else {
 		p.trouble.strangers = 0
 	}
-	return len(p.found)
+	return n
 }
 
-// deliver calls the handlers of what was found. It goes on where a callback that called
-// runtime.Goexit broke it off.
+// deliver calls the handlers of what was found, or as many as there is time for. It goes on where
+// that, or a callback that called runtime.Goexit, broke it off.
 func (c *Core) deliver() {
 	p := &c.polling
-	for !p.delivered() {
-		c.deliverSome()
+	for over := false; !p.delivered() && !over; {
+		over = c.deliverSome()
 	}
-	clear(p.found)
-	p.found, p.at = p.found[:0], 0
+	left := copy(p.found, p.found[p.at:])
+	clear(p.found[left:])
+	p.found, p.at = p.found[:left], 0
 }
 
-// deliverSome calls handlers up to the first that panics.
-func (c *Core) deliverSome() {
+// deliverSome calls handlers up to the first that panics. It reports whether their time is over.
+func (c *Core) deliverSome() (over bool) {
 	whole := false
 	defer c.Caught("ready", &whole)
 	p := &c.polling
-	for !p.delivered() {
-		r := p.found[p.at]
+	for !p.delivered() && !over {
+		s := p.found[p.at]
 		p.at++
-		if !r.source.gone.Load() { // an earlier one of this turn may have closed it
-			c.counts.Events++
-			h := r.source.handler
-			if c.steps.told {
-				h = c.steps.ofHandler("ready", h)
-			}
-			h.Ready(r.events)
+		events := s.due
+		s.due = 0
+		if s.gone.Load() { // an earlier one of this turn may have closed it
+			continue
 		}
+		c.pace.items++
+		c.counts.Events++
+		h := s.handler
+		if c.steps.told {
+			h = c.steps.ofHandler("ready", h)
+		}
+		h.Ready(events)
+		over = c.pace.items >= c.pace.next && c.over()
 	}
 	whole = true
+	return over
 }
 
 // SetPoller moves all registrations to a poller of another kind. It is for a loop that does not run

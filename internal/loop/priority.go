@@ -2,10 +2,6 @@ package loop
 
 import "math"
 
-// batchLimit is how many items a turn runs at most when there are priorities: so long may an urgent
-// one wait for the others.
-const batchLimit = visitEvery
-
 // heldBack is what is ready with priorities, and not in the present batch. An item is given the
 // turn when it is due: the present one, and for each class below the first, age later. What is due
 // first runs first, and of what is due in the same turn, the more urgent. Within a class that is
@@ -26,16 +22,22 @@ func newHeldBack(classes, ageTurns int) *heldBack {
 }
 
 // arrange holds back what is in the ring, and then puts the most urgent of all that is held back
-// into the ring.
-func (q *readyQueue) arrange(turn uint64) {
-	for q.head != q.tail {
-		q.held.add(q.pop(), turn)
-		q.rest++
+// into the ring, up to room items. What it has put there before, and was not run, stays first.
+func (q *readyQueue) arrange(turn uint64, room uint) {
+	n := max(q.kept, q.head) - q.head
+	fresh := q.tail - q.head - n
+	for range n {
+		q.push(q.pop())
 	}
-	for n := 0; n < batchLimit && q.rest > 0; n++ {
+	for range fresh {
+		q.held.add(q.pop(), turn)
+	}
+	q.rest += fresh
+	for ; n < room && q.rest > 0; n++ {
 		q.push(q.held.take())
 		q.rest--
 	}
+	q.kept = q.tail
 }
 
 func (h *heldBack) add(r Runnable, turn uint64) {

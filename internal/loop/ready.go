@@ -9,11 +9,14 @@ import "math/bits"
 // With priorities, a batch is a part of what is ready. The rest is held back, outside the ring.
 type readyQueue struct {
 	ring []Runnable
-	head uint      // of the next to run
-	end  uint      // of the batch: what is queued from here on is for the next one
-	tail uint      // where the next is queued
+	head uint // of the next to run
+	end  uint // of the batch: what is queued from here on is for the next one
+	tail uint // where the next is queued
+
+	// With priorities.
 	rest uint      // how many items are held back
 	held *heldBack // those, by their classes; nil without priorities: nothing is ever held back
+	kept uint      // up to here the ring has been arranged: left of a batch that was broken off
 }
 
 const (
@@ -26,13 +29,25 @@ func (q *readyQueue) empty() bool { return q.head == q.tail && q.rest == 0 }
 // len is how many items are ready.
 func (q *readyQueue) len() int { return int(q.tail - q.head + q.rest) }
 
-// begin makes the next batch, when the last one has run. (It is small enough to be inlined.)
-func (q *readyQueue) begin(turn uint64) {
+// atOnce is how many of them one turn may run.
+func (q *readyQueue) atOnce() int {
 	if q.held != nil {
-		q.arrange(turn)
+		return min(q.len(), visitEvery)
 	}
-	q.end = q.tail
+	return q.len()
 }
+
+// begin makes the next batch, of at most room items, when the last one has run. (It is small enough
+// to be inlined.)
+func (q *readyQueue) begin(turn uint64, room uint) {
+	if q.held != nil {
+		q.arrange(turn, room)
+	}
+	q.end = q.head + min(q.tail-q.head, room)
+}
+
+// breakOff ends the batch. What is left of it is the beginning of the next one.
+func (q *readyQueue) breakOff() { q.end = q.head }
 
 func (q *readyQueue) push(r Runnable) {
 	if q.tail-q.head == uint(len(q.ring)) {
@@ -88,6 +103,7 @@ func (q *readyQueue) grow(n uint) {
 		copy(ring[k:], q.ring[:used-uint(k)])
 	}
 	q.ring = ring
+	q.kept = max(q.kept, q.head) - q.head
 	q.head, q.end, q.tail = 0, q.end-q.head, used
 }
 

@@ -34,6 +34,7 @@ type Source struct {
 	tag     uint64
 	handler ReadyHandler
 	want    Events
+	due     Events // found and not delivered; touched on the loop only
 	mode    poll.Mode
 	gone    atomic.Bool // it has been detached, or was never registered
 }
@@ -179,15 +180,18 @@ func (t *sourceTable) len() int {
 // memory: its owner.
 const sourceLines = 4
 
-// find appends to out the sources that events are for.
-func (t *sourceTable) find(out []report, events []poll.Event) []report {
+// find appends to out the sources that events are for, except for those that are in it already.
+func (t *sourceTable) find(out []*Source, events []poll.Event) []*Source {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, e := range events {
 		if i := uint32(e.Tag); int(i) < len(t.slots) {
 			if at := &t.slots[i]; at.source != nil && at.uses == uint32(e.Tag>>32) {
 				prefetch.Lines(uintptr(unsafe.Pointer(at.source)), sourceLines)
-				out = append(out, report{at.source, e.Events})
+				if at.source.due == 0 {
+					out = append(out, at.source)
+				}
+				at.source.due |= e.Events
 			}
 		}
 	}
@@ -206,10 +210,4 @@ func (t *sourceTable) moveTo(p poll.Poller) error {
 		}
 	}
 	return nil
-}
-
-// report is an event on its way to its source.
-type report struct {
-	source *Source
-	events Events
 }

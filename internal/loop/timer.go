@@ -205,24 +205,27 @@ func (t Timer) When() time.Time {
 	return t.t.core.wallAt(t.t.at())
 }
 
-// runTimers fires what is due. Timers made meanwhile wait for the next turn, even if they are due
-// already.
+// runTimers fires what is due, or as much of it as there is time for. Timers made meanwhile wait
+// for the next turn, even if they are due already.
 func (c *Core) runTimers() {
 	h := &c.timers
-	for last := h.seq; ; {
-		if len(h.a) == 0 || h.a[0].when > c.now || h.a[0].seq > last {
-			return
-		}
-		c.fireTimers(last)
+	if len(h.a) == 0 || h.a[0].when > c.now {
+		return
+	}
+	c.begin(ofTimers)
+	due, last, over := c.now, h.seq, false
+	for !over && len(h.a) > 0 && h.a[0].when <= due && h.a[0].seq <= last {
+		over = c.fireTimers(due, last)
 	}
 }
 
-// fireTimers fires due timers, up to the first that panics.
-func (c *Core) fireTimers(last uint64) {
+// fireTimers fires timers that are due, up to the first that panics. It reports whether their time
+// is over.
+func (c *Core) fireTimers(due time.Duration, last uint64) (over bool) {
 	whole := false
 	defer c.Caught("timer", &whole)
 	h, watched := &c.timers, c.seen.Load() != nil
-	for len(h.a) > 0 && h.a[0].when <= c.now && h.a[0].seq <= last {
+	for n, next := 1, c.pace.stride(); !over && len(h.a) > 0 && h.a[0].when <= due && h.a[0].seq <= last; n++ {
 		place := h.a[0].when
 		if run := h.take(); run != nil {
 			c.counts.Timers++
@@ -230,13 +233,18 @@ func (c *Core) fireTimers(last uint64) {
 				run = c.steps.of("timer", run)
 			}
 			if watched {
-				c.fireWatched(run, c.now-place)
+				c.fireWatched(run, due-place)
 			} else {
 				run.Run()
 			}
 		}
+		if n >= next || c.pace.next == 0 {
+			over = c.over()
+			next = n + c.pace.stride()
+		}
 	}
 	whole = true
+	return over
 }
 
 // fireWatched runs a timer that fires late after its time. The observers are told of that last: one

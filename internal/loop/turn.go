@@ -11,7 +11,7 @@ import (
 //
 //	due timers, by time and then by the order they were made in
 //	the door: what other goroutines have posted joins the ready queue
-//	the ready queue as it is now, or with priorities the most urgent of it;
+//	the first of the ready queue, or with priorities the most urgent of it;
 //	  what the batch adds runs in the next turn
 //	BatchEnd
 //	BeforePoll, BeforeSleep if the loop is about to block, the poller, and what it found
@@ -22,24 +22,10 @@ import (
 
 const (
 	visitEvery = 64                     // items between two visits while there is work
-	flushEvery = 64                     // items between two times BatchEnd inside a batch
-	flushAfter = time.Millisecond       // or this long after the last one
-	clockEvery = 8                      // items between two looks at flushAfter
 	yieldTurns = 64                     // turns without blocking between two runtime.Gosched
 	yieldAfter = 100 * time.Microsecond // or this long
 	overflow   = 128                    // coroutines: more do not all fit the processor's caches
 )
-
-// pace is what the loop remembers to decide when to look at the clock, the poller and the Go
-// scheduler.
-type pace struct {
-	items     int           // run since the last visit
-	turns     int           // since the loop last blocked or yielded
-	rested    time.Duration // when it last blocked or yielded
-	flushed   time.Duration // when BatchEnd was last run, or the batch began
-	pollFirst bool          // a poll that does not block has been finding events
-	blocks    int           // blocking waits since pollFirst was given up
-}
 
 // Counts are what a loop has done, and what it has at the moment; see reactor.Stats.
 type Counts struct {
@@ -82,11 +68,16 @@ func (c *Core) Turn(limit time.Duration) {
 // Step runs exactly one turn, with a visit to clock and poller. It waits at most limit for
 // something to do, unless there was something. It is called on the loop.
 func (c *Core) Step(limit time.Duration) {
-	c.pace.items = 0
+	c.look()
 	done := c.counts.Callbacks + c.counts.Timers
 	c.single = true
+	defer func() { c.single = false }()
 	c.work()
-	c.single = false
+	for c.counts.Callbacks < c.pace.step {
+		c.look()
+		c.begin(ofBatch)
+		c.workBatch()
+	}
 	if done != c.counts.Callbacks+c.counts.Timers {
 		limit = 0
 	}
@@ -97,17 +88,25 @@ func (c *Core) Step(limit time.Duration) {
 // work is the part of a turn that is done without looking out.
 func (c *Core) work() {
 	c.counts.Turns++
-	if c.pace.items == 0 {
-		c.now = c.world.Now()
+	if c.pace.looked {
+		c.pace.looked = false
 		c.runTimers()
+		c.begin(ofBatch)
+	} else {
+		c.pace.enter(ofBatch)
 	}
 	if c.door.mail.Load() {
 		c.takeMail()
 	}
-	c.runBatch()
-	if !c.moments[BatchEnd].empty() {
-		c.runMoment(BatchEnd)
+	if c.single {
+		c.pace.step = c.counts.Callbacks + uint64(c.ready.atOnce())
 	}
+	c.workBatch()
+}
+
+func (c *Core) workBatch() {
+	c.runBatch()
+	c.runInTime(BatchEnd)
 }
 
 // Flush runs what was given for BatchEnd. It is called on the loop, when a run ends.
@@ -115,7 +114,6 @@ func (c *Core) Flush() { c.runMoment(BatchEnd) }
 
 // visit looks for events and delivers them.
 func (c *Core) visit(limit time.Duration) {
-	c.pace.items = 0
 	if c.ready.empty() {
 		c.ready.shrink()
 	}
@@ -130,13 +128,12 @@ func (c *Core) visit(limit time.Duration) {
 	if watched {
 		c.tellAfterPoll()
 	}
+	c.look()
 	c.deliver()
 }
 
 func (c *Core) endTurn() {
-	if !c.moments[TurnEnd].empty() {
-		c.runMoment(TurnEnd)
-	}
+	c.runInTime(TurnEnd)
 	c.rest()
 }
 
@@ -145,8 +142,7 @@ func (c *Core) endTurn() {
 func (c *Core) runBatch() {
 	q := &c.ready
 	if q.head == q.end {
-		q.begin(c.counts.Turns)
-		c.pace.flushed = c.now
+		q.begin(c.counts.Turns, c.room())
 	}
 	for q.head != q.end {
 		c.runItems()
@@ -180,8 +176,9 @@ func (c *Core) runItems() {
 			c.pace.items++
 			c.counts.Callbacks++
 			r.Run()
-			if !c.moments[BatchEnd].empty() && c.pace.items%clockEvery == 0 {
-				c.flushEarly()
+			if c.pace.items >= c.pace.next && c.late() {
+				q.breakOff()
+				c.pace.items = visitEvery
 			}
 		}
 		if !c.moreOfTheSame() {
@@ -189,7 +186,7 @@ func (c *Core) runItems() {
 			return
 		}
 		c.counts.Turns++
-		q.begin(c.counts.Turns)
+		q.begin(c.counts.Turns, c.room())
 	}
 }
 
@@ -201,20 +198,11 @@ func (c *Core) moreOfTheSame() bool {
 		!c.door.mail.Load() && !c.stop.Load() && !c.goexit
 }
 
-// flushEarly keeps what a long batch has written from waiting for the batch's end.
-func (c *Core) flushEarly() {
-	now := c.world.Now()
-	if c.pace.items%flushEvery == 0 || now-c.pace.flushed >= flushAfter {
-		c.runMoment(BatchEnd)
-		c.pace.flushed = now
-	}
-}
-
 // rest lets other goroutines run when the loop has not blocked for a while and the process has few
 // processors.
 func (c *Core) rest() {
 	p := &c.pace
-	if p.turns++; p.turns <= 1 { // the first turn since, and the first that has read the clock
+	if p.turns++; p.turns <= 1 { // the first turn since
 		p.rested = c.now
 		return
 	}
