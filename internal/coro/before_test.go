@@ -53,7 +53,7 @@ func TestAPanicOrGoexitInWhatRunsFirstIsNotTheStarters(t *testing.T) {
 			starter := l.start(func() { first = l.before(do) })
 			l.settle()
 			if !starter.ended || starter.failed != nil || first.failed == nil {
-				t.Errorf("the starter: %v, %v; what ran first: %v", starter.ended, starter.failed, first.failed)
+				t.Errorf("the starter: ended %v, %v; what ran first: %v; want true, nil and an error", starter.ended, starter.failed, first.failed)
 			}
 			l.pool.Reap()
 			l.pool.WaitReaped()
@@ -74,7 +74,7 @@ func TestDeepBeforesDoNotDeepenTheLoop(t *testing.T) {
 	}
 	j := l.start(down)
 	if deepest != depth || !j.ended || l.pool.Live() != 0 {
-		t.Errorf("%d deep; ended: %v; %d live", deepest, j.ended, l.pool.Live())
+		t.Errorf("%d deep; ended %v; %d live; want %d, true and 0", deepest, j.ended, l.pool.Live(), depth)
 	}
 	if n := l.pool.Steps() - resumes; n != 2*depth-1 {
 		t.Errorf("%d resumes, want %d", n, 2*depth-1)
@@ -100,6 +100,6 @@ func TestWhatRunsFirstSharesTheBudget(t *testing.T) {
 	}
 	l.settle()
 	if yielded != 3 {
-		t.Error("the third did not go on")
+		t.Errorf("after the budget was renewed %d of three have ended, want 3", yielded)
 	}
 }

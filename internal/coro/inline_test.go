@@ -36,7 +36,7 @@ func inEveryPlace(t *testing.T, fn func(t *testing.T, settle func())) {
 		j := l.start(func() { fn(t, func() { l.pool.Running().Yield() }) })
 		l.settle()
 		if !j.ended || j.failed != nil {
-			t.Errorf("ended %v, %v", j.ended, j.failed)
+			t.Errorf("the coroutine: ended %v, %v; want true, nil", j.ended, j.failed)
 		}
 	})
 }
@@ -57,7 +57,7 @@ func TestCallsAreMadeOneAfterAnother(t *testing.T) {
 		}
 		coro.Inline()
 		if coro.Inline(note(5)); len(order) != 6 {
-			t.Error("afterwards a call is not made at once")
+			t.Errorf("afterwards Inline made %d calls in all, want 6: one more at once", len(order))
 		}
 	})
 }
@@ -72,7 +72,7 @@ func TestCallsAreMadeWhenOneOfThemPanics(t *testing.T) {
 			t.Errorf("%d calls, want 7", calls)
 		}
 		if coro.Inline(count); calls != 8 {
-			t.Error("afterwards a call is not made at once")
+			t.Errorf("afterwards Inline made %d calls in all, want 8: one more at once", calls)
 		}
 	})
 }
@@ -136,11 +136,11 @@ func TestALoopMakesBoundedlyManyCallsInARow(t *testing.T) {
 				}
 			}
 			if len(order) != n+2 || !slices.IsSorted(order) || turns != (n+2-1)/bound {
-				t.Errorf("%d calls in %d turns, sorted: %v", len(order), turns, slices.IsSorted(order))
+				t.Errorf("%d calls in %d turns, sorted %v; want %d, %d, true", len(order), turns, slices.IsSorted(order), n+2, (n+2-1)/bound)
 			}
 			done := false
 			if coro.Inline(call(func() { done = true })); !done {
-				t.Error("afterwards a call is not made at once")
+				t.Error("afterwards a call is put off, want it made at once")
 			}
 		})
 	}
@@ -158,10 +158,10 @@ func TestACallThatWaits(t *testing.T) {
 	coro.Inline(call(func() { calls++ }))
 	l.start(func() { coro.Inline(call(func() { calls++ })) })
 	if calls != 2 || ended {
-		t.Errorf("%d calls of others; ended: %v", calls, ended)
+		t.Errorf("%d calls of others; the one behind the wait was made: %v; want 2, false", calls, ended)
 	}
 	l.Post(waiting)
 	if l.settle(); !ended {
-		t.Error("it has not gone on")
+		t.Error("the wait is over, and the call behind it was not made; want it made")
 	}
 }

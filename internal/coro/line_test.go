@@ -73,7 +73,7 @@ func TestALineIsServedInOrder(t *testing.T) {
 				t.Errorf("all at once %v: served in the order %v, want %v", all, got, want)
 			}
 			if !d.line.Empty() || d.line.First() != nil {
-				t.Error("a line that was served must be empty")
+				t.Error("the line is not empty when all were served, want it empty")
 			}
 		})
 	}
@@ -95,7 +95,7 @@ func TestWhoGivesUpLeavesTheLine(t *testing.T) {
 				}
 				l.start(func() {
 					if err := d.wait(wait); (err != nil) != (i == leaver) {
-						t.Errorf("waiter %d of the leaver %d: %v", i, leaver, err)
+						t.Errorf("waiter %d: %v, want an error for %d alone, which gave up", i, err, leaver)
 					} else if err == nil {
 						got = append(got, i)
 					}
@@ -137,7 +137,7 @@ func TestClaimAgainstCancellation(t *testing.T) {
 				waiter.Recheck() // it has lost, and still is in the line
 			}
 			if !d.give() {
-				t.Fatal("nobody was served")
+				t.Fatal("nobody was served, want the one who waits")
 			}
 			if first == "the claim" {
 				cancel(mine)
@@ -229,7 +229,7 @@ func TestAHundredThousandGiveUpAtOnce(t *testing.T) {
 	cancel()
 	l.until(func() bool { return left == waiters })
 	if !d.line.Empty() {
-		t.Error("everybody has given up, and the line is not empty")
+		t.Error("everybody has given up, and the line is not empty; want it empty")
 	}
 }
 

@@ -61,16 +61,16 @@ func TestTheStackOfASuspendedCoroutine(t *testing.T) {
 					var other string
 					l.start(func() { other = string(c.Stack()) })
 					if goneOn != 0 || l.pool.Steps() != before+1 {
-						t.Fatal("it went on")
+						t.Fatalf("Stack let the coroutine go on (%d times; %d steps), want it to stay suspended", goneOn, l.pool.Steps()-before)
 					}
 					if !strings.Contains(first, "coro_test.waitHere(") || !strings.Contains(first, " [coroutine") {
-						t.Errorf("stack %s", first)
+						t.Errorf("the stack is %s, want one of a coroutine, in waitHere", first)
 					}
 					if top := strings.Split(first, "\n")[1]; strings.Contains(top, "debug.Stack(") || strings.Contains(top, "resumed(") || strings.Contains(top, ").End(") {
-						t.Errorf("it begins with %s", top)
+						t.Errorf("the stack begins with %s, want the frame that suspended", top)
 					}
 					if again != first || other != first {
-						t.Errorf("asked again: %s\nby a coroutine: %s", again, other)
+						t.Errorf("asked again: %s\nby a coroutine: %s\nwant both as the first time: %s", again, other, first)
 					}
 					l.end(c, &goneOn)
 				}
@@ -85,7 +85,7 @@ func (l *loop) end(c *coro.Coro, goneOn *int) {
 		w := c.Waiter()
 		w.Claim()
 		if c.Waiting() {
-			l.t.Error("it waits for what has come")
+			l.t.Error("after the claim Waiting() = true, want false: it has come")
 		}
 		w.Wake()
 	}
@@ -115,7 +115,7 @@ func TestTheStackIsToldWhileTheWaitEnds(t *testing.T) {
 		}()
 		for range 3 {
 			if !strings.Contains(string(c.Stack()), "TestTheStackIsTold") {
-				t.Fatal("not its stack")
+				t.Fatalf("the stack is not its own, want one in this test:\n%s", c.Stack())
 			}
 		}
 		l.until(func() bool { return over })
@@ -132,7 +132,7 @@ func TestTheStackOfAnInterruptedCoroutine(t *testing.T) {
 		waitHere(t, context.Background(), func() {
 			c.Before(&job{do: func() {
 				if !strings.Contains(string(c.Stack()), "coro_test.waitHere(") {
-					t.Error("not its stack")
+					t.Errorf("the stack is not its own, want one in waitHere:\n%s", c.Stack())
 				}
 				order = append(order, "first step")
 			}})
@@ -141,7 +141,7 @@ func TestTheStackOfAnInterruptedCoroutine(t *testing.T) {
 	})
 	l.settle()
 	if !slices.Equal(order, []string{"first step", "started"}) {
-		t.Error(order)
+		t.Errorf("the order is %v, want %v", order, []string{"first step", "started"})
 	}
 }
 
@@ -153,18 +153,18 @@ func TestATenantIsACoroutineInOneJob(t *testing.T) {
 	l.start(func() {
 		first = coro.Current().Tenant()
 		if first.Job(&l.pool) == nil || first.Job(&other) != nil {
-			t.Error("not the tenant of its pool alone")
+			t.Errorf("Job = %v of its pool and %v of another, want a job and nil", first.Job(&l.pool), first.Job(&other))
 		}
 	})
 	l.settle()
 	l.start(func() {
 		second = coro.Current().Tenant()
 		if first.Job(&l.pool) != nil || second.Job(&l.pool) == nil {
-			t.Error("taken for the job before")
+			t.Errorf("in the second job: Job = %v of the first tenant and %v of the second, want nil and a job", first.Job(&l.pool), second.Job(&l.pool))
 		}
 	})
 	l.settle()
 	if second.Job(&l.pool) != nil || (*coro.Coro)(nil).Tenant().Job(&l.pool) != nil {
-		t.Error("nobody has a job")
+		t.Error("Job of a tenant that has ended, or of no coroutine, is not nil; want nil of both")
 	}
 }

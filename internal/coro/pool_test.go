@@ -45,10 +45,10 @@ func TestACoroutineIsReusedWithItsGoroutine(t *testing.T) {
 		l.settle()
 	}
 	if coros[0] != coros[1] || coros[1] != coros[2] {
-		t.Error("each job got a coroutine of its own")
+		t.Errorf("the jobs ran on the coroutines %p, %p and %p, want one for all", coros[0], coros[1], coros[2])
 	}
 	if ids[0] != ids[1] || ids[1] != ids[2] || ids[0] != coros[0].ID() {
-		t.Errorf("the goroutine changed: %v", ids)
+		t.Errorf("the goroutines are %v, want %d for all", ids, coros[0].ID())
 	}
 }
 
@@ -73,7 +73,7 @@ func TestTheMostRecentCoroutineIsReusedFirst(t *testing.T) {
 		var c *coro.Coro
 		l.start(func() { c = coro.Current(); c.Suspend() })
 		if c != coros[order[k]] {
-			t.Errorf("start %d took another than the most recent", 3-k)
+			t.Errorf("start %d took another coroutine than the most recent, want that one", 3-k)
 		}
 		defer c.Run()
 	}
@@ -129,7 +129,7 @@ func TestDrainEndsIdleCoroutinesOnly(t *testing.T) {
 	}
 	suspended.Run()
 	if !j.ended {
-		t.Error("the suspended job did not go on")
+		t.Error("the suspended job has not ended after Drain, want it to go on")
 	}
 	l.start(func() {}) // the pool still works
 }
@@ -155,19 +155,19 @@ func TestAPanicReachesFailedWithItsOwnStack(t *testing.T) {
 			l.settle()
 			var p *coro.PanicError
 			if !errors.As(j.failed, &p) {
-				t.Fatalf("Failed got %v", j.failed)
+				t.Fatalf("Failed got %v, want a *coro.PanicError", j.failed)
 			}
 			if tt.value != nil && p.Value != tt.value {
-				t.Errorf("the value is %v", p.Value)
+				t.Errorf("the value is %v, want %v", p.Value, tt.value)
 			}
 			if tt.is != nil && !errors.Is(j.failed, tt.is) {
-				t.Error("errors.Is does not find the value")
+				t.Errorf("errors.Is(%v, %v) = false, want true", j.failed, tt.is)
 			}
 			if !strings.Contains(string(p.Stack), "whereItPanics") || !strings.Contains(p.Error(), "whereItPanics") {
-				t.Errorf("the stack is another's:\n%s", p.Stack)
+				t.Errorf("the stack is another's, want whereItPanics in it:\n%s", p.Stack)
 			}
 			if l.pool.Idle() != 1 {
-				t.Error("the coroutine was not kept")
+				t.Errorf("%d idle coroutines, want 1: it is kept", l.pool.Idle())
 			}
 		})
 	}
@@ -210,7 +210,7 @@ func TestGoexitEndsTheJobNotTheLoop(t *testing.T) {
 			})
 			l.settle()
 			if j.failed != coro.ErrGoexit || !deferred || l.goexits != 1 {
-				t.Errorf("failed %v, deferred calls ran: %v, %d times told", j.failed, deferred, l.goexits)
+				t.Errorf("failed %v, deferred calls ran %v, told %d times; want %v, true, 1", j.failed, deferred, l.goexits, coro.ErrGoexit)
 			}
 			if l.pool.Idle() != 0 || l.pool.Live() != 0 {
 				t.Errorf("%d idle, %d live; want 0 and 0", l.pool.Idle(), l.pool.Live())
@@ -243,7 +243,7 @@ func TestBuryGoesOnWithTheGoexitInItsCaller(t *testing.T) {
 	})
 	over.Wait()
 	if survived != 0 {
-		t.Error("Bury returned")
+		t.Errorf("Bury returned %d times, want that it never does", survived)
 	}
 	if n := coro.Registered(); n != 0 {
 		t.Errorf("%d goroutines are left in the registry, want 0", n)
@@ -295,13 +295,13 @@ func TestAReusedGoroutineIsNotTakenForACoroutine(t *testing.T) {
 						reused++
 					}
 					if coro.Current() != nil || coro.CurrentPool() != nil || l.pool.Inside() {
-						t.Error("a plain goroutine is taken for a coroutine")
+						t.Error("a plain goroutine is taken for a coroutine, want it known as none")
 					}
 				})
 				over.Wait()
 				leave()
 				if l.pool.Inside() || coro.CurrentPool() != nil {
-					t.Fatal("the test's goroutine is taken for a loop's")
+					t.Fatal("the test's goroutine is taken for a loop's after leave, want it known as none")
 				}
 			}
 			if reused == 0 {

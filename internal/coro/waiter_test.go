@@ -45,14 +45,14 @@ func TestHereKnowsItsCaller(t *testing.T) {
 		l.start(func() {
 			w := here(t, ctx)
 			if w.Coro() != l.pool.Running() || coro.CurrentBy(ctx) != w.Coro() {
-				t.Errorf("%s: a coroutine was not recognised", name)
+				t.Errorf("%s: Here is of %p, CurrentBy = %p; want %p, the caller", name, w.Coro(), coro.CurrentBy(ctx), l.pool.Running())
 			}
 			w.Release()
 			var over sync.WaitGroup
 			over.Go(func() {
 				w := here(t, ctx)
 				if w.Coro() != nil || coro.CurrentBy(ctx) != nil {
-					t.Errorf("%s: a goroutine was taken for a coroutine", name)
+					t.Errorf("%s: Here in a goroutine is of %p, CurrentBy = %p; want nil of both", name, w.Coro(), coro.CurrentBy(ctx))
 				}
 				w.Release()
 			})
@@ -72,7 +72,7 @@ func TestHereOfADoneContextFailsWithItsCause(t *testing.T) {
 	try := func() {
 		w, err := coro.Here(ctx, "op")
 		if w != nil || !errors.Is(err, mine) || !errors.Is(err, context.Canceled) {
-			t.Errorf("got %v, %v", w, err)
+			t.Errorf("Here = %v, %v; want nil and an error that is %v and %v", w, err, mine, context.Canceled)
 		}
 	}
 	l.start(try)
@@ -109,7 +109,7 @@ func TestCauseMatchesBothErrors(t *testing.T) {
 			err := coro.Cause(tt.ctx)
 			for _, is := range tt.is {
 				if !errors.Is(err, is) {
-					t.Errorf("%v is not %v", err, is)
+					t.Errorf("errors.Is(%v, %v) = false, want true", err, is)
 				}
 			}
 			var timeout interface{ Timeout() bool }
@@ -141,12 +141,12 @@ func TestWaitIsEndedByWake(t *testing.T) {
 		w.Release()
 	})
 	if j.ended || !w.Claim() || w.Claim() {
-		t.Error("a wait is claimed exactly once")
+		t.Errorf("the wait has ended (%v), or the first Claim failed, or the second did not; want one Claim that succeeds", j.ended)
 	}
 	w.Wake()
 	l.settle()
 	if got != nil || w.Claim() {
-		t.Errorf("Wait: %v; or a wait that is over was claimed", got)
+		t.Errorf("Wait = %v, want nil; and then a Claim that fails", got)
 	}
 }
 
@@ -268,7 +268,7 @@ func TestYield(t *testing.T) {
 			t.Error(err)
 		}
 		if err := coro.Yield(done, "test: Yield"); !errors.Is(err, context.Canceled) {
-			t.Error(err)
+			t.Errorf("Yield with a done context = %v, want %v", err, context.Canceled)
 		}
 	})
 	over.Wait()
@@ -277,6 +277,6 @@ func TestYield(t *testing.T) {
 func TestPanicErrorText(t *testing.T) {
 	e := &coro.PanicError{Value: "boom", Stack: []byte("the stack")}
 	if s := e.Error(); !strings.Contains(s, "boom") || !strings.Contains(s, "the stack") || e.Unwrap() != nil {
-		t.Errorf("%q, %v", s, e.Unwrap())
+		t.Errorf("Error() = %q, Unwrap() = %v; want the value and the stack, and nil", s, e.Unwrap())
 	}
 }

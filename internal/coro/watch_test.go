@@ -90,7 +90,7 @@ func TestAContextThatEndsEndsTheWait(t *testing.T) {
 			cancel(mine)
 			l.until(func() bool { return j.ended })
 			if !errors.Is(got, context.Canceled) || name != "custom" && !errors.Is(got, mine) {
-				t.Errorf("Wait: %v", got)
+				t.Errorf("Wait = %v, want %v, and of all but a custom context %v", got, context.Canceled, mine)
 			}
 		})
 	}
@@ -128,14 +128,14 @@ func TestACoveredContextIsNotWatched(t *testing.T) {
 		covers: func(context.Context) bool { return true },
 	}).Run()
 	if watchers != 0 || c.Watched() != 0 {
-		t.Error("it is watched")
+		t.Errorf("a covered context has %d watchers, the coroutine watches %d; want 0 and 0", watchers, c.Watched())
 	}
 	c.Recheck() // a call too many
 	l.settle()
 	cancel()
 	l.settle()
 	if got != nil {
-		t.Error("somebody rechecked")
+		t.Errorf("the wait ended with %v, want it to go on: nobody rechecks", got)
 	}
 	c.Recheck()
 	c.Recheck()
@@ -165,7 +165,7 @@ func TestALatePokeIsHarmless(t *testing.T) {
 	var got error
 	second := l.start(func() {
 		if coro.Current() != c {
-			t.Error("the coroutine was not reused")
+			t.Error("the second job runs on another coroutine, want the first one's")
 		}
 		w = here(t, context.Background())
 		got = w.Wait(context.Background(), nil)
@@ -175,12 +175,12 @@ func TestALatePokeIsHarmless(t *testing.T) {
 	c.Recheck()
 	l.settle()
 	if second.ended {
-		t.Fatal("a poke of an earlier job ended the wait")
+		t.Fatal("a poke of an earlier job ended the wait, want it to go on")
 	}
 	w.Claim()
 	w.Wake()
 	l.settle()
 	if !second.ended || got != nil {
-		t.Errorf("Wait: %v", got)
+		t.Errorf("ended %v, Wait = %v; want true, nil", second.ended, got)
 	}
 }

@@ -35,7 +35,7 @@ func TestADeadlineComesOnceNothingHasPutItOff(t *testing.T) {
 	fromEverywhere(t, func(t *testing.T, l *reactor.Loop, j *journal, do func(func())) {
 		d := newIdler(l, j.note("idle"))
 		if d.Pending() || d.Stop() || !d.When().IsZero() {
-			t.Error("it is pending from the beginning")
+			t.Errorf("at the beginning: Pending() = %v, When() = %v; want false and the zero time, and a Stop that fails", d.Pending(), d.When())
 		}
 		do(func() { d.Extend(10) })
 		for range 5 {
@@ -44,12 +44,12 @@ func TestADeadlineComesOnceNothingHasPutItOff(t *testing.T) {
 		}
 		j.want(t)
 		if at := d.When().Sub(testkit.Epoch); at != 45 || !d.Pending() {
-			t.Errorf("it comes at %d", at)
+			t.Errorf("it comes at %d, pending %v; want 45, true", at, d.Pending())
 		}
 		elapse(t, l, j.clock, 20)
 		j.want(t, "idle@45")
 		if d.Pending() || d.Stop() {
-			t.Error("it is pending when it has passed")
+			t.Errorf("when it has passed Pending() = %v, want false, and a Stop that fails", d.Pending())
 		}
 		do(func() { d.Extend(5) }) // it may be used again
 		elapse(t, l, j.clock, 20)
@@ -67,7 +67,7 @@ func TestADeadlineIsMovedForwardStoppedAndSuspended(t *testing.T) {
 		do(func() {
 			d.Extend(10)
 			if !d.Stop() || d.Stop() || d.Pending() {
-				t.Error("Stop ends it once")
+				t.Errorf("Stop = false, or true twice, or pending %v afterwards; want true, then false, and not pending", d.Pending())
 			}
 		})
 		if n := len(core(l).TimerHeap()); n != 0 {
@@ -94,7 +94,7 @@ func TestToPutADeadlineOffCostsNoTimerOperation(t *testing.T) {
 		var all []*idler
 		do(func() {
 			for range connections {
-				d := newIdler(l, func() { t.Error("one that was busy has passed") })
+				d := newIdler(l, func() { t.Error("a deadline that was put off has passed, want it to wait") })
 				d.Extend(idle)
 				all = append(all, d)
 				l.CallLater(idle, func() {})
@@ -108,7 +108,7 @@ func TestToPutADeadlineOffCostsNoTimerOperation(t *testing.T) {
 					d.Extend(idle)
 				}
 				if !core(l).DoorIsEmpty() {
-					t.Error("to put it off has told the loop something")
+					t.Error("putting it off has told the loop something, want nothing to come to the loop")
 				}
 			})
 			do(func() {
@@ -119,7 +119,7 @@ func TestToPutADeadlineOffCostsNoTimerOperation(t *testing.T) {
 			})
 		}
 		if !slices.Equal(before, core(l).TimerHeap()) {
-			t.Error("a request has cost a timer operation")
+			t.Error("a request has changed the heap of timers, want it as it was")
 		}
 		j.clock.Advance(idle - requests)
 		testkit.Turns(t, l, 1)
@@ -148,7 +148,7 @@ func TestExtendAllocatesNothing(t *testing.T) {
 		} {
 			d.Extend(time.Hour)
 			if n := testing.AllocsPerRun(100, f); n != 0 && !raceEnabled {
-				t.Errorf("%s: %v allocations", name, n)
+				t.Errorf("%s: %v allocations, want 0", name, n)
 			}
 		}
 		d.Stop()
@@ -158,14 +158,14 @@ func TestExtendAllocatesNothing(t *testing.T) {
 
 func TestADeadlineOfAClosedLoopDoesNotCome(t *testing.T) {
 	l := testkit.NewLoop(t)
-	set, unset := newIdler(l, func() { t.Error("it came") }), newIdler(l, func() { t.Error("it came") })
+	set, unset := newIdler(l, func() { t.Error("it came, want it dropped with its loop") }), newIdler(l, func() { t.Error("it came, want it dropped with its loop") })
 	l.CallSoon(func() { set.Extend(time.Hour) })
 	testkit.Turns(t, l, 1)
 	l.Close()
 	unset.Extend(0)
 	set.Extend(0)
 	if set.Pending() || unset.Pending() || set.Stop() || unset.Stop() {
-		t.Error("pending on a closed loop")
+		t.Errorf("on a closed loop: pending %v and %v, want false of both, and a Stop that fails", set.Pending(), unset.Pending())
 	}
 }
 
@@ -173,7 +173,7 @@ func TestMisuseOfADeadline(t *testing.T) {
 	l := testkit.NewLoop(t)
 	var d reactor.Deadline
 	if d.Pending() || d.Stop() || !d.When().IsZero() {
-		t.Error("the zero Deadline is pending")
+		t.Errorf("the zero Deadline: Pending() = %v, When() = %v; want false and the zero time, and a Stop that fails", d.Pending(), d.When())
 	}
 	testkit.Panics(t, "reactor: the Deadline belongs to no loop; call Init before Extend", func() { d.Extend(1) })
 	d.Init(l, noted(func() {}))
@@ -190,7 +190,7 @@ func TestExtendRacesWithTheLoop(t *testing.T) {
 		passed := make(chan struct{}, 1)
 		d := newIdler(l, func() {
 			if now := clock.Now(); now < time.Duration(due.Load()) {
-				t.Errorf("it came %v too early", time.Duration(due.Load())-now)
+				t.Errorf("it came %v too early, want it at the deadline or later", time.Duration(due.Load())-now)
 			}
 			select {
 			case passed <- struct{}{}:
@@ -225,7 +225,7 @@ func TestExtendRacesWithTheLoop(t *testing.T) {
 		d.Extend(50 * time.Microsecond)
 		<-passed
 		if d.Pending() {
-			t.Error("it is pending when it has passed")
+			t.Error("Pending() = true when it has passed, want false")
 		}
 		l.Close()
 	}

@@ -22,11 +22,11 @@ func TestEveryCallsAtWholeMultiples(t *testing.T) {
 		elapse(t, l, j.clock, 10)
 		j.want(t, "tick@3", "tick@6", "tick@9")
 		if at := timer.When().Sub(testkit.Epoch); at != 12 || !timer.Pending() {
-			t.Errorf("the next comes at %d", at)
+			t.Errorf("the next comes at %d, pending %v; want 12, true", at, timer.Pending())
 		}
 		do(func() {
 			if !timer.Stop() || timer.Stop() || timer.Pending() || timer.Reset(1) {
-				t.Error("Stop ends it once")
+				t.Error("Stop = false, or it did not end the timer; want one Stop that succeeds, and then nothing pending")
 			}
 		})
 		elapse(t, l, j.clock, 10)
@@ -72,7 +72,7 @@ func TestStopInsideEvery(t *testing.T) {
 				if calls++; calls == 3 {
 					from(func() {
 						if !timer.Pending() || !timer.Stop() || timer.Pending() {
-							t.Error("Stop inside prevents the next calls")
+							t.Error("Stop inside the call = false, or it did not end the timer; want true, and then nothing pending")
 						}
 					})
 				}
@@ -142,7 +142,7 @@ func TestEveryGoesOnAfterAPanicAndAGoexit(t *testing.T) {
 	testkit.OnLoop(t, l, func() {})
 	close(calls)
 	if ops := x.Ops(); len(ops) == 0 || ops[0] != "timer" {
-		t.Errorf("reported: %v", ops)
+		t.Errorf("reported: %v, want \"timer\" first", ops)
 	}
 }
 
@@ -159,14 +159,14 @@ func TestEveryOfNothingPanics(t *testing.T) {
 func TestEveryOnAClosedLoopAndTheLongestInterval(t *testing.T) {
 	clock := testkit.ClockAt(time.Hour)
 	l := testkit.NewLoop(t, clock.Option())
-	timer := l.Every(math.MaxInt64, func() { t.Error("it came") })
+	timer := l.Every(math.MaxInt64, func() { t.Error("it came, want nothing for the longest interval") })
 	testkit.Turns(t, l, 2)
 	l.Close()
 	if timer.Pending() || timer.Stop() {
-		t.Error("pending on a closed loop")
+		t.Errorf("on a closed loop the timer is pending (%v) or Stop succeeds, want neither", timer.Pending())
 	}
 	if l.Every(1, func() {}) != (reactor.Timer{}) {
-		t.Error("a closed loop made a timer")
+		t.Error("Every on a closed loop made a timer, want the zero Timer")
 	}
 }
 
@@ -177,7 +177,7 @@ func TestStopOfEveryRacesWithTheLoop(t *testing.T) {
 		var stopped atomic.Bool
 		timer := l.Every(time.Duration(1+rand.IntN(3))*time.Microsecond, func() {
 			if stopped.Load() {
-				t.Error("a call came after Stop")
+				t.Error("a call came after Stop, want none")
 			}
 		})
 		for range rand.IntN(100) {

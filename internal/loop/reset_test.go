@@ -74,10 +74,10 @@ func TestReset(t *testing.T) {
 		})
 		do(func() {
 			if !later.Reset(20) || !sooner.Reset(-1) || !same.Reset(10) {
-				t.Error("Reset of a pending timer says that there is none")
+				t.Error("Reset of a pending timer = false, want true")
 			}
 			if at := later.When(); !at.Equal(testkit.Epoch.Add(20)) || !later.Pending() {
-				t.Errorf("reset to 20ns, the call comes at %v", at.Sub(testkit.Epoch))
+				t.Errorf("reset to 20ns, the call comes at %v, pending %v; want 20ns, true", at.Sub(testkit.Epoch), later.Pending())
 			}
 		})
 		testkit.Turns(t, l, 2)
@@ -91,7 +91,7 @@ func TestReset(t *testing.T) {
 			other.Stop()
 			for _, timer := range []reactor.Timer{later, sooner, same, other, {}} {
 				if timer.Reset(1) {
-					t.Error("Reset has revived a timer")
+					t.Error("Reset of a timer that is over = true, want false")
 				}
 			}
 		})
@@ -157,7 +157,7 @@ func TestResetRacesWithTheLoop(t *testing.T) {
 	l.CallLater(time.Millisecond, func() { close(done) })
 	<-done
 	if n := stopped.Load() + fired.Load(); n != 4*each {
-		t.Errorf("%d of %d were stopped or fired", n, 4*each)
+		t.Errorf("%d were stopped or fired, want %d", n, 4*each)
 	}
 	testkit.OnLoop(t, l, func() {
 		if n := len(core(l).TimerHeap()); n != 0 {
@@ -203,7 +203,7 @@ func TestAMillionStoppedTimersHoldNoMemory(t *testing.T) {
 		runtime.Gosched()
 	}
 	if !collected.Load() {
-		t.Error("a stopped timer keeps what it would have called")
+		t.Error("a stopped timer keeps what it would have called, want it collected")
 	}
 	runtime.KeepAlive(timers)
 }
@@ -230,7 +230,7 @@ func TestSettingTheTimeOfDayMovesNoTimer(t *testing.T) {
 			elapse(t, l, &c.Clock, 2)
 			j.want(t)
 			if moved := later.When().Sub(before); moved != by || !at.Pending() {
-				t.Errorf("the time of day has moved by %v, When by %v", by, moved)
+				t.Errorf("the time of day has moved by %v: When has moved by %v, want the same; the other is pending %v, want true", by, moved, at.Pending())
 			}
 			elapse(t, l, &c.Clock, 5)
 			j.want(t, "later@3", "at@4")

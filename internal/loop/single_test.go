@@ -67,7 +67,7 @@ func TestStepsEndWithTheLoop(t *testing.T) {
 		for steps = 1; step(-1); steps++ {
 		}
 		if step(-1) { // and does not wait
-			t.Error("a step after the last says that there is more")
+			t.Error("a step after the last = true, want false")
 		}
 	}))
 	if steps != 1 {

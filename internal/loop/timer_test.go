@@ -49,7 +49,7 @@ func TestATimerMadeInATimerWaitsATurn(t *testing.T) {
 	testkit.Turns(t, l, 1)
 	for i := range 50 {
 		if n != i {
-			t.Fatalf("%d calls after %d turns", n, i)
+			t.Fatalf("%d calls after %d turns, want one a turn", n, i)
 		}
 		testkit.Turns(t, l, 1)
 	}
@@ -62,11 +62,11 @@ func TestATimerNeverFiresInTheTurnThatMakesIt(t *testing.T) {
 	l.CallSoon(func() { l.CallLater(0, func() { fired = true }) })
 	testkit.Turns(t, l, 1)
 	if fired {
-		t.Error("it did")
+		t.Error("a timer of 0 fired in the turn that made it, want it in the next")
 	}
 	testkit.Turns(t, l, 1)
 	if !fired {
-		t.Error("it did not fire in the next turn")
+		t.Error("a timer of 0 has not fired in the next turn, want it fired")
 	}
 }
 
@@ -78,7 +78,7 @@ func TestTimersDoNotFireEarly(t *testing.T) {
 		start := time.Now()
 		l.CallLater(d, func() { done <- time.Since(start) })
 		if took := <-done; took < d {
-			t.Errorf("after %v instead of %v", took, d)
+			t.Errorf("it fired after %v, want at least %v", took, d)
 		}
 	}
 }
@@ -102,7 +102,7 @@ func TestCallAt(t *testing.T) {
 	clock.Advance(1)
 	testkit.Turns(t, l, 1)
 	if fired != 1 || timer.Pending() {
-		t.Errorf("fired %d times, pending: %v", fired, timer.Pending())
+		t.Errorf("fired %d times, pending %v; want 1, false", fired, timer.Pending())
 	}
 }
 
@@ -135,7 +135,7 @@ func TestCallAtKeepsTheOrderOfMakingForEqualTimes(t *testing.T) {
 				})
 				<-done
 				if !slices.IsSorted(got) {
-					t.Error("the calls did not run in the order they were made in")
+					t.Errorf("the calls ran in the order %v, want the order they were made in", got)
 				}
 			})
 		}
@@ -156,13 +156,13 @@ func TestAVeryLongTimerIsNotSoon(t *testing.T) {
 	clock := testkit.ClockAt(time.Hour)
 	l := testkit.NewLoop(t, clock.Option())
 	timers := []reactor.Timer{
-		l.CallLater(math.MaxInt64, func() { t.Error("fired") }),
-		l.CallAt(time.Unix(1<<40, 0), func() { t.Error("fired") }),
+		l.CallLater(math.MaxInt64, func() { t.Error("it fired, want a timer for centuries to wait") }),
+		l.CallAt(time.Unix(1<<40, 0), func() { t.Error("it fired, want a timer for centuries to wait") }),
 	}
 	testkit.Turns(t, l, 3)
 	for _, timer := range timers {
 		if !timer.Stop() {
-			t.Error("it was not pending")
+			t.Error("Stop = false, want true: the timer is pending")
 		}
 	}
 }
@@ -178,24 +178,24 @@ func TestStop(t *testing.T) {
 			clock := &testkit.Clock{}
 			l := testkit.NewLoop(t, clock.Option())
 			l.CallSoon(func() {
-				pending := l.CallLater(0, func() { t.Error("a stopped timer fired") })
+				pending := l.CallLater(0, func() { t.Error("a stopped timer fired, want no call") })
 				from(func() {
 					if !pending.Pending() || !pending.Stop() || pending.Stop() || pending.Pending() {
-						t.Error("Stop of a pending timer prevents it once")
+						t.Error("Stop of a pending timer: want it pending, true, then false, and not pending")
 					}
 				})
 				var fired reactor.Timer
 				fired = l.CallLater(0, func() {
 					from(func() {
 						if fired.Pending() || fired.Stop() {
-							t.Error("Stop of a fired timer prevents nothing")
+							t.Error("Stop of a fired timer = true, or it is pending; want neither")
 						}
 					})
 				})
 				from(func() {
-					new := l.CallLater(0, func() { t.Error("a timer stopped before it came in fired") })
+					new := l.CallLater(0, func() { t.Error("a timer stopped before it came in fired, want no call") })
 					if !new.Stop() {
-						t.Error("Stop before the loop has seen the timer")
+						t.Error("Stop before the loop has seen the timer = false, want true")
 					}
 				})
 			})
@@ -212,21 +212,21 @@ func TestATimerStopsALaterOneOfTheSameTurn(t *testing.T) {
 	l := testkit.NewLoop(t, clock.Option())
 	var second reactor.Timer
 	l.CallLater(1, func() { second.Stop() })
-	second = l.CallLater(1, func() { t.Error("it fired") })
+	second = l.CallLater(1, func() { t.Error("the second fired, want it stopped by the first") })
 	third := false
 	l.CallLater(1, func() { third = true })
 	testkit.Turns(t, l, 1)
 	clock.Advance(1)
 	testkit.Turns(t, l, 1)
 	if !third {
-		t.Error("the one after it did not fire")
+		t.Error("the third did not fire, want it to: the second alone was stopped")
 	}
 }
 
 func TestTheZeroTimer(t *testing.T) {
 	var zero reactor.Timer
 	if zero.Stop() || zero.Pending() || !zero.When().IsZero() {
-		t.Error("it is pending")
+		t.Errorf("the zero Timer is pending (%v), comes at %v or can be stopped; want none of these", zero.Pending(), zero.When())
 	}
 }
 
@@ -267,7 +267,7 @@ func TestStopRacesWithTheLoop(t *testing.T) {
 	l.CallLater(time.Millisecond, func() { close(done) })
 	<-done
 	if n := stopped.Load() + fired.Load(); n != 4*each {
-		t.Errorf("%d of %d were stopped or fired", n, 4*each)
+		t.Errorf("%d were stopped or fired, want %d", n, 4*each)
 	}
 }
 
@@ -296,7 +296,7 @@ func TestTheHeapSorts(t *testing.T) {
 				rnd.Shuffle(n, func(i, j int) { entries[i], entries[j] = entries[j], entries[i] })
 				for _, e := range entries[:n/2] {
 					if !e.timer.Stop() {
-						t.Fatal("a timer was not pending")
+						t.Fatal("Stop of a pending timer = false, want true")
 					}
 				}
 			})
@@ -312,7 +312,7 @@ func TestTheHeapSorts(t *testing.T) {
 			}
 			for i, e := range left {
 				if got[i] != e.seq {
-					t.Fatalf("timer %d fired as number %d instead of %d", got[i], i, e.seq)
+					t.Fatalf("timer %d fired as number %d, want timer %d", got[i], i, e.seq)
 				}
 			}
 		})
@@ -321,17 +321,19 @@ func TestTheHeapSorts(t *testing.T) {
 
 func TestCloseDropsTimers(t *testing.T) {
 	l := testkit.NewLoop(t)
-	timers := []reactor.Timer{l.CallLater(time.Hour, func() { t.Error("fired") })}
-	l.CallSoon(func() { timers = append(timers, l.CallLater(time.Hour, func() { t.Error("fired") })) })
+	timers := []reactor.Timer{l.CallLater(time.Hour, func() { t.Error("it fired, want it dropped by Close") })}
+	l.CallSoon(func() {
+		timers = append(timers, l.CallLater(time.Hour, func() { t.Error("it fired, want it dropped by Close") }))
+	})
 	testkit.Turns(t, l, 1)
 	l.Close()
 	for i, timer := range timers {
 		if timer.Pending() || timer.Stop() {
-			t.Errorf("timer %d is pending", i)
+			t.Errorf("timer %d is pending or can be stopped after Close, want neither", i)
 		}
 	}
 	if timer := l.CallLater(0, func() {}); timer != (reactor.Timer{}) {
-		t.Error("a closed loop made a timer")
+		t.Error("CallLater on a closed loop made a timer, want the zero Timer")
 	}
 }
 
@@ -339,13 +341,13 @@ func TestNow(t *testing.T) {
 	clock := testkit.ClockAt(time.Hour)
 	l := testkit.NewLoop(t, clock.Option())
 	if !l.Now().Equal(testkit.Epoch.Add(time.Hour)) {
-		t.Errorf("outside: %v", l.Now())
+		t.Errorf("Now() outside the loop = %v, want %v", l.Now(), testkit.Epoch.Add(time.Hour))
 	}
 	l.CallSoon(func() {
 		before := l.Now()
 		clock.Advance(time.Second)
 		if !l.Now().Equal(before) {
-			t.Errorf("it moved within a turn: %v, %v", before, l.Now())
+			t.Errorf("Now() has moved within a turn to %v, want %v", l.Now(), before)
 		}
 	})
 	testkit.Turns(t, l, 1)
