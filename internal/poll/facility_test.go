@@ -40,13 +40,13 @@ func eachKind(t *testing.T, test func(t *testing.T, kind poll.Kind)) {
 	t.Helper()
 	kinds := required[runtime.GOOS]
 	if len(kinds) == 0 {
-		t.Fatalf("which facilities does %s have?", runtime.GOOS)
+		t.Fatalf("no facilities are listed for %s, want a row in required", runtime.GOOS)
 	}
 	for _, kind := range kinds {
 		t.Run(kind.String(), func(t *testing.T) {
 			t.Cleanup(func() {
 				if t.Skipped() {
-					t.Errorf("%v was not tested", kind)
+					t.Errorf("%v was not tested, want it tested: this system has to have it", kind)
 				}
 			})
 			testkit.Guard(t)
@@ -123,12 +123,12 @@ func TestKindsAreThoseOfTheSystem(t *testing.T) {
 		p, err := poll.New(kind)
 		if slices.Contains(want, kind) || kind == poll.Auto {
 			if err != nil {
-				t.Errorf("%v: %v", kind, err)
+				t.Errorf("New(%v): %v, want a poller", kind, err)
 				continue
 			}
 			testkit.Check(p.Close())
 		} else if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), kind.String()) {
-			t.Errorf("%v: %v", kind, err)
+			t.Errorf("New(%v): %v, want %v that names it", kind, err, errors.ErrUnsupported)
 		}
 	}
 }

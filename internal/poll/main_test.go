@@ -100,10 +100,10 @@ func wait(t *testing.T, p facility, timeout time.Duration) map[uint64]poll.Event
 	got := map[uint64]poll.Events{}
 	for _, ev := range into[:n] {
 		if got[ev.Tag] != 0 {
-			t.Errorf("tag %#x was reported twice in one Wait", ev.Tag)
+			t.Errorf("tag %#x was reported twice in one Wait, want once", ev.Tag)
 		}
 		if ev.Events == 0 {
-			t.Errorf("tag %#x was reported for nothing", ev.Tag)
+			t.Errorf("tag %#x was reported with no events, want at least one", ev.Tag)
 		}
 		got[ev.Tag] |= ev.Events
 	}

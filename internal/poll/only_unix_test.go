@@ -127,11 +127,11 @@ func TestReusedNumberReportsTheNewTag(t *testing.T) {
 		a.become(c)
 		testkit.Check(p.Add(a.fd, 2<<32|7, poll.Readable, mode))
 		if got := now(t, p); len(got) != 0 {
-			t.Errorf("before: got %v", got)
+			t.Errorf("before the new one is written to: got %v, want nothing", got)
 		}
 		d.write("fresh")
 		if got := now(t, p); len(got) != 1 || got[2<<32|7] != poll.Readable {
-			t.Errorf("got %v", got)
+			t.Errorf("of the new descriptor: got %v, want readable under its own tag", got)
 		}
 	})
 }
@@ -145,7 +145,7 @@ func TestRemoveBeforeCloseOfADuplicatedDescriptor(t *testing.T) {
 		a.close()
 		b.write("for the twin")
 		if got := now(t, p); len(got) != 0 {
-			t.Errorf("got %v", got)
+			t.Errorf("of a removed descriptor: got %v, want nothing", got)
 		}
 		if got := twin.drain(p); got != "for the twin" {
 			t.Errorf("the twin read %q, want %q", got, "for the twin")
@@ -164,7 +164,7 @@ func TestDuplicateKeepsAForgottenRegistration(t *testing.T) {
 		b.write("x")
 		if p.kind != poll.Epoll {
 			if got := now(t, p)[tag]; got&poll.Readable != 0 {
-				t.Errorf("got %06b", got)
+				t.Errorf("of a closed descriptor whose twin lives: got %06b, want it not readable", got)
 			}
 			return
 		}
@@ -183,7 +183,7 @@ func TestBothDuplicatesAreReported(t *testing.T) {
 		testkit.Check(p.Add(twin.fd, 2, poll.Readable, mode))
 		b.write("x")
 		if got := now(t, p); got[1] != poll.Readable || got[2] != poll.Readable {
-			t.Errorf("got %v", got)
+			t.Errorf("of two copies of a descriptor: got %v, want both readable", got)
 		}
 	})
 }
@@ -196,7 +196,7 @@ func TestSelectRefusesDescriptorsOverItsLimit(t *testing.T) {
 		last := newEnd(t, testkit.Must(unix.FcntlInt(uintptr(a.fd), unix.F_DUPFD, limit-1)))
 		over := newEnd(t, testkit.Must(unix.FcntlInt(uintptr(a.fd), unix.F_DUPFD, limit)))
 		if last.fd != limit-1 {
-			t.Fatalf("descriptor %d is in use", limit-1)
+			t.Fatalf("the copy got descriptor %d, want %d", last.fd, limit-1)
 		}
 		testkit.Check(p.Add(last.fd, 1, both, mode))
 		await(t, p, 1, both)
@@ -207,7 +207,7 @@ func TestSelectRefusesDescriptorsOverItsLimit(t *testing.T) {
 			return
 		}
 		if !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), strconv.Itoa(limit)) || !strings.Contains(err.Error(), strconv.Itoa(over.fd)) {
-			t.Errorf("Add: %v", err)
+			t.Errorf("Add(%d): %v, want %v that names it and the limit of %d", over.fd, err, unix.EINVAL, limit)
 		}
 		if err := p.Remove(over.fd); err != unix.ENOENT {
 			t.Errorf("Remove of what was refused: %v, want %v", err, unix.ENOENT)
@@ -226,7 +226,7 @@ func TestPollerNeedsADescriptorBelowItsLimit(t *testing.T) {
 		}
 	}
 	if _, err := poll.New(poll.Select); !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), strconv.Itoa(limit)) {
-		t.Errorf("New: %v", err)
+		t.Errorf("New(Select): %v, want %v that names the limit of %d", err, unix.EINVAL, limit)
 	}
 }
 
@@ -259,7 +259,7 @@ func TestRegularFile(t *testing.T) {
 		testkit.Check(err)
 		await(t, p, tag, both)
 		if got := now(t, p)[tag]; (got == both) != (mode == poll.Level) {
-			t.Errorf("again: got %06b", got)
+			t.Errorf("again, mode %v: got %06b, want %06b by level and only so", mode, got, both)
 		}
 	})
 }
@@ -272,7 +272,7 @@ func TestEdgeHangupDoesNotSpin(t *testing.T) {
 		await(t, p, tag, both|poll.Hangup)
 		for range 3 {
 			if got := now(t, p); len(got) != 0 {
-				t.Fatalf("reported again: %v", got)
+				t.Fatalf("reported again: %v, want an edge to be told once", got)
 			}
 		}
 	})
@@ -291,7 +291,7 @@ func TestEdgeHangupIsReportedToAPausedReader(t *testing.T) {
 			await(t, p, tag, poll.Hangup)
 		} else {
 			if got := now(t, p); len(got) != 0 {
-				t.Errorf("reported again: %v", got)
+				t.Errorf("reported again: %v, want nothing", got)
 			}
 			p.Rearm(a.fd, poll.Readable)
 			await(t, p, tag, poll.Readable)
@@ -345,7 +345,7 @@ func TestFacilitiesAgree(t *testing.T) {
 			for _, p := range pollers[1:] {
 				common := pollers[0].words() & p.words() &^ p.blurs()
 				if got := now(t, p)[tag]; got&common != first&common {
-					t.Fatalf("seed %d, step %d: %v reports %06b, %v %06b", seed, step, pollers[0].kind, first, p.kind, got)
+					t.Fatalf("seed %d, step %d: %v reports %06b, %v %06b; want the same in what both can say", seed, step, pollers[0].kind, first, p.kind, got)
 				}
 			}
 		}

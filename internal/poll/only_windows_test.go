@@ -34,7 +34,7 @@ func TestClosedDuringAWaitIsReported(t *testing.T) {
 			await(t, p, tag, poll.Error)
 			over.Wait()
 			if got := now(t, p); len(got) != 0 {
-				t.Errorf("reported again: %v", got)
+				t.Errorf("reported again: %v, want nothing", got)
 			}
 			testkit.Check(p.Remove(a.fd))
 		}

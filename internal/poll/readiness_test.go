@@ -76,7 +76,7 @@ func TestSilentDescriptorIsNotReported(t *testing.T) {
 		a, _ := pair(t)
 		testkit.Check(p.Add(a.fd, tag, poll.Readable|poll.Priority, mode))
 		if got := now(t, p); len(got) != 0 {
-			t.Errorf("got %v", got)
+			t.Errorf("of a silent descriptor: got %v, want nothing", got)
 		}
 	})
 }
@@ -96,10 +96,10 @@ func TestHalfCloseLeavesDataReadable(t *testing.T) {
 			t.Errorf("read %q, want %q", text, "last words")
 		}
 		if want := poll.ReadHangup & p.words(); atOnce && told&want != want {
-			t.Errorf("told %06b, want the half-close too", told)
+			t.Errorf("told %06b, want %06b in it: the half-close", told, want)
 		}
 		if told&poll.Hangup != 0 && p.blurs() == 0 {
-			t.Errorf("told %06b, a hang-up, but one side is down and not both", told)
+			t.Errorf("told %06b, want no hang-up: one side is down and not both", told)
 		}
 	})
 }
@@ -121,7 +121,7 @@ func TestHalfCloseDoesNotWakeAWriter(t *testing.T) {
 				a.fill(p)
 			}
 		}) {
-			t.Error("the waits returned early")
+			t.Error("the waits returned early, want them to take their time: nothing is ready")
 		}
 		for full := true; full; { // it becomes writable while this waits
 			b.drain(p)
@@ -152,7 +152,7 @@ func TestRefusedConnectionIsReported(t *testing.T) {
 			return // at once, as some systems do on the loopback
 		}
 		if begun != syscall.EINPROGRESS {
-			t.Fatal(begun)
+			t.Fatalf("connect: %v, want %v", begun, syscall.EINPROGRESS)
 		}
 		testkit.Check(p.Add(a.fd, tag, both, mode))
 		await(t, p, tag, poll.Error|poll.Writable)
@@ -170,12 +170,12 @@ func TestEdgeIsReportedOnceUntilDrained(t *testing.T) {
 		await(t, p, tag, both)
 		for range 3 {
 			if got := now(t, p); len(got) != 0 {
-				t.Fatalf("reported again: %v", got)
+				t.Fatalf("reported again: %v, want an edge to be told once", got)
 			}
 		}
 		a.drain(p)
 		if got := now(t, p)[tag]; got&poll.Readable != 0 {
-			t.Fatalf("reported when drained: %06b", got)
+			t.Fatalf("reported when drained: %06b, want it not readable", got)
 		}
 		b.write("two")
 		await(t, p, tag, poll.Readable)
@@ -192,7 +192,7 @@ func TestEdgeWritableAfterBlocking(t *testing.T) {
 		await(t, p, tag, poll.Writable)
 		a.fill(p)
 		if got := now(t, p)[tag]; atOnce && got&poll.Writable != 0 {
-			t.Fatalf("reported when full: %06b", got)
+			t.Fatalf("reported when full: %06b, want it not writable", got)
 		}
 		for got := poll.Events(0); got&poll.Writable == 0; got = wait(t, p, time.Millisecond)[tag] {
 			b.drain(p)
@@ -206,7 +206,7 @@ func TestRearmOfAnUnwantedDirection(t *testing.T) {
 		testkit.Check(p.Add(a.fd, tag, poll.Readable, mode))
 		p.Rearm(a.fd, both)
 		if got := now(t, p); len(got) != 0 {
-			t.Errorf("got %v", got)
+			t.Errorf("after Rearm of a direction nobody wants: got %v, want nothing", got)
 		}
 	})
 }
@@ -224,14 +224,14 @@ func TestLevelIsReportedEachTime(t *testing.T) {
 		}
 		a.drain(p)
 		if got := now(t, p); len(got) != 0 {
-			t.Errorf("reported when drained: %v", got)
+			t.Errorf("reported when drained: %v, want nothing", got)
 		}
 		b.close()
 		await(t, p, tag, poll.Readable)
 		for range 3 {
 			want := (poll.Readable | poll.ReadHangup) & p.words()
 			if got := now(t, p)[tag]; got&want != want {
-				t.Fatalf("got %06b", got)
+				t.Fatalf("of a peer that has closed: got %06b, want %06b in it each time", got, want)
 			}
 		}
 	})
@@ -245,7 +245,7 @@ func TestEdgeResetDoesNotSpin(t *testing.T) {
 		await(t, p, tag, both|poll.Hangup)
 		for range 3 {
 			if got := now(t, p); len(got) != 0 {
-				t.Fatalf("reported again: %v", got)
+				t.Fatalf("reported again: %v, want an edge to be told once", got)
 			}
 		}
 	})
@@ -259,12 +259,12 @@ func TestModifyReplacesTagDirectionsAndMode(t *testing.T) {
 		await(t, p, 1, poll.Readable)
 		testkit.Check(p.Modify(a.fd, 2, poll.Readable, poll.Edge))
 		if got := now(t, p); len(got) != 1 || got[2] != poll.Readable {
-			t.Errorf("edge again: got %v", got)
+			t.Errorf("edge, after Modify: got %v, want readable again, under tag 2", got)
 		}
 		testkit.Check(p.Modify(a.fd, 3, poll.Writable, poll.Level))
 		for range 2 {
 			if got := now(t, p); len(got) != 1 || got[3] != poll.Writable {
-				t.Errorf("level: got %v", got)
+				t.Errorf("level, after Modify: got %v, want writable each time, under tag 3", got)
 			}
 		}
 		testkit.Check(p.Modify(a.fd, 4, 0, poll.Level))
@@ -290,7 +290,7 @@ func TestLittleRoomStarvesNobody(t *testing.T) {
 			}
 		}
 		if len(seen) != count {
-			t.Errorf("%d of %d were reported", len(seen), count)
+			t.Errorf("%d were reported in turn, want all %d", len(seen), count)
 		}
 	})
 }

@@ -71,7 +71,7 @@ func TestRemoveEndsReports(t *testing.T) {
 		testkit.Check(p.Remove(a.fd))
 		b.close()
 		if got := now(t, p); len(got) != 0 {
-			t.Errorf("got %v", got)
+			t.Errorf("of a removed descriptor: got %v, want nothing", got)
 		}
 	})
 }
@@ -86,7 +86,7 @@ func TestRemoveKeepsTheOthers(t *testing.T) {
 		for i := range ends {
 			testkit.Check(p.Remove(ends[i].fd))
 			if got := now(t, p); len(got) != len(ends)-1-i || got[uint64(i)] != 0 {
-				t.Errorf("after removing %d: got %v", i, got)
+				t.Errorf("after removing %d: got %v, want the %d that are left", i, got, len(ends)-1-i)
 			}
 		}
 	})
@@ -98,10 +98,10 @@ func TestClosedDescriptorIsReportedOnceOrForgotten(t *testing.T) {
 		testkit.Check(p.Add(a.fd, tag, both, mode))
 		a.close()
 		if got := now(t, p)[tag]; (got == poll.Error) == p.ForgetsClosed() {
-			t.Errorf("got %06b", got)
+			t.Errorf("of a closed descriptor: got %06b; want %06b, or nothing if the facility forgets it (%v)", got, poll.Error, p.ForgetsClosed())
 		}
 		if got := now(t, p); len(got) != 0 {
-			t.Errorf("spins: %v", got)
+			t.Errorf("a closed descriptor is reported again: %v, want nothing", got)
 		}
 	})
 }

@@ -92,7 +92,7 @@ func TestRemovedDuringAWaitIsNotReported(t *testing.T) {
 				testkit.Check(p.Wake())
 			})
 			if got := wait(t, p, -1); len(got) != 0 {
-				t.Errorf("got %v", got)
+				t.Errorf("of a descriptor removed during the wait: got %v, want nothing", got)
 			}
 			over.Wait()
 		}
@@ -111,10 +111,10 @@ func TestChangesDoNotEndAWait(t *testing.T) {
 		})
 		if !lasts(5*time.Millisecond, func(timeout time.Duration) {
 			if got := wait(t, p, timeout); len(got) != 0 {
-				t.Errorf("got %v", got)
+				t.Errorf("of a removed descriptor: got %v, want nothing", got)
 			}
 		}) {
-			t.Error("the waits returned early")
+			t.Error("the waits returned early, want them to take their time: nothing is ready")
 		}
 		stop.Store(true)
 		over.Wait()
@@ -142,10 +142,10 @@ func TestTimeoutIsNotRoundedDown(t *testing.T) {
 		for _, timeout := range []time.Duration{time.Nanosecond, 100 * time.Microsecond, time.Millisecond, 1001 * time.Microsecond} {
 			if !lasts(timeout, func(timeout time.Duration) {
 				if got := wait(t, p, timeout); len(got) != 0 {
-					t.Errorf("got %v", got)
+					t.Errorf("with nothing watched: got %v, want nothing", got)
 				}
 			}) {
-				t.Errorf("waits of %v returned early", timeout)
+				t.Errorf("waits of %v returned early, want at least that long", timeout)
 			}
 		}
 	})
@@ -156,7 +156,7 @@ func TestZeroTimeoutDoesNotWait(t *testing.T) {
 		// If each were rounded up to a millisecond, the watchdog would lose its patience.
 		for range 100_000 {
 			if got, err := p.Wait(make([]poll.Event, 1), 0); got != 0 || err != nil {
-				t.Fatal(got, err)
+				t.Fatalf("Wait with nothing watched = %d, %v; want 0, nil", got, err)
 			}
 		}
 	})

@@ -17,7 +17,7 @@ func TestWakeBeforeWait(t *testing.T) {
 		for range 3 {
 			testkit.Check(p.Wake())
 			if got := wait(t, p, -1); len(got) != 0 {
-				t.Errorf("a wake-up was reported: %v", got)
+				t.Errorf("a wake-up was reported: %v, want nothing", got)
 			}
 		}
 	})
@@ -34,7 +34,7 @@ func TestWakesAreMerged(t *testing.T) {
 			wait(t, p, -1)
 			wait(t, p, timeout)
 		}) {
-			t.Error("one more wait returned early")
+			t.Error("one more wait returned early, want each wake-up to end one wait at most")
 		}
 	})
 }
@@ -45,7 +45,7 @@ func TestWakeReportsWhatIsReady(t *testing.T) {
 		testkit.Check(p.Add(a.fd, tag, poll.Writable, poll.Level))
 		testkit.Check(p.Wake())
 		if got := wait(t, p, -1); got[tag] != poll.Writable {
-			t.Errorf("got %v", got)
+			t.Errorf("after Wake: got %v, want what is ready: writable", got)
 		}
 	})
 }
@@ -91,7 +91,7 @@ func TestWakeDuringWait(t *testing.T) {
 		for range 100 {
 			over := meanwhile(func() { testkit.Check(p.Wake()) })
 			if got := wait(t, p, -1); len(got) != 0 {
-				t.Errorf("got %v", got)
+				t.Errorf("a wake-up was reported: %v, want nothing", got)
 			}
 			over.Wait()
 		}

@@ -12,7 +12,7 @@ func TestZones(t *testing.T) {
 	for zone, want := range map[string]uint32{"lo": 1, "1": 1, "4000000000": 4_000_000_000} {
 		sa, errno := Addr{IP: netip.MustParseAddrPort("[fe80::1%" + zone + "]:80")}.encode()
 		if errno != 0 {
-			t.Errorf("%s: %v", zone, errno)
+			t.Errorf("encode of zone %s: %v, want %d as the scope", zone, errno, want)
 		} else if got := sa.(*unix.SockaddrInet6).ZoneId; got != want {
 			t.Errorf("%s: scope %d, want %d", zone, got, want)
 		}

@@ -59,7 +59,7 @@ func TestTheFaultsKeepEdgesAlive(t *testing.T) {
 								p.Rearm(b, poll.Writable)
 							}
 							if errno != 0 && errno != syscall.EAGAIN {
-								t.Fatal(errno)
+								t.Fatalf("Write: %v, want %v at most", errno, syscall.EAGAIN)
 							}
 						}
 						for readable {
@@ -69,7 +69,7 @@ func TestTheFaultsKeepEdgesAlive(t *testing.T) {
 								p.Rearm(a, poll.Readable)
 							}
 							if errno != 0 && errno != syscall.EAGAIN {
-								t.Fatal(errno)
+								t.Fatalf("Read: %v, want %v at most", errno, syscall.EAGAIN)
 							}
 						}
 						if len(got) == size {

@@ -32,7 +32,7 @@ func TestFaultsAreParsed(t *testing.T) {
 		"eagain=0.3,seed=1e10": "the seed must be a whole number",
 	} {
 		if _, err := world.ParseFaults(spec); err == nil || !strings.Contains(err.Error(), complaint) || !strings.Contains(err.Error(), spec) {
-			t.Errorf("%q: %v", spec, err)
+			t.Errorf("ParseFaults(%q): %v, want an error that names it and says %q", spec, err, complaint)
 		}
 	}
 }
@@ -157,7 +157,7 @@ func TestEachFaultComesAsOftenAsItIsAskedFor(t *testing.T) {
 				}
 			}
 			if call == tt.call && (bad < 400 || bad > 600) {
-				t.Errorf("%+v: %d of %d calls of %s", tt.faults, bad, len(all), call)
+				t.Errorf("%+v: %d of %d calls of %s are affected, want from 400 to 600", tt.faults, bad, len(all), call)
 			}
 		}
 	}
@@ -179,21 +179,21 @@ func TestASeedIsASequence(t *testing.T) {
 	for i, o := range first["read"] {
 		n, errno := k.Read(3, make([]byte, 100))
 		if o != again["read"][i] || o != (result{n, errno}) {
-			t.Fatalf("read %d: %v, again %v, alone %v", i, o, again["read"][i], result{n, errno})
+			t.Fatalf("read %d: %v, again %v, alone %v; want the same thrice", i, o, again["read"][i], result{n, errno})
 		}
 	}
 	for call := range first {
 		same := 0
 		for i, o := range first[call] {
 			if o != again[call][i] {
-				t.Fatalf("%s %d: %v, then %v", call, i, o, again[call][i])
+				t.Fatalf("%s %d: %v, then %v; want the same of the same seed", call, i, o, again[call][i])
 			}
 			if o == other[call][i] {
 				same++
 			}
 		}
 		if same == len(first[call]) {
-			t.Errorf("%s: another seed makes no difference", call)
+			t.Errorf("%s: another seed makes no difference, want other faults", call)
 		}
 	}
 }

@@ -23,7 +23,7 @@ func TestAcceptTellsTheClientsPath(t *testing.T) {
 	ok(t, "Accept", errno)
 	closing(t, nfd)
 	if peer != client {
-		t.Errorf("accepted from %q", peer.Path)
+		t.Errorf("accepted from %q, want %q", peer.Path, client.Path)
 	}
 }
 

@@ -23,7 +23,7 @@ func TestRaceDetectorSeesTransfers(t *testing.T) {
 			cmd.Env = append(os.Environ(), racy+"="+call)
 			out, err := cmd.CombinedOutput()
 			if err == nil || !strings.Contains(string(out), "DATA RACE") {
-				t.Errorf("no race was reported: %v\n%s", err, out)
+				t.Errorf("%s: %v, want the race detector to report a race; it printed:\n%s", call, err, out)
 			}
 		})
 	}

@@ -40,10 +40,10 @@ func TestConversation(t *testing.T) {
 			lacking(t, tt.network, tt.dual, tt.at)
 			ln, addr := listen(t, tt.network, tt.dual, tt.at)
 			if tt.network == "unix" && addr != tt.at {
-				t.Errorf("listens at %q, not at %q", addr.Path, tt.at.Path)
+				t.Errorf("listens at %q, want %q", addr.Path, tt.at.Path)
 			}
 			if tt.network != "unix" && addr.IP.Port() == 0 {
-				t.Errorf("listens at %v", addr.IP)
+				t.Errorf("listens at %v, want a port", addr.IP)
 			}
 			if tt.reach != "" {
 				addr.IP = netip.AddrPortFrom(netip.MustParseAddr(tt.reach), addr.IP.Port())
@@ -62,13 +62,13 @@ func TestConversation(t *testing.T) {
 			local, errno := k.LocalAddr(a)
 			ok(t, "LocalAddr", errno)
 			if peer != local || tt.network == "unix" && peer != (world.Addr{}) {
-				t.Errorf("accepted from %v, the client is %v", peer, local)
+				t.Errorf("accepted from %v; want %v, the client's address (and none for unix)", peer, local)
 			}
 			if remote, errno := k.PeerAddr(b); remote != peer || errno != 0 {
-				t.Errorf("PeerAddr of the server: %v, %v, not %v", remote, errno, peer)
+				t.Errorf("PeerAddr of the server: %v, %v; want %v", remote, errno, peer)
 			}
 			if remote, errno := k.PeerAddr(a); remote != addr || errno != 0 {
-				t.Errorf("PeerAddr of the client: %v, %v, not %v", remote, errno, addr)
+				t.Errorf("PeerAddr of the client: %v, %v; want %v", remote, errno, addr)
 			}
 
 			buf := make([]byte, 8)
@@ -119,7 +119,7 @@ func TestOnlyADualSocketTakesIPv4(t *testing.T) {
 		fd := socket(t, "tcp6", dual)
 		only, errno := k.SockoptInt(fd, syscall.IPPROTO_IPV6, v6Only)
 		if only == 1 == dual || errno != 0 {
-			t.Errorf("dual %v: IPV6_V6ONLY is %d, %v", dual, only, errno)
+			t.Errorf("dual %v: IPV6_V6ONLY is %d, %v; want on if it is not dual, off if it is", dual, only, errno)
 		}
 	}
 }
@@ -131,11 +131,11 @@ func TestMappedAddressOnADualSocket(t *testing.T) {
 	fd := socket(t, "tcp6", true)
 	mapped := netip.AddrPortFrom(netip.AddrFrom16(addr.IP.Addr().As16()), addr.IP.Port())
 	if errno := k.Connect(fd, world.Addr{IP: mapped}); errno != 0 && errno != syscall.EINPROGRESS {
-		t.Fatal(errno)
+		t.Fatalf("Connect: %v, want 0 or %v", errno, syscall.EINPROGRESS)
 	}
 	ready(t, fd, poll.Writable)
 	if peer, errno := k.PeerAddr(fd); peer != addr || errno != 0 {
-		t.Errorf("connected to %v, %v, not to %v", peer, errno, addr)
+		t.Errorf("connected to %v, %v; want %v", peer, errno, addr)
 	}
 	ready(t, ln, poll.Readable)
 	nfd, _, errno := k.Accept(ln)
@@ -211,21 +211,21 @@ func TestLookupHost(t *testing.T) {
 		// An address needs no lookup, so a context that is done does no harm.
 		ips, err := k.LookupHost(done, host)
 		if err != nil || len(ips) != 1 || ips[0].String() != want[0] {
-			t.Errorf("%s: %v, %v", host, ips, err)
+			t.Errorf("LookupHost(%s) = %v, %v; want %v", host, ips, err, want)
 		}
 	}
 	// The empty name fails without asking a server.
 	var notFound *net.DNSError
 	if ips, err := k.LookupHost(t.Context(), ""); !errors.As(err, &notFound) || !notFound.IsNotFound {
-		t.Errorf("no name: %v, %v", ips, err)
+		t.Errorf("LookupHost of no name = %v, %v; want an error that it is not found", ips, err)
 	}
 	ips, err := k.LookupHost(t.Context(), "localhost")
 	if err != nil || !slices.ContainsFunc(ips, netip.Addr.IsLoopback) {
-		t.Errorf("localhost: %v, %v", ips, err)
+		t.Errorf("LookupHost(localhost) = %v, %v; want a loopback address", ips, err)
 	}
 	for _, ip := range ips {
 		if ip.Is4In6() {
-			t.Errorf("mapped: %v", ip)
+			t.Errorf("LookupHost(localhost) has %v, want no mapped address", ip)
 		}
 	}
 }
@@ -268,7 +268,7 @@ func TestConnectToTheUnspecifiedAddress(t *testing.T) {
 			a := dial(t, network, addr)
 			b, _ := accept(t, ln)
 			if remote, errno := k.PeerAddr(a); !remote.IP.Addr().IsLoopback() || errno != 0 {
-				t.Errorf("connected to %v, %v", remote, errno)
+				t.Errorf("connected to %v, %v; want a loopback address", remote, errno)
 			}
 			nonblockingNotInherited(t, a, b)
 		})

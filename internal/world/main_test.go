@@ -115,7 +115,7 @@ func read(t *testing.T, fd, count int) string {
 		}
 		ok(t, "Read", errno)
 		if n == 0 {
-			t.Fatalf("the stream ended after %d bytes of %d", got, count)
+			t.Fatalf("the stream ended after %d bytes, want %d", got, count)
 		}
 		got += n
 	}

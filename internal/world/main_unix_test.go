@@ -33,10 +33,10 @@ func nonblockingNotInherited(t *testing.T, fds ...int) {
 	t.Helper()
 	for _, fd := range fds {
 		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); err != nil || flags&unix.O_NONBLOCK == 0 {
-			t.Errorf("blocking: %#x, %v", flags, err)
+			t.Errorf("the flags are %#x, %v; want O_NONBLOCK in them", flags, err)
 		}
 		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
-			t.Errorf("inherited: %#x, %v", flags, err)
+			t.Errorf("the descriptor's flags are %#x, %v; want FD_CLOEXEC in them", flags, err)
 		}
 	}
 }

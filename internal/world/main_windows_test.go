@@ -29,7 +29,7 @@ func nonblockingNotInherited(t *testing.T, fds ...int) {
 		var flags uint32
 		r, _, err := information.Call(uintptr(fd), uintptr(unsafe.Pointer(&flags)))
 		if r == 0 || flags&windows.HANDLE_FLAG_INHERIT != 0 {
-			t.Errorf("inherited: %#x, %v", flags, err)
+			t.Errorf("the handle's flags are %#x, %v; want it not inherited", flags, err)
 		}
 	}
 }

@@ -74,13 +74,13 @@ func TestTransfersDoNotAllocate(t *testing.T) {
 		allocs := allocations(func() float64 {
 			return testing.AllocsPerRun(100, func() {
 				if n, errno := write(); n != len(buf) || errno != 0 {
-					t.Fatal(n, errno)
+					t.Fatalf("%s = %d, %v; want %d, 0", name, n, errno, len(buf))
 				}
 				if n, errno := k.Read(b, buf); n != len(buf) || errno != 0 {
-					t.Fatal(n, errno)
+					t.Fatalf("Read = %d, %v; want %d, 0", n, errno, len(buf))
 				}
 				if _, errno := k.Read(b, buf); errno != unix.EAGAIN {
-					t.Fatal(errno)
+					t.Fatalf("Read when drained: %v, want %v", errno, unix.EAGAIN)
 				}
 			})
 		})

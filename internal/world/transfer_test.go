@@ -34,7 +34,7 @@ func TestShortWrite(t *testing.T) {
 	}
 	got := read(t, b, sent)
 	if want := strings.Repeat("0123456789abcdef", sent/16+1)[:sent]; got != want {
-		t.Error("the bytes read are not those written")
+		t.Errorf("%d bytes read are not those written, want the %d written", len(got), len(want))
 	}
 	if n, errno := k.Write(a, []byte("x")); n != 1 || errno != 0 {
 		t.Errorf("after draining: %d, %v; want 1 and 0", n, errno)
@@ -83,7 +83,7 @@ func TestNothingToMoveMakesNoCall(t *testing.T) {
 	m, errno2 := k.Write(noDescriptor, []byte{})
 	v, errno3 := k.Writev(noDescriptor, nil)
 	if n+m+v != 0 || errno|errno2|errno3 != 0 {
-		t.Errorf("Read %d, %v; Write %d, %v; Writev %d, %v", n, errno, m, errno2, v, errno3)
+		t.Errorf("Read = %d, %v; Write = %d, %v; Writev = %d, %v; want 0, 0 of each", n, errno, m, errno2, v, errno3)
 	}
 }
 
@@ -103,7 +103,7 @@ func TestReset(t *testing.T) {
 		t.Errorf("Read: %d, %v; want 0 and %v", n, errno, syscall.ECONNRESET)
 	}
 	if n, errno := k.Write(a, make([]byte, 1)); n != 0 || errno != syscall.EPIPE && (runtime.GOOS != "windows" || errno == 0) {
-		t.Errorf("Write: %d, %v", n, errno)
+		t.Errorf("Write = %d, %v; want 0 and %v (on Windows another error will do)", n, errno, syscall.EPIPE)
 	}
 }
 

@@ -24,7 +24,7 @@ func TestCounterCountsEachCall(t *testing.T) {
 			}
 			c := polltest.Count(p)
 			if c.NeedsRearm() != p.NeedsRearm() || c.ForgetsClosed() != p.ForgetsClosed() {
-				t.Error("the decorated poller's traits are not passed on")
+				t.Errorf("NeedsRearm %v, ForgetsClosed %v; want the decorated poller's: %v, %v", c.NeedsRearm(), c.ForgetsClosed(), p.NeedsRearm(), p.ForgetsClosed())
 			}
 			const none = -1 // the calls fail, and are counted
 			c.Add(none, 1, poll.Readable, poll.Edge)
