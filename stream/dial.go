@@ -33,9 +33,13 @@ func Dial(ctx context.Context, network, address string, opts ...Option) (*Conn, 
 	if err != nil {
 		return fail(err)
 	}
+	o := applied(opts)
+	if targets, err = o.reachable(targets); err != nil {
+		return fail(err)
+	}
 	var errs []error
 	for _, t := range targets {
-		c, err := connect(ctx, loop, t, applied(opts))
+		c, err := connect(ctx, loop, t, o)
 		if err == nil {
 			return c, nil
 		}
@@ -73,20 +77,20 @@ func connect(ctx context.Context, loop *reactor.Loop, t target, o options) (*Con
 		return nil, coro.Cause(ctx)
 	}
 	k := coreOf(loop).World()
-	fd, errno := k.Socket(t.network, t.dual)
-	if errno != 0 {
-		return nil, sysError("socket", errno)
+	fd, err := o.socketFor(k, &t)
+	if err != nil {
+		return nil, err
 	}
 	if !o.delay && t.network != "unix" {
 		k.SetSockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1) // a matter of speed only
 	}
-	errno = k.Connect(fd, t.addr)
+	errno := k.Connect(fd, t.addr)
 	pending := errno == syscall.EINPROGRESS
 	if errno != 0 && !pending {
 		k.Close(fd)
 		return nil, sysError("connect", errno)
 	}
-	c, err := adopt(loop, fd, t.addr, !pending)
+	c, err := adopt(loop, fd, addr{IP: unmapped(t.addr.IP), Path: t.addr.Path}, !pending)
 	if err != nil {
 		return nil, err
 	}

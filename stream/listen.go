@@ -25,6 +25,7 @@ type Listener struct {
 	source  loop.Source
 	own     addr
 	file    world.File // what a Unix listener has made at its path
+	kind    target     // of socket
 	options options
 	unhook  func() // of the loop's Close
 	mu      sync.Mutex
@@ -71,13 +72,17 @@ func listen(loop *reactor.Loop, t target, o options) (*Listener, error) {
 		k.Close(fd)
 		return nil, err
 	}
-	l := &Listener{loop: loop, core: core, kernel: k, fd: fd, options: o, own: t.addr, file: fileOf(k, t.addr)}
+	l := &Listener{loop: loop, core: core, kernel: k, fd: fd, options: o, own: t.addr, file: fileOf(k, t.addr), kind: t}
 	l.backoff.init(k, t.network)
 	if t.network != "unix" {
 		l.own, _ = k.LocalAddr(fd) // the port that was chosen
 	}
 	l.mu.Lock() // the first event may come before there is a source
 	defer l.mu.Unlock()
+	if o.bound {
+		l.unhook = loop.AtClose(func() { l.Close() })
+		return l, nil
+	}
 	if err := l.source.Attach(core, fd, l); err != nil {
 		removeFile(k, l.own, l.file)
 		l.backoff.dropReserve(k)
@@ -101,6 +106,9 @@ func bind(k world.Kernel, fd int, t target, o options) error {
 	if errno := k.Bind(fd, t.addr); errno != 0 {
 		return sysError("bind", errno)
 	}
+	if o.bound {
+		return nil
+	}
 	errno := k.Listen(fd, o.backlog)
 	if errno != 0 {
 		removeFile(k, t.addr, fileOf(k, t.addr))
@@ -114,6 +122,9 @@ func (l *Listener) SetBacklog(n int) error {
 	defer l.mu.Unlock()
 	if l.closed {
 		return fmt.Errorf("stream: set backlog of %s: %w", l.Addr(), ErrClosed)
+	}
+	if l.options.bound {
+		return l.beginListening(n)
 	}
 	return sysError("listen", l.kernel.Listen(l.fd, n))
 }

@@ -7,6 +7,8 @@ type options struct {
 	delay     bool
 	reusePort bool
 	backlog   int
+	bound     bool
+	from      *Listener
 }
 
 // defaultBacklog is what the kernel cuts to its own limit.

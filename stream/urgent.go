@@ -58,9 +58,16 @@ func (e *endpoint) takeUrgent() (tell func()) {
 	}
 }
 
+// readUrgent also notes that there was urgent data: recv still stops at its mark, and once the byte
+// was taken no event tells of it.
 func (s *socket) readUrgent() (byte, bool) {
 	b, errno := s.kernel().ReadUrgent(s.FD())
-	return b, errno == 0
+	if errno != 0 {
+		return 0, false
+	}
+	s.urgent = true
+	s.Blocked(loop.Priority) // until there is another one
+	return b, true
 }
 
 // tellUrgent is takeUrgent for an event.

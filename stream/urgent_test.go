@@ -40,6 +40,10 @@ func TestUrgentDataIsToldBesideTheStream(t *testing.T) {
 				if line, err := c.ReadLine(context.Background()); line != "hello world" || err != nil {
 					t.Errorf("ReadLine: %q, %v; want %q and nil", line, err, "hello world")
 				}
+				urgent(t, p, "?") // a later one leaves an unread one in the stream
+				if b := <-told; b != '?' {
+					t.Errorf("OnUrgent was told %q, want %q", b, '?')
+				}
 				c.Close()
 			})
 		}

@@ -78,6 +78,13 @@ func (c *Core) Release() (closed, late bool) {
 	return c.closed, late
 }
 
+// Running reports whether a goroutine has claimed the loop.
+func (c *Core) Running() bool {
+	c.life.mu.Lock()
+	defer c.life.mu.Unlock()
+	return c.life.running
+}
+
 // Stop makes the run end after the present turn. If nobody runs the loop, the next run makes one
 // turn that does not wait.
 func (c *Core) Stop() {

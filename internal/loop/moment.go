@@ -134,7 +134,9 @@ func (c *Core) runUntilPanic(m Moment, end int) (over bool) {
 			continue
 		}
 		if c.steps.told {
-			r = c.steps.of(momentNames[m], r)
+			if _, own := r.(Composite); !own {
+				r = c.steps.of(momentNames[m], r)
+			}
 		}
 		r.Run()
 		if n >= next || c.pace.next == 0 {

@@ -67,6 +67,22 @@ func stepOf(op string, v any) Step {
 	return s
 }
 
+// Composite is an entry that consists of steps of its own. It runs them by RunStep, and is no step
+// itself.
+type Composite interface{ OwnSteps() }
+
+// RunStep runs fn. It is a step of a Composite, which op and v name. It is called on the loop.
+func (c *Core) RunStep(op string, v any, fn func()) {
+	if !c.steps.told {
+		fn()
+		return
+	}
+	step := stepOf(op, v)
+	c.steps.before(step)
+	defer c.steps.after(step)
+	fn()
+}
+
 // steps tells the observers of steps. It wraps an entry or a handler: the loop runs the wrapper,
 // which tells the observers before and after. No step begins within another one.
 type steps struct {
