@@ -29,6 +29,7 @@ func init() { // not in their declarations, since actions run scripts that look 
 		"detach":        plainly(func(a *actor) { a.d.DelChannel() }),
 		"recv":          receiving("recv"),
 		"raw_recv":      receiving("raw_recv"),
+		"sock_recv_oob": func(a *actor, _ []any) error { return a.recvUrgent() },
 		"echo_upper":    (*actor).echoUpper,
 		"send":          func(a *actor, args []any) error { return a.send(fromLatin1(args[0])) },
 		"spawn_other":   func(a *actor, args []any) error { return a.game.spawnOther(args[0].(map[string]any)) },
@@ -114,6 +115,14 @@ func receiving(name string) action {
 		}
 		return err
 	}
+}
+
+func (a *actor) recvUrgent() error {
+	b, err := a.d.RecvUrgent()
+	if err == nil {
+		a.record("oob", latin1([]byte{b}))
+	}
+	return err
 }
 
 func (a *actor) echoUpper(args []any) error {

@@ -145,15 +145,7 @@ func (a *actor) HandleClose() error { return a.called("handle_close", nil, a.d.B
 func (a *actor) HandleConnect() error {
 	return a.called("handle_connect", nil, a.d.Base().HandleConnect)
 }
-
-// HandleExpt is called by traces only.
-func (a *actor) HandleExpt() error {
-	return a.called("handle_expt", nil, func() error {
-		a.game.log("warning", "unhandled incoming priority event")
-		return nil
-	})
-}
-
+func (a *actor) HandleExpt() error   { return a.called("handle_expt", nil, a.d.Base().HandleExpt) }
 func (a *actor) HandleAccept() error { return a.called("handle_accept", nil, a.d.Base().HandleAccept) }
 
 func (a *actor) HandleAccepted(c *stream.Conn, _ net.Addr) error {

@@ -295,6 +295,16 @@ func (p *goldenPeer) send(what any) error {
 	return err
 }
 
+func (p *goldenPeer) sendUrgent(b []byte) error {
+	raw, err := p.Conn.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) { failed = syscall.Sendto(int(fd), b, syscall.MSG_OOB, nil) })
+	return errors.Join(err, failed)
+}
+
 func (p *goldenPeer) closeWrite() error { return p.Conn.(interface{ CloseWrite() error }).CloseWrite() }
 
 // leave closes the peer's end.

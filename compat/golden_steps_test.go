@@ -24,6 +24,7 @@ func init() { // not in its declaration, since steps look here
 		"client_read":        (*game).clientRead,
 		"peer_read":          (*game).peerRead,
 		"peer_send_then_eof": (*game).sendAndEnd,
+		"oob":                func(g *game, args []any) error { return g.peers[0].sendUrgent(fromLatin1(args[0])) },
 		"eof":                func(g *game, _ []any) error { return g.peers[0].closeWrite() },
 		"peer_close":         func(g *game, _ []any) error { return g.peers[0].leave(false) },
 		"reset":              func(g *game, _ []any) error { return g.peers[0].leave(true) },

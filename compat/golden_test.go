@@ -44,8 +44,6 @@ var inexpressible = map[string]string{
 	"smtp_":                           "package compat/smtpd does not exist yet",
 	"scr_":                            "what a socket takes at a time can't be seen: output goes through the connection's buffer",
 	"tab_":                            "tables of Python's internals; what applies is in the table tests of asyncore and asynchat",
-	"disp_oob/":                       "out-of-band data and HandleExpt do not exist yet",
-	"disp_oob_with_data/":             "out-of-band data and HandleExpt do not exist yet",
 	"disp_udp_read_without_connect":   "datagrams do not exist yet",
 	"disp_file_dispatcher_pipe":       "file_dispatcher does not exist yet",
 	"disp_fd_closed_behind_map/":      "the descriptor belongs to the stream, and can't be closed behind its back",

@@ -1,7 +1,6 @@
 package asynchat
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/corobridge/corobridge/compat/asyncore"
@@ -36,10 +35,13 @@ type Chat struct {
 	incoming   []byte // what Collect has kept
 	pending    int    // delivered since the last terminator
 	collecting int    // how long incoming was when the running CollectIncomingData began, plus one
+	chunk      int    // how much it was given
 	maxPending int
+	skipping   skipping
 
 	// Output, in order.
-	fifo []piece
+	fifo   []piece
+	queued int // bytes in fifo
 }
 
 type sizes struct{ in, out int }
@@ -55,6 +57,9 @@ func (c *Chat) ClassicClass(handler any) classic.Class {
 		Read:     c.handleRead,
 		Write:    c.InitiateSend,
 		Writable: func() bool { return len(c.fifo) > 0 },
+		Waits:    func() bool { return len(c.fifo) > 0 && c.fifo[0].last },
+		Queued:   func() int { return c.queued },
+		Closed:   func() { c.dropProducers() },
 		Quiet:    true,
 		Input:    c.leftInput,
 		Output:   c.leftOutput,
@@ -95,9 +100,10 @@ func (c *Chat) Take() []byte {
 }
 
 // DiscardBuffers drops input that was not delivered, and output that was not sent, including a
-// pending CloseWhenDone.
-func (c *Chat) DiscardBuffers() { c.in, c.incoming, c.fifo = nil, nil, nil }
-
-// ErrTooMuchPending is the error that a handler gets when its peer sends more than SetMaxPending
-// allows without a terminator.
-var ErrTooMuchPending = errors.New("asynchat: too much input without a terminator")
+// pending CloseWhenDone. Producers that are dropped are closed if they have a method Close.
+func (c *Chat) DiscardBuffers() {
+	c.in, c.incoming = nil, nil
+	c.dropProducers()
+	c.fifo, c.queued = nil, 0
+	c.Classic().Wake() // the end of input may be told now
+}

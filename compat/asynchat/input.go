@@ -26,11 +26,6 @@ func (c *Chat) SetLength(n int) {
 // is neither, both results are empty.
 func (c *Chat) Terminator() (delim string, n int) { return string(c.delim), c.length }
 
-// SetMaxPending sets how many bytes may come without the terminator. If more come, the input that
-// was received and not delivered is dropped, and the handler gets ErrTooMuchPending as an error.
-// Zero, the default, means no limit, as in CPython.
-func (c *Chat) SetMaxPending(n int) { c.maxPending = n }
-
 // Pending returns how many bytes have come since the last terminator, whether they were collected
 // or not yet delivered.
 func (c *Chat) Pending() int { return c.pending + len(c.in) }
@@ -74,6 +69,8 @@ func (c *Chat) serving() bool { return c.Classic().Serving() }
 // parseOne delivers up to the next terminator, and reports whether to go on.
 func (c *Chat) parseOne() (again bool, err error) {
 	switch {
+	case c.skipping.on:
+		return c.skip()
 	case len(c.delim) > 0:
 		return c.parseDelim(c.delim)
 	case c.length > 0:
@@ -87,8 +84,14 @@ func (c *Chat) parseOne() (again bool, err error) {
 func (c *Chat) parseLength() (bool, error) {
 	n := min(c.length, len(c.in))
 	last := n == c.length
+	if c.tooMuch(c.length) {
+		return c.overrun(c.length)
+	}
 	if err := c.collect(n); err != nil || !c.serving() {
 		return false, err
+	}
+	if c.skipping.on {
+		return true, nil
 	}
 	if !last {
 		c.length = max(c.length-n, 0)
@@ -100,11 +103,18 @@ func (c *Chat) parseLength() (bool, error) {
 
 func (c *Chat) parseDelim(delim []byte) (bool, error) {
 	i := bytes.Index(c.in, delim)
+	n := i
 	if i < 0 {
-		return false, c.collect(len(c.in) - FindPrefixAtEnd(c.in, delim))
+		n = len(c.in) - FindPrefixAtEnd(c.in, delim)
 	}
-	if err := c.collect(i); err != nil || !c.serving() {
+	if c.tooMuch(n) {
+		return c.overrun(n)
+	}
+	if err := c.collect(n); i < 0 || err != nil || !c.serving() {
 		return false, err
+	}
+	if c.skipping.on { // up to the terminator, which is next
+		return true, nil
 	}
 	c.consume(len(delim))
 	return true, c.found()
@@ -115,17 +125,15 @@ func (c *Chat) collect(n int) error {
 	if n == 0 {
 		return nil
 	}
-	if c.maxPending > 0 && c.pending+n > c.maxPending && (len(c.delim) > 0 || c.length > 0) {
-		err := fmt.Errorf("%w: %d bytes, the bound is %d", ErrTooMuchPending, c.pending+n, c.maxPending)
-		c.in, c.pending = nil, 0
-		return err
-	}
-	c.collecting = len(c.incoming) + 1
+	c.collecting, c.chunk = len(c.incoming)+1, n
 	err := c.handler.CollectIncomingData(c.in[:n:n])
-	c.collecting = 0
+	c.collecting, c.chunk = 0, 0
 	if err == nil && len(c.in) > 0 {
 		c.pending += n
 		c.consume(n)
+	}
+	if c.skipping.on {
+		c.pending = 0
 	}
 	return err
 }
@@ -142,8 +150,11 @@ func (c *Chat) found() error {
 }
 
 // FindPrefixAtEnd returns the length of the longest prefix of needle, other than all of it, that
-// haystack ends with.
+// haystack ends with. For an empty needle it is -1, as in CPython.
 func FindPrefixAtEnd(haystack, needle []byte) int {
+	if len(needle) == 0 {
+		return -1
+	}
 	for n := min(len(needle)-1, len(haystack)); n > 0; n-- {
 		if bytes.HasSuffix(haystack, needle[:n]) {
 			return n
@@ -160,6 +171,7 @@ func (c *Chat) leftInput(kept []byte) []byte {
 	if c.collecting > 0 { // inside CollectIncomingData: what that was given is still in c.in
 		collected = collected[:min(len(collected), c.collecting-1)]
 	}
+	c.skipping = skipping{}
 	left := append(append([]byte(nil), kept...), collected...)
 	if c.length > 0 {
 		c.length += min(len(left), c.pending)

@@ -214,7 +214,7 @@ func TestFindPrefixAtEnd(t *testing.T) {
 		haystack, needle string
 		want             int
 	}{
-		{"qwerty\r", "\r\n", 1}, {"qwertydkjf", "\r\n", 0}, {"qwerty\r\n", "\r\n", 0}, {"", "\r\n", 0}, {"x", "", 0},
+		{"qwerty\r", "\r\n", 1}, {"qwertydkjf", "\r\n", 0}, {"qwerty\r\n", "\r\n", 0}, {"", "\r\n", 0}, {"x", "", -1}, {"", "", -1},
 		{"abc", "abc", 0}, {"xab", "abc", 2}, {"aaa", "aaaa", 3}, {"aaaaa", "aaaa", 3}, {"ab", "abab", 2}, {"\r\n.", "\r\n.\r\n", 3},
 	} {
 		if got := asynchat.FindPrefixAtEnd([]byte(tt.haystack), []byte(tt.needle)); got != tt.want {

@@ -21,7 +21,9 @@ type chat struct {
 	events  []string
 	found   func(c *chat, line string) error
 	collect func(c *chat, data []byte) error
-	swallow bool // HandleError takes errors and goes on
+	parting func(c *chat) error
+	swallow bool  // HandleError takes errors and goes on
+	failing error // what HandleError returns
 	errs    []error
 }
 
@@ -49,14 +51,17 @@ func (c *chat) FoundTerminator() error {
 
 func (c *chat) HandleClose() error {
 	c.note("close")
+	if c.parting != nil {
+		return c.parting(c)
+	}
 	return c.Base().HandleClose()
 }
 
 func (c *chat) HandleError(err error) error {
 	c.errs = append(c.errs, err)
 	c.note("error")
-	if c.swallow {
-		return nil
+	if c.swallow || c.failing != nil {
+		return c.failing
 	}
 	return c.Base().HandleError(err)
 }

@@ -14,31 +14,12 @@ type piece struct {
 	last     bool
 }
 
-// Producer gives output piece by piece. More returns the next piece, and nothing when there are no
-// more.
-type Producer interface{ More() ([]byte, error) }
-
-// SimpleProducer gives data in pieces of size bytes: simple_producer.
-func SimpleProducer(data []byte, size int) Producer { return &simpleProducer{data, size} }
-
-type simpleProducer struct {
-	data []byte
-	size int
-}
-
-func (p *simpleProducer) More() ([]byte, error) {
-	n := min(p.size, len(p.data))
-	piece := p.data[:n]
-	p.data = p.data[n:]
-	return piece, nil
-}
-
 // Push queues a copy of p and sends once, as far as there is room. The rest is sent at later
 // events. Before the connection is made, and after it is gone, Push only queues. If sending fails,
 // HandleError is called, and Push returns its result. After a hand-over Push takes nothing and
 // returns stream.ErrDetached.
 func (c *Chat) Push(p []byte) error {
-	if err := c.Classic().Lost(); err != nil {
+	if err := c.Classic().Refuses(); err != nil {
 		return err
 	}
 	_, size := c.bufferSizes()
@@ -62,6 +43,8 @@ func (c *Chat) PushString(s string) error { return c.Push([]byte(s)) }
 
 // queue queues p in pieces of this size. It keeps p.
 func (c *Chat) queue(p []byte, size int) {
+	c.Classic().Said()
+	c.queued += len(p)
 	for len(p) > size {
 		c.fifo = append(c.fifo, piece{data: p[:size:size]})
 		p = p[size:]
@@ -73,9 +56,11 @@ func (c *Chat) queue(p []byte, size int) {
 // until it gives nothing. An error of its More is returned here when p is asked at once; otherwise
 // it goes to HandleError. After a hand-over the error is stream.ErrDetached, as for Push.
 func (c *Chat) PushWithProducer(p Producer) error {
-	if err := c.Classic().Lost(); err != nil {
+	if err := c.Classic().Refuses(); err != nil {
+		c.closeProducer(p)
 		return err
 	}
+	c.Classic().Said()
 	c.fifo = append(c.fifo, piece{producer: p})
 	return c.InitiateSend()
 }
@@ -86,6 +71,7 @@ func (c *Chat) CloseWhenDone() {
 	if c.Classic().Lost() != nil {
 		return
 	}
+	c.Classic().Said()
 	c.fifo = append(c.fifo, piece{last: true})
 	c.wake()
 }
@@ -102,12 +88,18 @@ func (c *Chat) Queued() int {
 
 // InitiateSend sends once, as far as there is room. It is called at every write event.
 func (c *Chat) InitiateSend() error {
-	defer c.wake()
+	if len(c.fifo) == 0 {
+		return nil
+	}
+	defer c.Classic().Wake()
 	for len(c.fifo) > 0 && c.Connected() {
 		switch first := &c.fifo[0]; {
 		case first.last:
+			if !c.Classic().Sent() {
+				return nil
+			}
 			c.pop()
-			return c.Classic().HandleClose()
+			return c.Classic().HandleClose(ErrDone)
 		case first.producer != nil && len(first.data) == 0:
 			if err := c.produce(first.producer); err != nil {
 				return err
@@ -127,11 +119,13 @@ func (c *Chat) sendFirst() error {
 	_, size := c.bufferSizes()
 	data := c.fifo[0].data
 	n, err := c.trySend(data[:min(len(data), size)])
-	switch {
-	case n == 0 || len(c.fifo) == 0: // nothing was sent, or a handler's method dropped everything
-	case n == len(data) && c.fifo[0].producer == nil:
+	if n == 0 || len(c.fifo) == 0 { // nothing was sent, or a handler's method dropped everything
+		return err
+	}
+	c.queued -= n
+	if n == len(data) && c.fifo[0].producer == nil {
 		c.pop()
-	default:
+	} else {
 		c.fifo[0].data = data[n:]
 	}
 	return err
@@ -152,6 +146,7 @@ func (c *Chat) wake() {
 	}
 }
 
+// pop removes the first piece, which has no data left.
 func (c *Chat) pop() {
 	c.fifo[0] = piece{}
 	if c.fifo = c.fifo[1:]; len(c.fifo) == 0 {
@@ -160,7 +155,7 @@ func (c *Chat) pop() {
 }
 
 // produce asks the producer at the head for its next piece, and removes the producer when it has
-// ended.
+// ended. One that fails stays, as in CPython, until the handler is closed.
 func (c *Chat) produce(p Producer) error {
 	data, err := p.More()
 	switch {
@@ -169,24 +164,35 @@ func (c *Chat) produce(p Producer) error {
 	case len(c.fifo) == 0: // More has dropped everything
 	case len(data) == 0:
 		c.pop()
+		c.closeProducer(p)
 	default:
 		c.fifo[0].data = bytes.Clone(data)
+		c.queued += len(data)
 	}
 	return nil
 }
 
-// leftOutput removes and returns the queue, for a hand-over.
+// leftOutput removes and returns the queue, for a hand-over. Its producers are closed when they are
+// done, and all of them when that ends.
 func (c *Chat) leftOutput() classic.Drain {
 	queue := c.fifo
-	c.fifo = nil
+	c.fifo, c.queued = nil, 0
 	return func(write func([]byte) error) (finish bool, err error) {
-		for _, p := range queue {
+		defer func() {
+			for _, p := range queue {
+				c.closeProducer(p.producer)
+			}
+		}()
+		for len(queue) > 0 {
+			p := queue[0]
 			if p.last {
 				return true, nil // nothing is sent after the mark
 			}
 			if err := p.drain(write); err != nil {
 				return false, err
 			}
+			queue = queue[1:]
+			c.closeProducer(p.producer)
 		}
 		return false, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 
 	"github.com/corobridge/corobridge/stream"
 	"github.com/corobridge/corobridge/task"
@@ -20,6 +21,10 @@ func (d *Dispatcher) CreateSocket(network string) error {
 	return fmt.Errorf("asyncore: create socket: unknown network %q: use tcp, tcp4, tcp6 or unix", network)
 }
 
+// SetSocketOptions sets options of stream.Listen and stream.Dial for the sockets that Bind and
+// Connect make from then on: setsockopt.
+func (d *Dispatcher) SetSocketOptions(opts ...stream.Option) { d.options = opts }
+
 // mustHaveSocket panics unless CreateSocket was called.
 func (d *Dispatcher) mustHaveSocket() {
 	if d.network == "" {
@@ -27,13 +32,13 @@ func (d *Dispatcher) mustHaveSocket() {
 	}
 }
 
-// SetReuseAddr is asyncore's set_reuse_addr. It does nothing: listeners reuse addresses anyway.
+// SetReuseAddr is asyncore's set_reuse_addr. It does nothing: Bind reuses addresses anyway.
 func (d *Dispatcher) SetReuseAddr() {}
 
-// Bind gives the handler an address and lets the kernel listen there at once: peers may connect
-// from now on. Listen accepts them. The errors are ErrNotInitialised, those of stream.Listen, and
-// one for a handler that is bound already. Bind panics unless CreateSocket was called, and if the
-// handler has something to serve already.
+// Bind gives the handler an address of its own. Listen then listens there; or Connect connects from
+// there, which makes it the source address. The errors are ErrNotInitialised, those of
+// stream.Listen, and one for a handler that is bound already. Bind panics unless CreateSocket was
+// called, and if the handler has something to serve already.
 func (d *Dispatcher) Bind(address string) error {
 	d.mustHaveSocket()
 	if d.in == nil {
@@ -47,7 +52,7 @@ func (d *Dispatcher) Bind(address string) error {
 	if err != nil {
 		return err
 	}
-	l, err := stream.Listen(loop.Context(), d.network, address)
+	l, err := stream.Listen(loop.Context(), d.network, address, d.with(stream.Bound())...)
 	if err != nil {
 		return err
 	}
@@ -55,8 +60,13 @@ func (d *Dispatcher) Bind(address string) error {
 	return nil
 }
 
-// Listen begins to accept. backlog is how many connections may wait for that. When the process is
-// out of descriptors the listener pauses, as every stream.Listener does.
+// with returns the handler's options and another one.
+func (d *Dispatcher) with(o stream.Option) []stream.Option {
+	return append(slices.Clip(d.options), o)
+}
+
+// Listen begins to listen and to accept. backlog is how many connections may wait for that. When
+// the process is out of descriptors the listener pauses, as every stream.Listener does.
 func (d *Dispatcher) Listen(backlog int) error {
 	if d.listener == nil {
 		return errNotBound
@@ -104,7 +114,8 @@ func (d *Dispatcher) Accept() (*stream.Conn, net.Addr, error) {
 
 // Connect begins to connect, and returns at once. If that succeeds, HandleConnect is called. If it
 // fails, HandleError is called, and after that HandleClose, unless HandleError closed the handler
-// or called Connect again. Connect panics unless CreateSocket was called.
+// or called Connect again. Connect panics unless CreateSocket was called. After Bind it connects
+// from that address. A second attempt needs a Bind of its own, if it is to come from there.
 func (d *Dispatcher) Connect(address string) error {
 	d.mustHaveSocket()
 	if d.in == nil {
@@ -120,12 +131,21 @@ func (d *Dispatcher) Connect(address string) error {
 	}
 	d.connecting = true
 	d.begin()
-	network := d.network
+	network, opts := d.network, d.options
+	if d.listener != nil { // bound
+		opts = d.with(stream.From(d.listener))
+		d.listener = nil
+	}
 	t := task.Go(loop.Context(), func(ctx context.Context) (*stream.Conn, error) {
-		return stream.Dial(ctx, network, address)
+		return stream.Dial(ctx, network, address, opts...)
 	})
 	d.dialing = t
-	t.OnDone(loop, func(conn *stream.Conn, err error) { d.dialled(t, conn, err) })
+	m := d.in
+	m.connects++
+	t.OnDone(loop, func(conn *stream.Conn, err error) {
+		m.connects--
+		d.dialled(t, conn, err)
+	})
 	return nil
 }
 
@@ -150,7 +170,7 @@ func (d *Dispatcher) refused(err error) {
 	t := d.dialing
 	d.fail(err)
 	if d.dialing == t && d.connecting && d.in.failure == nil {
-		d.event((*Dispatcher).handleClose)
+		d.event(func(d *Dispatcher) error { return d.handleClose(err) })
 	}
 	if d.dialing == t {
 		d.dialing = nil

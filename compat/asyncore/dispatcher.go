@@ -34,6 +34,7 @@ type Dispatcher struct {
 	class   classic.Class
 	in      *Map
 	network string // as CreateSocket was told
+	options []stream.Option
 
 	// What it serves. At most one of connected, connecting and accepting holds:
 	//
@@ -47,7 +48,13 @@ type Dispatcher struct {
 	accepting  bool
 	closed     bool  // by Close; false again when there is something new to serve
 	lost       error // set by a hand-over; nil again likewise
-	ending     bool  // HandleClose is running
+	ending     ending
+	failing    bool // HandleError is running
+
+	// The stream to the peer ends: finishing from CloseWrite until the base class has sent what it
+	// has queued, finished from then on.
+	finishing bool
+	finished  bool
 
 	conn     *stream.Conn
 	listener *stream.Listener
@@ -66,12 +73,19 @@ type Dispatcher struct {
 	round     uint64 // of the iteration that wantRead and wantWrite are for
 	wantRead  bool
 	wantWrite bool
-	readEdge  bool // there is input that a handler without HandleRead has not been told of
-	writeEdge bool // there is room that a handler without Writable has not been told of
+	readEdge  bool   // there is input that a handler without HandleRead has not been told of
+	writeEdge bool   // there is room that a handler without Writable has not been told of
+	flushed   uint64 // the round in which Send has last given the kernel something
+
+	priority int // SetPriority
 
 	ctx    context.Context // nil until somebody asks
 	cancel context.CancelCauseFunc
 	end    *future.Promise[classic.End] // nil unless somebody waits for the end
+
+	timers timers
+	sent   sent
+	urgent urgent
 }
 
 func (d *Dispatcher) dispatcher() *Dispatcher { return d }
@@ -128,7 +142,8 @@ func (d *Dispatcher) attach(c *stream.Conn) error {
 // begin makes the handler a member of its map. It is called before the handler gets something new
 // to serve.
 func (d *Dispatcher) begin() {
-	d.closed, d.lost = false, nil
+	d.closed, d.lost, d.ending = false, nil, ending{}
+	d.finishing, d.finished = false, false
 	d.in.add(d)
 }
 
@@ -137,6 +152,9 @@ func (d *Dispatcher) use(c *stream.Conn) {
 	d.conn, d.addr = c, c.RemoteAddr()
 	d.readEdge, d.writeEdge = true, true
 	c.OnReady(d.onReady)
+	if d.methods.expt {
+		c.OnUrgent(d.onUrgent)
+	}
 	d.in.wake(d)
 }
 
@@ -149,52 +167,6 @@ func (d *Dispatcher) onReady() {
 
 // alive reports whether the handler has anything to serve.
 func (d *Dispatcher) alive() bool { return d.connected || d.connecting || d.accepting }
-
-// Close closes the handler. Its connection is closed once the kernel has been given what was sent.
-// A second Close does nothing, and neither does a Close after a hand-over. A handler may have a
-// Close of its own that calls this one. The default HandleClose, and CloseAll, then call that one.
-func (d *Dispatcher) Close() error {
-	conn, listener, waiting := d.conn, d.listener, d.waiting
-	d.letGo(stream.ErrClosed)
-	d.closed = true
-	d.conn, d.listener, d.waiting = nil, nil, nil
-	var err error
-	if conn != nil {
-		conn.OnReady(nil)
-		err = conn.Close()
-	}
-	if waiting != nil {
-		waiting.Abort()
-	}
-	if listener != nil {
-		listener.OnReady(nil)
-		err = listener.Close()
-	}
-	d.tell(classic.End{})
-	return err
-}
-
-// closeHandler calls the handler's own Close, if it has one.
-func (d *Dispatcher) closeHandler() error {
-	if h, ok := d.handler.(closing); ok {
-		return h.Close()
-	}
-	return d.Close()
-}
-
-// letGo ends everything that could still call the handler.
-func (d *Dispatcher) letGo(cause error) {
-	d.connected, d.connecting, d.accepting = false, false, false
-	if d.dialing != nil {
-		d.dialing.Cancel(cause)
-		d.dialing = nil
-	}
-	if d.cancel != nil {
-		d.cancel(cause)
-		d.ctx, d.cancel = nil, nil
-	}
-	d.leave()
-}
 
 // leave takes the handler out of its map.
 func (d *Dispatcher) leave() {
@@ -226,6 +198,18 @@ func (d *Dispatcher) Accepting() bool { return d.accepting }
 // Addr returns the peer's address, or the one that the handler listens at. It still does after
 // Close.
 func (d *Dispatcher) Addr() net.Addr { return d.addr }
+
+// LocalAddr returns the address of this side, and nil while there is neither a connection nor a
+// listener.
+func (d *Dispatcher) LocalAddr() net.Addr {
+	switch {
+	case d.conn != nil:
+		return d.conn.LocalAddr()
+	case d.listener != nil:
+		return d.listener.Addr()
+	}
+	return nil
+}
 
 // Map returns the map the handler is in.
 func (d *Dispatcher) Map() *Map { return d.in }

@@ -26,10 +26,11 @@
 //
 // A [Map] holds the handlers of one loop. [Loop] runs a Map with a loop of its own, as
 // asyncore.loop does. [On] puts handlers beside the tasks of a loop that runs already. Handlers and
-// maps are used on their loop only, or before the loop runs.
+// maps are used on their loop only, or before the loop runs; what says otherwise may be called from
+// any goroutine. Loop and Poll can't be called inside a handler.
 //
-// Some of asyncore's faults are mended. A closed handler is never called again. While HandleClose
-// runs, nothing calls it again. Input that came before a hang-up is delivered. One bad client does
+// Some of asyncore's faults are mended. A closed handler is never called again. HandleClose is
+// called once. Input that came before a hang-up is delivered. One bad client does
 // not close the listener. A handler without Writable does not keep the loop busy. And a listener
 // that runs out of descriptors pauses.
 package asyncore

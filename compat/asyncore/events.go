@@ -55,21 +55,14 @@ func (d *Dispatcher) connectEvent() error {
 	return err
 }
 
-// handleClose calls the handler's HandleClose, unless that is running already. Otherwise a
-// HandleClose that sends a goodbye to a peer that is gone would call itself without end.
-func (d *Dispatcher) handleClose() error {
-	if d.ending {
-		return nil
-	}
-	d.ending = true
-	defer func() { d.ending = false }()
-	if h, ok := d.handler.(Closer); ok {
-		return h.HandleClose()
-	}
-	return d.Base().HandleClose()
-}
-
+// handleError calls the handler's HandleError. An error that comes while that runs is returned to
+// what it called. Otherwise a HandleError that sends would call itself without end.
 func (d *Dispatcher) handleError(err error) error {
+	if d.failing {
+		return err
+	}
+	d.failing = true
+	defer func() { d.failing = false }()
 	if h, ok := d.handler.(ErrorHandler); ok {
 		return h.HandleError(err)
 	}
@@ -100,7 +93,7 @@ func (b Base) HandleRead() error {
 	}
 	if d.conn != nil {
 		if _, err := d.conn.TryPeek(); err != nil && !errors.Is(err, stream.ErrWouldBlock) {
-			return d.handleClose()
+			return d.handleClose(err)
 		}
 	}
 	return b.unhandled("read")
@@ -127,8 +120,11 @@ func (b Base) HandleClose() error {
 	if !b.d.class.Quiet {
 		b.unhandled("close")
 	}
-	return b.d.closeHandler()
+	return b.d.shut()
 }
+
+// HandleExpt logs that no method handles the event.
+func (b Base) HandleExpt() error { return b.unhandled("incoming priority") }
 
 // HandleAccept accepts one connection and passes it to HandleAccepted. If that fails, the
 // connection is closed.
@@ -159,7 +155,7 @@ func (b Base) HandleError(err error) error {
 		return nil
 	}
 	b.d.logError("uncaptured error, closing channel", err)
-	return b.d.handleClose()
+	return b.d.handleClose(err)
 }
 
 // Readable says yes.

@@ -25,8 +25,13 @@ type (
 	// each time there is room again. A handler with Writable is called in every iteration in which
 	// Writable says yes.
 	Writer interface{ HandleWrite() error }
-	// Closer is called when the peer is gone. The default calls the handler's Close. While
-	// HandleClose runs, nothing calls it again.
+	// Closer is called when the peer is gone, or CloseWhenDone is done. Cause tells which. The
+	// default calls the handler's Close.
+	//
+	// HandleClose is called once. It may send, close, or do neither. A handler that has not closed
+	// by then is closed when there is a further reason, and at once if its connection is broken.
+	// One that was told of the end of input may go on to send. If it has sent nothing in
+	// HandleClose, it is told of that end in each iteration, as in CPython.
 	Closer interface{ HandleClose() error }
 	// Connecter is called when Connect has succeeded. Connected is true only after it has returned.
 	// Its error goes to HandleError. If that does not close the handler, HandleConnect is called
@@ -39,6 +44,9 @@ type (
 	AcceptedTaker interface {
 		HandleAccepted(c *stream.Conn, addr net.Addr) error
 	}
+	// Expter is called when urgent data has come: TCP's out-of-band data. RecvUrgent returns it.
+	// Without HandleExpt it is dropped. FreeBSD and NetBSD do not tell of it.
+	Expter interface{ HandleExpt() error }
 	// ErrorHandler is given the errors and panics of the other methods. The default logs them, and
 	// calls HandleClose. A listener goes on: its error concerns one client only. If HandleError
 	// returns an error, Loop ends with it. On a loop that others run (On), the loop's exception
@@ -64,7 +72,7 @@ type closing interface{ Close() error }
 
 // methods says which methods the handlers of a type have, for those methods that each iteration
 // asks about.
-type methods struct{ read, write, readable, writable, connect bool }
+type methods struct{ read, write, readable, writable, connect, expt bool }
 
 var known sync.Map // of *methods, by reflect.Type
 
@@ -80,6 +88,7 @@ func methodsOf(handler any) *methods {
 	mustFit[Connecter](t)
 	mustFit[Accepter](t)
 	mustFit[AcceptedTaker](t)
+	mustFit[Expter](t)
 	mustFit[ErrorHandler](t)
 	mustFit[Readabler](t)
 	mustFit[Writabler](t)
@@ -90,6 +99,7 @@ func methodsOf(handler any) *methods {
 	_, m.read = handler.(Reader)
 	_, m.write = handler.(Writer)
 	_, m.connect = handler.(Connecter)
+	_, m.expt = handler.(Expter)
 	_, m.readable = handler.(Readabler)
 	_, m.writable = handler.(Writabler)
 	known.Store(t, m)

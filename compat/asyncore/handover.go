@@ -15,11 +15,35 @@ type inner Dispatcher
 
 func (i *inner) dispatcher() *Dispatcher { return (*Dispatcher)(i) }
 
-func (i *inner) Serving() bool               { return i.connected && i.member }
+func (i *inner) Serving() bool { return i.connected && i.member }
+
+// Refuses is called by Push. After CloseWrite it is an error, too.
+func (i *inner) Refuses() error {
+	if i.lost == nil && (i.finishing || i.finished) {
+		return errEnded
+	}
+	return i.lost
+}
+
+// Said is called by Push while that only queues.
+func (i *inner) Said() { i.ending.said = i.ending.said || i.ending.running }
+
+func (i *inner) Sent() bool                  { return i.conn.TryFlush() != stream.ErrWouldBlock }
 func (i *inner) Lost() error                 { return i.lost }
-func (i *inner) HandleClose() error          { return i.dispatcher().handleClose() }
-func (i *inner) HandleError(err error) error { return i.dispatcher().handleError(err) }
-func (i *inner) CloseHandler() error         { return i.dispatcher().closeHandler() }
+func (i *inner) HandleClose(why error) error { return i.dispatcher().handleClose(why) }
+func (i *inner) HandleError(err error) error {
+	if err = i.dispatcher().handleError(err); err != nil {
+		return &letOut{err}
+	}
+	return nil
+}
+
+// letOut is an error that HandleError has returned already. When it comes out of a method of the
+// handler, HandleError is not asked again.
+type letOut struct{ error }
+
+func (l *letOut) Unwrap() error              { return l.error }
+func (i *inner) CloseHandler() error         { return i.dispatcher().shut() }
 func (i *inner) Attach(c *stream.Conn) error { return i.dispatcher().attach(c) }
 func (i *inner) Guest() (leave func())       { return i.in.guest() }
 func (i *inner) Wake()                       { i.dispatcher().wake() }
@@ -75,7 +99,7 @@ func (i *inner) Take() (*classic.HandOver, error) {
 		return nil, err
 	}
 	h := &classic.HandOver{Conn: conn, Output: d.leftOutput()}
-	d.in.stats.HandOvers++
+	bump(&d.in.handOvers)
 	d.conn, d.lost = nil, stream.ErrDetached
 	d.letGo(stream.ErrDetached)
 	return h, nil

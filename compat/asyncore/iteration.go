@@ -2,6 +2,7 @@ package asyncore
 
 import (
 	"errors"
+	"io"
 	"slices"
 
 	"github.com/corobridge/corobridge/internal/coro"
@@ -51,7 +52,9 @@ func (m *Map) ask() {
 	if len(m.asked) == 0 && len(m.pending) == 0 && len(m.batch) == 0 {
 		return
 	}
-	m.round++
+	if !m.within {
+		m.round++
+	}
 	m.asking = append(m.asking[:0], m.asked...) // a predicate may change the map
 	for _, d := range m.asking {
 		if d.member {
@@ -98,39 +101,92 @@ func (t *iteration) Run() {
 	m.armed = false
 	m.scratch = m.scratch[:0] // a task may have been lent some
 	batch := m.take()
-	if !slices.IsSortedFunc(batch, inOrder) {
-		slices.SortFunc(batch, inOrder)
+	if !slices.IsSortedFunc(batch, inTurn) {
+		slices.SortFunc(batch, inTurn)
 	}
 	for _, d := range batch {
 		d.ask()
 	}
+	called := m.callbacks.Load()
 	for _, d := range batch {
 		// hasInput is asked just before each call, since input that is there takes memory.
 		if d.wantRead && d.hasInput() && m.failure == nil {
 			d.readEdge = false
-			d.event((*Dispatcher).readEvent)
+			d.step((*Dispatcher).readEvent)
 		}
 	}
 	for _, d := range batch {
 		if d.wantWrite && d.hasRoom() && m.failure == nil {
 			d.writeEdge = false
-			d.event((*Dispatcher).writeEvent)
+			d.step((*Dispatcher).writeEvent)
+		}
+	}
+	for _, d := range batch {
+		if m.failure == nil {
+			d.lateEvents()
 		}
 	}
 	for _, d := range batch {
 		m.wake(d) // the next iteration finds out whether something is left to do
 	}
 	m.batch = cleared(m.batch)
-	m.round++
+	if m.callbacks.Load() != called {
+		m.round++
+	}
 	if cap(m.scratch) > keepScratch {
 		m.scratch = nil
+	}
+}
+
+// OwnSteps tells the loop's observers that each call of a handler is a step, and not the iteration.
+func (t *iteration) OwnSteps() {}
+
+// step makes one call of a handler, and tells the loop's observers of it.
+func (d *Dispatcher) step(call func(*Dispatcher) error) {
+	if d.member {
+		d.in.core.RunStep("classic handler", d.handler, func() { d.event(call) })
+	}
+}
+
+// lateEvents are the calls that come last.
+func (d *Dispatcher) lateEvents() {
+	if !d.member {
+		return
+	}
+	if d.wantsExpt() {
+		d.step((*Dispatcher).exptEvent)
+	}
+	if d.hasLost() {
+		d.step(func(d *Dispatcher) error { return d.handleClose(d.lostOutput()) })
+	}
+	if d.settles() {
+		d.settle()
+	}
+}
+
+// hasLost reports whether output was lost, and the handler has not been told. A handler that sends,
+// or waits for room, finds out there.
+func (d *Dispatcher) hasLost() bool {
+	return d.member && d.connected && (d.wantRead || d.wantWrite) && d.lostOutput() != nil
+}
+
+// settles reports whether there is something that waits for output to be gone, and that is gone.
+func (d *Dispatcher) settles() bool {
+	return d.finishing && d.connected && !d.hasOutput() || len(d.sent) > 0 && d.allSent()
+}
+
+func (d *Dispatcher) settle() {
+	d.endOutput()
+	if len(d.sent) > 0 && d.allSent() {
+		d.sent.done(d)
 	}
 }
 
 // due reports whether there is anything to call the handler for.
 func (d *Dispatcher) due() bool {
 	d.ask()
-	return d.wantRead && d.hasInput() || d.wantWrite && d.hasRoom()
+	return d.wantRead && d.hasInput() || d.wantWrite && d.hasRoom() ||
+		d.wantsExpt() || d.hasLost() || d.settles()
 }
 
 // ask finds out what the handler wants, once in an iteration.
@@ -193,8 +249,13 @@ func (d *Dispatcher) hasInput() bool {
 	case d.conn == nil:
 		return false
 	}
-	_, err := d.conn.TryPeek()
-	return err != stream.ErrWouldBlock
+	switch _, err := d.conn.TryPeek(); err {
+	case stream.ErrWouldBlock:
+		return false
+	case io.EOF: // it is told when the base class has nothing left to send
+		return !d.outputLeft() && !(d.ending.told && d.ending.eof && d.ending.said)
+	}
+	return true
 }
 
 // hasRoom reports whether HandleWrite can do anything: there is room for output, or an error that
@@ -205,6 +266,9 @@ func (d *Dispatcher) hasRoom() bool {
 	}
 	if !d.methods.write && d.class.Write == nil && !d.connecting {
 		return false
+	}
+	if d.class.Waits != nil && d.class.Waits() {
+		return d.conn.TryFlush() != stream.ErrWouldBlock
 	}
 	if d.conn.Room() > 0 {
 		return true
@@ -227,7 +291,9 @@ func (d *Dispatcher) event(call func(*Dispatcher) error) {
 
 // protect calls a method of the handler. It returns a panic as an error.
 func (d *Dispatcher) protect(call func(*Dispatcher) error) (err error) {
-	d.in.stats.Callbacks++
+	if d.in != nil {
+		bump(&d.in.callbacks)
+	}
 	defer func() {
 		if v := recover(); v != nil {
 			err = coro.Recovered(v)
@@ -241,6 +307,7 @@ func (d *Dispatcher) protect(call func(*Dispatcher) error) (err error) {
 func (d *Dispatcher) fail(err error) {
 	switch {
 	case errors.Is(err, ErrExitNow):
+	case errors.As(err, new(*letOut)):
 	case !d.alive():
 		d.logError("error after close", err)
 		return
@@ -264,11 +331,7 @@ func (m *Map) escape(d *Dispatcher, err error) {
 		return
 	}
 	m.core.Report(reactor.Exception{Op: "classic handler", Err: err})
-	if !d.alive() {
-		return
-	}
-	if err := d.protect((*Dispatcher).closeHandler); err != nil {
+	if err := d.shut(); err != nil {
 		d.logError("error in Close", err)
-		d.Close()
 	}
 }

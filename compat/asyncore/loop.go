@@ -17,14 +17,16 @@ type loopConfig struct {
 	count   int
 }
 
-// Timeout sets how long one iteration may wait. The default is 30 s. It has an effect only together
-// with Count.
+// Timeout sets how long one iteration may wait: after that long, at the latest, Readable and
+// Writable are asked again. The default is 30 s, and a negative timeout is no limit.
 func Timeout(d time.Duration) LoopOption { return func(c *loopConfig) { c.timeout = d } }
 
 // UsePoll makes the loop use poll(2), instead of the best that the platform has.
 func UsePoll() LoopOption { return func(c *loopConfig) { c.poller = reactor.Poll } }
 
-// Count sets after how many iterations Loop returns. The default is no limit.
+// Count sets after how many iterations Loop returns. The default is no limit. An iteration is one
+// of CPython's: it ends when a handler was called, or after the timeout. How often the loop turns
+// meanwhile, for a Connect or a timer, does not count.
 func Count(n int) LoopOption { return func(c *loopConfig) { c.count = n } }
 
 // Loop runs m until it is empty, for example by CloseAll, or for Count iterations: asyncore.loop.
@@ -32,7 +34,7 @@ func Count(n int) LoopOption { return func(c *loopConfig) { c.count = n } }
 // other handlers stay as they are. Loop waits for tasks that go on with a connection of m
 // (compat.Continue). It panics for a map of a loop that others run (On).
 func Loop(m *Map, opts ...LoopOption) error {
-	c := loopConfig{timeout: 30 * time.Second, poller: reactor.Auto, count: -1}
+	c := loopConfig{timeout: defaultTimeout, poller: reactor.Auto, count: -1}
 	for _, o := range opts {
 		o(&c)
 	}
@@ -44,20 +46,21 @@ func Loop(m *Map, opts ...LoopOption) error {
 	if err != nil {
 		return err
 	}
-	for !m.idle() && c.count != 0 && err == nil && m.failure == nil {
-		if c.count < 0 {
-			err = loop.Run(context.Background()) // until the last handler leaves, or one fails
-		} else {
-			err = loop.Turn(c.timeout)
-			c.count--
-		}
+	if c.count >= 0 || c.timeout == 0 {
+		return m.end(m.iterations(c.timeout, c.count))
+	}
+	defer m.paced(c.timeout)()
+	for m.goesOn() && err == nil {
+		err = loop.Run(context.Background()) // until the last handler leaves, or one fails
 	}
 	return m.end(err)
 }
 
-// Poll runs one iteration: asyncore.poll. It waits at most timeout for something to do. A negative
-// timeout is no limit. Its errors are Loop's. It leaves m's loop open, since the caller may have
-// more to do. Loop and CloseAll free the loop.
+func (m *Map) goesOn() bool { return !m.idle() && m.failure == nil }
+
+// Poll runs one iteration: asyncore.poll. It returns when a handler was called, or after timeout. A
+// negative timeout is no limit. With no handlers it does not wait. Its errors are Loop's. It leaves
+// m's loop open, since the caller may have more to do. Loop and CloseAll free the loop.
 func Poll(m *Map, timeout time.Duration) error { return turn(m, timeout, reactor.Auto) }
 
 // Poll2 is Poll with poll(2): asyncore.poll2.
@@ -65,11 +68,16 @@ func Poll2(m *Map, timeout time.Duration) error { return turn(m, timeout, reacto
 
 func turn(m *Map, timeout time.Duration, poller reactor.PollerKind) error {
 	m.mustBeOwn("Poll")
-	loop, err := m.own(poller)
-	if err != nil {
+	if _, err := m.own(poller); err != nil {
 		return err
 	}
-	if err = loop.Turn(timeout); m.leave {
+	var err error
+	if timeout == 0 || m.idle() {
+		err = m.loop.Turn(0)
+	} else {
+		err = m.iterations(timeout, 1)
+	}
+	if m.leave {
 		return m.end(err)
 	}
 	return m.outcome(err)
@@ -116,6 +124,7 @@ func (m *Map) release() error {
 		return nil
 	}
 	l := m.loop
+	m.ticker.Stop()
 	m.loop, m.core, m.hooked, m.armed = nil, nil, false, false
 	return l.Close()
 }
@@ -127,11 +136,14 @@ func (m *Map) release() error {
 func CloseAll(m *Map, ignoreErrors bool) error {
 	var errs []error
 	for h := range m.Handlers() {
-		if err := h.dispatcher().closeHandler(); err != nil {
-			if errs = append(errs, err); !ignoreErrors {
-				return err
-			}
+		err := h.dispatcher().closeHandler()
+		if err == nil {
+			continue
 		}
+		if errs = append(errs, err); !ignoreErrors {
+			return err
+		}
+		h.dispatcher().close(false) // it leaves the map all the same
 	}
 	err := errors.Join(errs...)
 	if m.leave = !m.shared && m.loop != nil && m.loop.InLoop(); m.leave {

@@ -25,6 +25,7 @@ type disp struct {
 	log    *[]string
 	on     map[string]func() error
 	errors []error
+	peer   net.Conn // for a test that needs it there
 }
 
 func newDisp(name string, log *[]string) *disp {

@@ -6,6 +6,8 @@ import (
 	"iter"
 	"log/slog"
 	"slices"
+	"sync/atomic"
+	"time"
 
 	"github.com/corobridge/corobridge/internal/loop"
 	"github.com/corobridge/corobridge/reactor"
@@ -36,7 +38,17 @@ type Map struct {
 
 	scratch []byte // what Recv lends
 	failure error  // what ended the classic loop
-	stats   Stats
+
+	// The loop's timeout: see pace.go.
+	every    time.Duration // how long the predicates are not asked at most; negative: no bound
+	pacing   bool          // somebody runs the loop without looking at that
+	ticker   reactor.Timer
+	ticking  bool
+	connects int  // attempts under way
+	within   bool // this turn of the loop belongs to the same poll as the one before
+
+	// Written on the loop, and read anywhere.
+	members, callbacks, handOvers atomic.Uint64
 }
 
 // Stats count what happened to the handlers of a map.
@@ -60,7 +72,7 @@ func NewMap(opts ...Option) *Map { return newMap(nil, opts) }
 func On(l *reactor.Loop, opts ...Option) *Map { return newMap(l, opts) }
 
 func newMap(l *reactor.Loop, opts []Option) *Map {
-	m := &Map{shared: l != nil, log: logDefault, round: 1}
+	m := &Map{shared: l != nil, log: logDefault, round: 1, every: defaultTimeout, pacing: l != nil}
 	for _, o := range opts {
 		o(m)
 	}
@@ -104,17 +116,18 @@ func (m *Map) use(l *reactor.Loop) {
 func (m *Map) adopt(l *reactor.Loop) {
 	if m.loop == nil {
 		m.use(l)
-		m.shared = true
+		m.shared, m.pacing = true, true
 	}
 	if m.loop != l {
 		panic("asyncore: the connection belongs to another loop than the Map")
 	}
 }
 
-// Len returns how many handlers there are.
-func (m *Map) Len() int { return len(m.all) }
+// Len returns how many handlers there are. It may be called from any goroutine.
+func (m *Map) Len() int { return int(m.members.Load()) }
 
-// Handlers yields the handlers in the order in which they were added.
+// Handlers yields the handlers in the order in which they were added. As the handlers themselves,
+// it is used on the loop only, or while that does not run.
 func (m *Map) Handlers() iter.Seq[Handler] {
 	return func(yield func(Handler) bool) {
 		for _, d := range slices.Clone(m.all) {
@@ -125,8 +138,13 @@ func (m *Map) Handlers() iter.Seq[Handler] {
 	}
 }
 
-// Stats returns the counts.
-func (m *Map) Stats() Stats { return m.stats }
+// Stats returns the counts. It may be called from any goroutine.
+func (m *Map) Stats() Stats {
+	return Stats{Callbacks: m.callbacks.Load(), HandOvers: m.handOvers.Load()}
+}
+
+// bump counts what only the loop counts.
+func bump(n *atomic.Uint64) { n.Store(n.Load() + 1) }
 
 // idle reports whether there is nothing to run a loop for.
 func (m *Map) idle() bool { return len(m.all) == 0 && m.guests == 0 }
@@ -154,8 +172,10 @@ func (m *Map) add(d *Dispatcher) {
 	d.member, d.order, d.round = true, m.added, 0
 	d.wantRead, d.wantWrite = false, false // not in an iteration that is running already
 	m.all = append(m.all, d)
+	m.members.Store(uint64(len(m.all)))
 	if d.methods.readable || d.methods.writable {
 		m.asked = append(m.asked, d)
+		m.pace()
 	}
 	if !m.hooked {
 		m.hooked = true
@@ -170,6 +190,8 @@ func (m *Map) remove(d *Dispatcher) {
 	d.member, d.queued = false, false
 	m.all = without(m.all, d)
 	m.asked = without(m.asked, d)
+	m.members.Store(uint64(len(m.all)))
+	m.pace()
 	if len(m.all) == 0 && m.hooked {
 		m.core.Not(loop.BeforePoll, (*asking)(m))
 		m.hooked = false
@@ -186,3 +208,14 @@ func without(list []*Dispatcher, d *Dispatcher) []*Dispatcher {
 }
 
 func inOrder(a, b *Dispatcher) int { return cmp.Compare(a.order, b.order) }
+
+// inTurn is the order in which an iteration calls them.
+func inTurn(a, b *Dispatcher) int {
+	return cmp.Or(cmp.Compare(a.priority, b.priority), inOrder(a, b))
+}
+
+// SetPriority sets before which handlers this one is called in an iteration: before those with a
+// higher number, and, as all do at first with the number 0, among equals in the order in which they
+// were added. It does not make other handlers wait for longer than one iteration. It is called as
+// the handler's other methods are.
+func (d *Dispatcher) SetPriority(n int) { d.priority = n }

@@ -2,6 +2,7 @@ package asyncore
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"syscall"
@@ -21,7 +22,7 @@ func (d *Dispatcher) Recv(n int) ([]byte, error) {
 		return nil, d.absent()
 	}
 	if n <= 0 { // recv(0) is b'', which asyncore takes for the end
-		return nil, d.handleClose()
+		return nil, d.handleClose(io.EOF)
 	}
 	n = min(n, maxRecv)
 	m := d.in
@@ -33,8 +34,10 @@ func (d *Dispatcher) Recv(n int) ([]byte, error) {
 	switch {
 	case got > 0:
 		return p[:got:got], nil // an error comes again at the next Recv
+	case err == io.EOF && d.outputLeft():
+		return nil, nil // the end is told when that has been sent
 	case err == io.EOF || disconnected(err):
-		return nil, d.handleClose()
+		return nil, d.handleClose(err)
 	}
 	return nil, err
 }
@@ -49,22 +52,47 @@ func (d *Dispatcher) receive(p []byte) (got int, err error) {
 	return got, err
 }
 
-// Send copies as much of p as there is room for, and returns the number of bytes copied. When the
-// peer is gone it takes nothing and calls HandleClose. After Close it takes nothing, and that is no
+// Send takes as much of p as there is room for, and returns the number of bytes taken. The first
+// Send of an iteration gives them to the kernel at once. Further ones follow together, when the
+// running batch of callbacks ends.
+//
+// When the peer is gone Send takes nothing and calls HandleClose. If that shows only after the
+// batch, HandleClose is called in the next iteration. After Close it takes nothing, and that is no
 // error. After a hand-over the error is stream.ErrDetached.
 func (d *Dispatcher) Send(p []byte) (int, error) {
 	if d.conn == nil {
 		return 0, d.absent()
 	}
+	if d.finished {
+		return 0, errEnded
+	}
+	d.ending.said = d.ending.said || d.ending.running
 	n, err := d.conn.TryWrite(p)
+	if err == nil {
+		err = d.flush()
+	}
 	switch {
 	case err == nil || err == stream.ErrWouldBlock:
 		return n, nil
 	case disconnected(err):
-		return 0, d.handleClose()
+		return 0, d.handleClose(err)
 	}
 	return n, err
 }
+
+// flush gives the kernel what was sent, for the first Send of an iteration. So a peer that is gone
+// shows inside Send, as in CPython, and replies to pipelined requests still go out together.
+func (d *Dispatcher) flush() error {
+	if d.flushed == d.in.round {
+		d.in.wake(d) // it may fail when the batch ends
+		return nil
+	}
+	d.flushed = d.in.round
+	return d.conn.TryFlush()
+}
+
+// errEnded is the error of what is sent after CloseWrite.
+var errEnded = fmt.Errorf("asyncore: send after CloseWrite: %w", syscall.EPIPE)
 
 // absent returns why there is no connection. It is nil after Close, since HandleClose has told the
 // handler.
@@ -90,11 +118,23 @@ func disconnected(err error) bool {
 }
 
 // CloseWrite ends the stream for the peer once everything that was sent has gone out; reading goes
-// on. It returns at once. A later Send fails. It is how socket.shutdown(SHUT_WR) is written here.
+// on. It returns at once: a Chat, or a DispatcherWithSend, still sends what it has queued. A later
+// Send, or Push, fails. It is how socket.shutdown(SHUT_WR) is written here.
 // After Close it does nothing. After a hand-over the error is stream.ErrDetached.
 func (d *Dispatcher) CloseWrite() error {
 	if d.conn == nil {
 		return d.absent()
 	}
-	return d.conn.TryCloseWrite()
+	d.finishing = true
+	d.endOutput()
+	return nil
+}
+
+// endOutput ends the stream for the peer when CloseWrite has asked for it and the base class has
+// nothing left to send.
+func (d *Dispatcher) endOutput() {
+	if d.finishing && d.connected && !d.hasOutput() {
+		d.finishing, d.finished = false, true
+		d.conn.TryCloseWrite() // a failure shows as any lost connection does
+	}
 }

@@ -16,6 +16,7 @@ func (d *DispatcherWithSend) ClassicClass(any) classic.Class {
 	return classic.Class{
 		Write:    d.initiateSend,
 		Writable: func() bool { return len(d.out) > 0 },
+		Queued:   func() int { return len(d.out) },
 		Output:   d.takeOutput,
 	}
 }
@@ -23,8 +24,8 @@ func (d *DispatcherWithSend) ClassicClass(any) classic.Class {
 // Send sends what there is room for, and keeps a copy of the rest. After a hand-over the error is
 // stream.ErrDetached. It is called on the loop.
 func (d *DispatcherWithSend) Send(p []byte) error {
-	if d.lost != nil {
-		return d.lost
+	if err := d.Classic().Refuses(); err != nil {
+		return err
 	}
 	if len(d.out) > 0 || !d.connected {
 		d.out = append(d.out, p...)

@@ -19,13 +19,20 @@ type Dispatcher interface {
 	Serving() bool
 	// Lost is stream.ErrDetached after a hand-over, until there is something to serve again.
 	Lost() error
+	// Refuses is why nothing more can be sent: Lost, or an error after CloseWrite.
+	Refuses() error
+	// Said notes that the handler has output. If HandleClose is running, that has spoken.
+	Said()
+	// Sent reports whether the kernel has all that Send has taken. There must be a connection.
+	Sent() bool
 	// Wake makes the map look at the handler again, since it has something to send.
 	Wake()
 
 	// HandleClose and HandleError call the handler's method, or the default.
-	HandleClose() error
+	HandleClose(why error) error
 	HandleError(err error) error
-	// CloseHandler calls the handler's own Close, or the Dispatcher's.
+	// CloseHandler calls the handler's own Close, or the Dispatcher's. A handler whose own Close
+	// fails is closed all the same.
 	CloseHandler() error
 
 	// Attach gives the handler a live connection. It panics if the handler has one already.
@@ -49,6 +56,14 @@ type Class struct {
 	Write    func() error
 	Writable func() bool
 	Quiet    bool // the base class's HandleClose does not log
+
+	// Waits reports whether Write, which Writable asks for, has a point only when the kernel has
+	// everything that Send has taken.
+	Waits func() bool
+	// Queued returns how many bytes are still to be sent.
+	Queued func() int
+	// Closed is called when the handler has been closed.
+	Closed func()
 
 	// Input removes and returns what was received and not consumed, for a hand-over. kept is what
 	// the handler keeps itself; the result begins with it.
