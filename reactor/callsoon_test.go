@@ -35,7 +35,7 @@ func TestCallSoonIsInOrderAndNeverSynchronous(t *testing.T) {
 		}
 	})
 	if len(got) != 0 {
-		t.Error("CallSoon outside the loop ran a callback")
+		t.Errorf("CallSoon outside the loop ran callbacks: %v, want none before a turn", got)
 	}
 	testkit.Turns(t, l, 2)
 	if !slices.Equal(got, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}) {
@@ -54,7 +54,7 @@ func TestABatchIsASnapshot(t *testing.T) {
 	l.CallSoon(again)
 	for i := range 300 {
 		if ran != i {
-			t.Fatalf("%d calls after %d turns", ran, i)
+			t.Fatalf("%d calls after %d turns, want one a turn", ran, i)
 		}
 		testkit.Turns(t, l, 1)
 	}
@@ -121,7 +121,7 @@ func TestTheChooserPicksFromTheBatch(t *testing.T) {
 	testkit.Turns(t, l, 2)
 	slices.Sort(got[1:4])
 	if got[0] != 3 || !slices.Equal(got[1:4], []int{0, 1, 2}) || len(got) != 8 {
-		t.Errorf("got %v", got)
+		t.Errorf("got %v, want 3, then 0, 1 and 2, then four more", got)
 	}
 }
 
@@ -146,7 +146,7 @@ func TestNothingIsLostAtTheDoor(t *testing.T) {
 	testkit.OnLoop(t, l, func() {})
 	for p := range got {
 		if len(got[p]) != posts || !slices.IsSorted(got[p]) {
-			t.Errorf("poster %d: %d of %d came, in order: %v", p, len(got[p]), posts, slices.IsSorted(got[p]))
+			t.Errorf("poster %d: %d calls came, sorted %v; want %d, true", p, len(got[p]), slices.IsSorted(got[p]), posts)
 		}
 	}
 }
@@ -199,7 +199,7 @@ func TestCallSoonAllocatesNothing(t *testing.T) {
 	}
 	per(1000)
 	if none, many := per(0), per(1000); many > none {
-		t.Errorf("%v allocations for a Turn, %v with 1000 calls from outside", none, many)
+		t.Errorf("%v allocations for a Turn with 1000 calls from outside, want at most %v as without", many, none)
 	}
 	l.CallSoon(func() {
 		l.CallSoon(func() {}) // the ring
@@ -228,7 +228,7 @@ func TestInLoop(t *testing.T) {
 	check := func(where string, want bool) {
 		t.Helper()
 		if l.InLoop() != want || other.InLoop() {
-			t.Errorf("%s: %v, %v", where, l.InLoop(), other.InLoop())
+			t.Errorf("%s: InLoop() = %v, of another loop %v; want %v, false", where, l.InLoop(), other.InLoop(), want)
 		}
 	}
 	check("before", false)
@@ -249,16 +249,16 @@ func TestContextCarriesTheLoop(t *testing.T) {
 	ctx, cancel := context.WithCancel(l.Context())
 	defer cancel()
 	if got, ok := reactor.FromContext(ctx); got != l || !ok {
-		t.Errorf("got %p, %v", got, ok)
+		t.Errorf("FromContext = %p, %v; want %p, true", got, ok, l)
 	}
 	if got, _ := reactor.FromContext(reactor.WithLoop(ctx, other)); got != other {
-		t.Error("WithLoop does not replace the loop")
+		t.Errorf("FromContext of WithLoop = %p, want %p, the other loop", got, other)
 	}
 	if got, ok := reactor.FromContext(context.Background()); got != nil || ok {
-		t.Errorf("background carries %p, %v", got, ok)
+		t.Errorf("FromContext of the background = %p, %v; want nil, false", got, ok)
 	}
 	if ctx.Err() != nil {
-		t.Error("done before Close")
+		t.Errorf("before Close the loop's context has ended with %v, want nil", ctx.Err())
 	}
 	l.Close()
 	if context.Cause(ctx) != reactor.ErrClosed {

@@ -107,7 +107,7 @@ func TestExitOfAChildIsToldOnTheLoop(t *testing.T) {
 					fn, calls := exits()
 					remove := testkit.Must(add(child.Process, func(s *os.ProcessState, err error) {
 						if !l.InLoop() {
-							t.Error("called elsewhere")
+							t.Error("called outside the loop, want it called on the loop")
 						}
 						fn(s, err)
 					}))
@@ -115,15 +115,15 @@ func TestExitOfAChildIsToldOnTheLoop(t *testing.T) {
 						tt.do(t, child)
 					}
 					if e := <-calls; e.err != nil || e.state.String() != tt.want || e.state.Pid() != child.Pid {
-						t.Errorf("told %v, %v", e.state, e.err)
+						t.Errorf("told %v, %v; want %s of process %d, nil", e.state, e.err, tt.want, child.Pid)
 					}
 					mustBeReaped(t, child.Pid)
 					if remove() {
-						t.Error("the call was removed after it")
+						t.Error("remove after the call = true, want false")
 					}
 					testkit.OnLoop(t, l, func() {})
 					if len(calls) > 0 {
-						t.Error("called twice")
+						t.Error("called again, want one call")
 					}
 				})
 			})
@@ -165,7 +165,7 @@ func TestManyChildrenTakeNoGoroutine(t *testing.T) {
 	for range children {
 		e := <-calls
 		if e.err != nil || e.state.ExitCode() != 4 {
-			t.Errorf("told %v, %v", e.state, e.err)
+			t.Errorf("told %v, %v; want exit status 4, nil", e.state, e.err)
 		}
 		seen[e.state.Pid()] = true
 	}
@@ -174,7 +174,7 @@ func TestManyChildrenTakeNoGoroutine(t *testing.T) {
 		c.out.Close()
 	}
 	if len(seen) != n || len(testkit.Descriptors()) != open {
-		t.Errorf("%d of %d were told of; %d descriptors, there were %d", len(seen), n, len(testkit.Descriptors()), open)
+		t.Errorf("%d were told of, %d descriptors are open; want %d and %d", len(seen), len(testkit.Descriptors()), n, open)
 	}
 }
 
@@ -195,13 +195,13 @@ func TestChildThatIsRemovedCanBeWaitedFor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := testkit.StartLoop(t)
 			child := play(t, "child: exits with 4 when its input ends", "")
-			remove := testkit.Must(l.AddChild(child.Process, func(*os.ProcessState, error) { t.Error("called") }))
+			remove := testkit.Must(l.AddChild(child.Process, func(*os.ProcessState, error) { t.Error("called, want no call after remove") }))
 			if !take(l, child, remove) || remove() {
-				t.Error("remove reports the wrong thing")
+				t.Error("remove = false, or true twice; want true once, then false")
 			}
 			child.in.Close()
 			if state, err := child.Wait(); err != nil || state.ExitCode() != 4 {
-				t.Errorf("Wait: %v, %v", state, err)
+				t.Errorf("Wait = %v, %v; want exit status 4, nil", state, err)
 			}
 		})
 	}
@@ -218,7 +218,7 @@ func TestChildThatIsRemovedDoesNotWakeTheLoop(t *testing.T) {
 	}))
 	testkit.Check(l.Start())
 	child := play(t, "child: exits with 4 when its input ends", "")
-	remove := testkit.Must(l.AddChild(child.Process, func(*os.ProcessState, error) { t.Error("called") }))
+	remove := testkit.Must(l.AddChild(child.Process, func(*os.ProcessState, error) { t.Error("called, want no call after remove") }))
 	testkit.OnLoop(t, l, func() {})
 	remove()
 	child.end()
@@ -234,10 +234,10 @@ func TestChildThatIsRemovedDoesNotWakeTheLoop(t *testing.T) {
 func TestGoroutineThatWaitsForAChildKeepsNobodyWaiting(t *testing.T) {
 	l := testkit.StartLoop(t, withoutPidfds)
 	removed, left := play(t, "child: exits with 4 when its input ends", ""), play(t, "child: exits with 4 when its input ends", "")
-	remove := testkit.Must(l.AddChild(removed.Process, func(*os.ProcessState, error) { t.Error("called") }))
-	testkit.Must(l.AddChild(left.Process, func(*os.ProcessState, error) { t.Error("called") }))
+	remove := testkit.Must(l.AddChild(removed.Process, func(*os.ProcessState, error) { t.Error("called, want no call after remove") }))
+	testkit.Must(l.AddChild(left.Process, func(*os.ProcessState, error) { t.Error("called, want no call once the loop is closed") }))
 	if !remove() || remove() {
-		t.Error("remove reports the wrong thing")
+		t.Error("remove = false, or true twice; want true once, then false")
 	}
 	testkit.Check(l.Close())
 	removed.end()
@@ -262,13 +262,13 @@ func TestClosingLoopStillTellsOfChildren(t *testing.T) {
 	})
 	testkit.Check(l.Close())
 	if got.err != nil || got.state == nil || got.state.ExitCode() != 4 {
-		t.Errorf("told %v", got)
+		t.Errorf("told %v, want exit status 4 and no error", got)
 	}
 }
 
 func TestAddChildFails(t *testing.T) {
 	l := testkit.StartLoop(t)
-	fn := func(*os.ProcessState, error) { t.Error("called") }
+	fn := func(*os.ProcessState, error) { t.Error("called, want no call from an AddChild that fails") }
 	done := play(t, "child: exits with 3", "")
 	testkit.Must(done.Wait())
 	if _, err := l.AddChild(done.Process, fn); !errors.Is(err, os.ErrProcessDone) {
@@ -312,7 +312,7 @@ func TestChildThatSomebodyElseWaitsForIsAnError(t *testing.T) {
 		a, b = b, a
 	}
 	if a.err != nil || a.state.ExitCode() != 4 || !errors.Is(b.err, syscall.ECHILD) || b.state != nil {
-		t.Errorf("told %v and %v", a, b)
+		t.Errorf("told %v and %v; want exit status 4 once, and %v once", a, b, syscall.ECHILD)
 	}
 }
 
@@ -330,7 +330,7 @@ func TestChildrenComeAndGoWhileTheLoopCloses(t *testing.T) {
 					if i == 10 {
 						started()
 					}
-					remove, err := l.AddChild(child.Process, func(*os.ProcessState, error) { t.Error("called") })
+					remove, err := l.AddChild(child.Process, func(*os.ProcessState, error) { t.Error("called, want no call: the child has not ended") })
 					if err != nil {
 						if err != reactor.ErrClosed {
 							t.Error(err)

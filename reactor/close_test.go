@@ -26,7 +26,7 @@ func TestCloseEndsALoop(t *testing.T) {
 			l.CallSoon(func() {
 				testkit.Check(l.Close())
 				if isDone(l) {
-					t.Error("Close on the loop waited for the end")
+					t.Error("Close on the loop waited for the end, want it to return at once")
 				}
 				testkit.Check(l.Close())
 				core(l).Post(run(func() { rest++ })) // unwinding needs it
@@ -69,7 +69,7 @@ func TestCloseEndsALoop(t *testing.T) {
 			l := testkit.NewLoop(t)
 			test(t, l)
 			if !isDone(l) {
-				t.Error("Done is not closed")
+				t.Error("Done is not closed after Close, want it closed")
 			}
 			if cause := context.Cause(l.Context()); cause != reactor.ErrClosed {
 				t.Errorf("the context's cause is %v, want %v", cause, reactor.ErrClosed)
@@ -93,7 +93,7 @@ func closeFromMany(t *testing.T, l *reactor.Loop) {
 		helpers.Go(func() {
 			testkit.Check(l.Close())
 			if !isDone(l) {
-				t.Error("a Close did not wait for the end")
+				t.Error("Close returned before the end of the loop, want it to wait")
 			}
 		})
 	}
@@ -128,17 +128,17 @@ func TestEveryCallOnAClosedLoop(t *testing.T) {
 		}
 	}
 	if l.RemoveReader(a.fd) || l.RemoveWriter(a.fd) {
-		t.Error("a closed loop had a reader or a writer")
+		t.Error("RemoveReader or RemoveWriter on a closed loop = true, want false")
 	}
 	if err := source.Detach(); err != nil {
 		t.Errorf("Detach: %v, want nil", err)
 	}
 	source.Blocked(loop.Readable)
 	if l.InLoop() || l.CallLater(0, func() {}).Pending() {
-		t.Error("a closed loop is alive")
+		t.Error("a closed loop: InLoop() is true or a new timer is pending, want neither")
 	}
 	l.Stop()
-	l.AtClose(func() { t.Error("called") })()
+	l.AtClose(func() { t.Error("called, want no call: the loop is closed") })()
 	stats(l)
 	l.Now()
 	testkit.Check(l.Close())
@@ -179,7 +179,7 @@ func TestCloseUnwindsTasks(t *testing.T) {
 	for range n {
 		start(l, func() {
 			if err := await(l.Context()); !errors.Is(err, reactor.ErrClosed) || !errors.Is(err, context.Canceled) {
-				t.Errorf("a wait ended with %v", err)
+				t.Errorf("a wait ended with %v, want %v and %v", err, reactor.ErrClosed, context.Canceled)
 			}
 			for range 3 { // cleaning up takes some turns, and a timer
 				core(l).Coroutines().Running().Yield()
@@ -193,7 +193,7 @@ func TestCloseUnwindsTasks(t *testing.T) {
 	testkit.Turns(t, l, 1)
 	l.Close()
 	if ended != n {
-		t.Errorf("%d of %d tasks ended", ended, n)
+		t.Errorf("%d tasks ended, want %d", ended, n)
 	}
 }
 
@@ -230,7 +230,7 @@ func TestCloseRacesWithTheEndOfARun(t *testing.T) {
 			err = l.Turn(0)
 		}
 		if err != nil && err != reactor.ErrClosed {
-			t.Errorf("Run: %v", err)
+			t.Errorf("Run or Turn = %v, want nil or %v", err, reactor.ErrClosed)
 		}
 		<-closed
 	}

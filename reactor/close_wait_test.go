@@ -28,13 +28,13 @@ func TestCloseWaitsForTheCallbackThatRuns(t *testing.T) {
 	}
 	select {
 	case <-closed:
-		t.Error("Close returned while a callback ran")
+		t.Error("Close returned while a callback ran, want it to wait")
 	default:
 	}
 	close(goOn)
 	testkit.Check(<-closed)
 	if !ended {
-		t.Error("the callback did not end")
+		t.Error("the callback had not ended when Close returned, want it ended")
 	}
 }
 
@@ -49,7 +49,7 @@ func TestCloseWaitsForWhatHoldsIt(t *testing.T) {
 		release()
 		inClosing(l)
 		if isDone(l) {
-			t.Error("closed too early")
+			t.Error("the loop is closed while it is held, want it open")
 		}
 	}
 	third()
@@ -80,7 +80,7 @@ func TestHoldRacesWithClose(t *testing.T) {
 					}
 					held.Add(1)
 					if isDone(l) {
-						t.Error("the loop was closed while it was held")
+						t.Error("the loop is closed while it is held, want it open")
 					}
 					release()
 				}
@@ -108,7 +108,7 @@ func TestOffloadRacesWithClose(t *testing.T) {
 		testkit.Check(l.Close())
 		helpers.Wait()
 		if taken.Load() != done.Load() {
-			t.Fatalf("%d taken, %d done", taken.Load(), done.Load())
+			t.Fatalf("%d holds were taken, %d have ended; want as many", taken.Load(), done.Load())
 		}
 	}
 }

@@ -42,7 +42,7 @@ func TestAQueueThatNeverEndsIsInterruptedByThePoller(t *testing.T) {
 	l.CallSoon(again)
 	testkit.Check(l.Run(context.Background()))
 	if s := stats(l); s.Turns < batches || s.Polls < batches/every || s.Polls > batches/every+2 {
-		t.Errorf("%d turns and %d polls for %d batches", s.Turns, s.Polls, batches)
+		t.Errorf("%d turns and %d polls; want at least %d, and from %d to %d", s.Turns, s.Polls, batches, batches/every, batches/every+2)
 	}
 }
 
@@ -142,7 +142,7 @@ func TestNowHasAMonotonicReading(t *testing.T) {
 	l := testkit.StartLoop(t)
 	check := func() {
 		if now := l.Now(); !strings.Contains(now.String(), " m=") {
-			t.Errorf("%v has none", now)
+			t.Errorf("Now() = %v, want a monotonic reading in it", now)
 		}
 	}
 	check()
@@ -219,7 +219,7 @@ func TestNoExceptionHandlerMeansTheDefault(t *testing.T) {
 	l.CallSoon(whereItPanics)
 	testkit.Turns(t, l, 1)
 	if !strings.Contains(log.String(), "op=callback error=") {
-		t.Errorf("logged: %s", &log)
+		t.Errorf("logged: %s, want op=callback and the error", &log)
 	}
 }
 
@@ -230,7 +230,7 @@ func TestAnExceptionHandlerIsGivenTheLoop(t *testing.T) {
 	l.CallSoon(whereItPanics)
 	testkit.Turns(t, l, 1)
 	if got != l || e.Op != "callback" || !errors.Is(e.Err, errMine) {
-		t.Errorf("got %p and %v", got, e)
+		t.Errorf("got %p and %v, want %p and a callback's %v", got, e, l, errMine)
 	}
 }
 
@@ -251,7 +251,7 @@ func TestEventsOfTheTurnThatStopsAreDeliveredOnce(t *testing.T) {
 		for range 3 {
 			testkit.Check(l.Run(context.Background()))
 			if calls["one"] != 1 || calls["two"] != 1 {
-				t.Errorf("calls: %v", calls)
+				t.Errorf("calls: %v, want one of each", calls)
 			}
 			l.Stop() // the next run must not block
 		}
@@ -279,8 +279,8 @@ func TestADescriptorIsWatchedByOneOwner(t *testing.T) {
 		testkit.Check(l.AddReader(b.fd, func() {}))
 		_, attach := attach(l, b.fd, handler(func(loop.Events) {}))
 		for name, err := range map[string]error{
-			"AddReader after Attach": l.AddReader(a.fd, func() { t.Error("called") }),
-			"AddWriter after Attach": l.AddWriter(a.fd, func() { t.Error("called") }),
+			"AddReader after Attach": l.AddReader(a.fd, func() { t.Error("the refused reader was called, want no call") }),
+			"AddWriter after Attach": l.AddWriter(a.fd, func() { t.Error("the refused writer was called, want no call") }),
 			"Attach after AddReader": attach,
 		} {
 			if !errors.Is(err, unix.EEXIST) {
@@ -288,7 +288,7 @@ func TestADescriptorIsWatchedByOneOwner(t *testing.T) {
 			}
 		}
 		if l.RemoveReader(a.fd) || l.RemoveWriter(a.fd) {
-			t.Error("what was refused is there")
+			t.Error("a descriptor that was refused has a reader or a writer, want none")
 		}
 		testkit.Turns(t, l, 2)
 		testkit.Check(source.Detach())

@@ -64,7 +64,7 @@ func TestOneTurnHasAnOrder(t *testing.T) {
 	got = nil
 	testkit.Turns(t, l, 1)
 	if want := []string{"timer of a callback", "callback of a callback"}; !slices.Equal(got, want) {
-		t.Errorf("the next one: got %s", strings.Join(got, ", "))
+		t.Errorf("the next turn: got %s, want %s", strings.Join(got, ", "), strings.Join(want, ", "))
 	}
 }
 
@@ -120,7 +120,7 @@ func TestWhatATurnAddsRunsInItsPlace(t *testing.T) {
 					added = stats(l).Turns
 					what.add(l, func() { ran = stats(l).Turns; l.Stop() })
 					if ran != 0 {
-						t.Error("it ran at once")
+						t.Error("it ran at once, want it in a later turn")
 					}
 				})
 				testkit.Check(l.Run(context.Background()))

@@ -31,15 +31,15 @@ func TestACallbackScheduledAfterCloseIsLoggedInDebugMode(t *testing.T) {
 			testkit.Check(l.Close())
 			timer.Stop() // is no mistake
 			if log.String() != "" {
-				t.Errorf("%s: logged before the call: %s", name, &log)
+				t.Errorf("%s: logged before the call: %s, want nothing", name, &log)
 			}
 			call(l)
 			logged := log.String()
 			if !debug && logged != "" {
-				t.Errorf("%s: logged without debug mode: %s", name, logged)
+				t.Errorf("%s: logged without debug mode: %s, want nothing", name, logged)
 			}
 			if debug && (!strings.Contains(logged, "scheduled after Close") || !strings.Contains(logged, "reactor/debug_test.go:")) {
-				t.Errorf("%s: logged %q", name, logged)
+				t.Errorf("%s: logged %q, want that it was scheduled after Close, and where", name, logged)
 			}
 		}
 	}
@@ -56,20 +56,20 @@ func TestCallSoonOfADebuggedLoopReturnsErrClosed(t *testing.T) {
 	})
 	l.Run(t.Context())
 	if !strings.Contains(log.String(), "TestCallSoonOfADebuggedLoopReturnsErrClosed") {
-		t.Errorf("logged %s", &log)
+		t.Errorf("logged %s, want the name of this test", &log)
 	}
 }
 
 func TestASiteIsTheCallersOfTheLibrary(t *testing.T) {
 	l := testkit.NewLoop(t, reactor.WithDebug(0))
 	if at := core(l).Site(); !strings.Contains(at, "reactor/debug_test.go:") || !strings.Contains(at, "TestASiteIsTheCallers") {
-		t.Errorf("at %s", at)
+		t.Errorf("Site() = %s, want this file and this test", at)
 	}
 	var inCallback string
 	l.CallSoon(func() { inCallback = core(l).Site() })
 	testkit.Turns(t, l, 1)
 	if !strings.Contains(inCallback, "TestASiteIsTheCallersOfTheLibrary.func1") {
-		t.Errorf("in a callback: %s", inCallback)
+		t.Errorf("Site() in a callback = %s, want the function in this test", inCallback)
 	}
 	if at := core(testkit.NewLoop(t)).Site(); at != "" {
 		t.Errorf("without debug mode: %s, want %s", at, "")
@@ -79,7 +79,7 @@ func TestASiteIsTheCallersOfTheLibrary(t *testing.T) {
 func TestWithDebugRefusesANegativeTime(t *testing.T) {
 	v, _ := testkit.PanicOf(func() { reactor.WithDebug(-1) }).(string)
 	if !strings.HasPrefix(v, "reactor: WithDebug(-1ns): give a positive duration") {
-		t.Errorf("panic: %v", v)
+		t.Errorf("panic %q, want one that asks for a positive duration", v)
 	}
 }
 
@@ -90,7 +90,7 @@ func TestAnExceptionIsLoggedWithItsSite(t *testing.T) {
 	defer l.Close()
 	core(l).Report(reactor.Exception{Op: "test", Err: errMine, Site: "here.go:1 (main)"})
 	if !strings.Contains(log.String(), `started="here.go:1 (main)"`) {
-		t.Errorf("logged %s", &log)
+		t.Errorf("logged %s, want the site as started", &log)
 	}
 }
 

@@ -80,7 +80,7 @@ func TestAPanicIsCaughtEverywhere(t *testing.T) {
 		l.Close()
 		check(t, &x, "at close", 1)
 		if !after {
-			t.Error("the other was not called")
+			t.Error("the other AtClose function was not called, want it called")
 		}
 	})
 	t.Run("close", func(t *testing.T) {
@@ -92,7 +92,7 @@ func TestAPanicIsCaughtEverywhere(t *testing.T) {
 		l.Close()
 		check(t, &x, "close", 1)
 		if !after {
-			t.Error("the other was not closed")
+			t.Error("the other local was not closed, want it closed")
 		}
 	})
 }
@@ -105,7 +105,7 @@ func check(t *testing.T, x *testkit.Exceptions, op string, n int) {
 	for _, e := range x.All() {
 		var p *reactor.PanicError
 		if !errors.As(e.Err, &p) || !errors.Is(e.Err, errMine) || !strings.Contains(string(p.Stack), "whereItPanics") {
-			t.Errorf("the error is %v", e.Err)
+			t.Errorf("the error is %v, want a *PanicError of %v with the stack", e.Err, errMine)
 		}
 	}
 }
@@ -123,7 +123,7 @@ func TestAHandlerThatPanicsIsLogged(t *testing.T) {
 	l.CallSoon(func() { after = true })
 	testkit.Turns(t, l, 1)
 	if !after || !strings.Contains(log.String(), `op="exception handler"`) {
-		t.Errorf("the rest ran: %v; logged: %s", after, &log)
+		t.Errorf("the rest ran %v, logged: %s; want true, and the handler's own panic", after, &log)
 	}
 }
 
@@ -146,6 +146,6 @@ func TestATaskThatPanicsIsToldSo(t *testing.T) {
 	testkit.Turns(t, l, 1)
 	var p *coro.PanicError
 	if !errors.As(j.err, &p) || !errors.Is(j.err, errMine) {
-		t.Errorf("the job failed with %v", j.err)
+		t.Errorf("the job failed with %v, want a *coro.PanicError of %v", j.err, errMine)
 	}
 }

@@ -190,7 +190,7 @@ func TestADuplicateOfAClosedDescriptorDoesNotMakeTheLoopSpin(t *testing.T) {
 	c, d := pair(t)
 	duplicate := &end{fd: testkit.Must(unix.Dup(a.fd))}
 	t.Cleanup(duplicate.close)
-	testkit.Check(l.AddReader(a.fd, func() { t.Error("the reader was called") }))
+	testkit.Check(l.AddReader(a.fd, func() { t.Error("the reader was called, want no call") }))
 	a.close()
 	l.RemoveReader(a.fd)
 	b.write("x")
@@ -205,7 +205,7 @@ func TestADuplicateOfAClosedDescriptorDoesNotMakeTheLoopSpin(t *testing.T) {
 		t.Errorf("%d waits in %v, want at most %d", n, span, 64+span.Milliseconds())
 	}
 	if ops := x.Ops(); !slices.Equal(ops, []string{"poll"}) {
-		t.Errorf("reported: %v", x.All())
+		t.Errorf("reported: %v, want one of op poll", x.All())
 	}
 	d.write("yz")
 	testkit.Turns(t, l, 4)
@@ -263,7 +263,7 @@ func TestARegistrationThatIsRefusedChangesNothing(t *testing.T) {
 			}
 		}
 		if l.RemoveWriter(a.fd) || l.RemoveReader(c.fd) || l.RemoveWriter(c.fd) {
-			t.Error("what was refused is there")
+			t.Error("what was refused is watched, want it not")
 		}
 		testkit.Turns(t, l, 2)
 		p.errno = 0
@@ -271,7 +271,7 @@ func TestARegistrationThatIsRefusedChangesNothing(t *testing.T) {
 		testkit.Check(l.AddWriter(c.fd, note("W")))
 		testkit.Turns(t, l, 1)
 		if got != "rrrwW" && got != "rrWrw" {
-			t.Errorf("%v: got %s", errno, got)
+			t.Errorf("%v: the calls are %s, want rrrwW or rrWrw", errno, got)
 		}
 		l.Close() // before the descriptors
 	}
@@ -301,7 +301,7 @@ func TestALoopWhoseWaitsFailGoesOn(t *testing.T) {
 		}
 		for i, e := range x.All() {
 			if failure == nil || e.Op != "poll" || e.Err != failure || i >= n/4+1 {
-				t.Errorf("%v: after %d waits, reported %v", failure, n, e)
+				t.Errorf("%v: after %d waits, reported %v; want none if interrupted (nil), else that of op poll, at most once in four waits", failure, n, e)
 			}
 		}
 		l.RemoveReader(a.fd)
@@ -324,17 +324,17 @@ func TestALoopWithoutAPollerCloses(t *testing.T) {
 			l.CallSoon(func() { start(l, func() { await(l.Context()); unwound = true }) })
 			for what, err := range map[string]error{"Run": l.Run(context.Background()), "the context's cause": context.Cause(l.Context())} {
 				if !errors.Is(err, reactor.ErrClosed) || !errors.Is(err, errno) {
-					t.Errorf("%s: %v", what, err)
+					t.Errorf("%s: %v, want %v and %v", what, err, reactor.ErrClosed, errno)
 				}
 			}
 			if err := l.Close(); !errors.Is(err, errno) {
 				t.Errorf("Close: %v, want %v", err, errno)
 			}
 			if ops := x.Ops(); !slices.Equal(ops, []string{"poll", "poll"}) || !errors.Is(x.All()[1].Err, errno) {
-				t.Errorf("reported: %v", x.All())
+				t.Errorf("reported: %v, want two of op poll, the second %v", x.All(), errno)
 			}
 			if n := waits.Load(); !unwound || n > 1000 {
-				t.Errorf("%d waits; the task has unwound: %v", n, unwound)
+				t.Errorf("%d waits; the task has unwound: %v; want at most 1000, and true", n, unwound)
 			}
 		})
 	}
@@ -361,7 +361,7 @@ func TestCloseFromAGoroutineWhileACallbackRuns(t *testing.T) {
 			testkit.Check(l.Start())
 			<-closed
 			if !ran || !isDone(l) {
-				t.Errorf("the callback has ended: %v; the loop: %v", ran, isDone(l))
+				t.Errorf("the callback has ended: %v, the loop: %v; want true of both", ran, isDone(l))
 			}
 		})
 	}
@@ -371,6 +371,6 @@ func TestNewRefusesFaultsThatMakeNoSense(t *testing.T) {
 	testkit.Guard(t)
 	t.Setenv(world.FaultsVariable, "eagain=lots")
 	if l, err := reactor.New(); l != nil || err == nil || !strings.Contains(err.Error(), "COROBRIDGE_FAULTS") || !strings.Contains(err.Error(), "eagain") {
-		t.Errorf("%v, %v", l, err)
+		t.Errorf("New = %v, %v; want nil, and an error that names COROBRIDGE_FAULTS and eagain", l, err)
 	}
 }

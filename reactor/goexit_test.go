@@ -133,7 +133,7 @@ func TestGoexitInAReaderLosesNoEvent(t *testing.T) {
 		seen[<-got] = true
 	}
 	if len(seen) != n {
-		t.Errorf("%d of %d descriptors", len(seen), n)
+		t.Errorf("%d descriptors were read, want %d", len(seen), n)
 	}
 	l.Close() // before the descriptors
 }
@@ -169,13 +169,13 @@ func TestGoexitUnderRunUnwindsClosesAndEndsTheCaller(t *testing.T) {
 					core(l).Post(run(func() { rest = true }))
 				})
 				if !goexited(func() { runIt(l) }) {
-					t.Error("the caller goes on")
+					t.Error("the caller goes on, want it ended by Goexit")
 				}
 				if !isDone(l) || !rest || !unwound || !hook {
-					t.Errorf("closed: %v, the rest ran: %v, the task unwound: %v, AtClose: %v", isDone(l), rest, unwound, hook)
+					t.Errorf("closed: %v, the rest ran: %v, the task unwound: %v, AtClose: %v; want true of all", isDone(l), rest, unwound, hook)
 				}
 				if coro.CurrentPool() != nil {
-					t.Error("the goroutine is still a loop's")
+					t.Error("the goroutine is still a loop's, want it released")
 				}
 			})
 		}
@@ -208,13 +208,13 @@ func TestGoexitWhileClosing(t *testing.T) {
 		"run": func(t *testing.T, l *reactor.Loop) {
 			l.CallLater(time.Millisecond, func() { l.Close() })
 			if !goexited(func() { l.Run(context.Background()) }) {
-				t.Error("the caller goes on")
+				t.Error("the caller goes on, want it ended by Goexit")
 			}
 		},
 		"alone": func(t *testing.T, l *reactor.Loop) {
 			testkit.Turns(t, l, 2)
 			if !goexited(func() { l.Close() }) {
-				t.Error("the caller goes on")
+				t.Error("the caller goes on, want it ended by Goexit")
 			}
 		},
 	}
@@ -225,7 +225,7 @@ func TestGoexitWhileClosing(t *testing.T) {
 			arm(l)
 			close(t, l)
 			if !isDone(l) || closed != 1 {
-				t.Errorf("the loop is closed: %v; a local is: %d times", isDone(l), closed)
+				t.Errorf("the loop is closed: %v, a local %d times; want true, once", isDone(l), closed)
 			}
 		})
 	}
@@ -250,7 +250,7 @@ func TestGoexitInATaskOfAStartedLoopEndsTheTaskOnly(t *testing.T) {
 		}
 	})
 	if goexits != len(jobs) {
-		t.Errorf("%d of %d tasks ended by Goexit", goexits, len(jobs))
+		t.Errorf("%d tasks ended by Goexit, want %d", goexits, len(jobs))
 	}
 }
 
@@ -271,7 +271,7 @@ func TestGoexitInACallbackKeepsTheLoopsTasks(t *testing.T) {
 		testkit.OnLoop(t, l, func() { l.CallSoon(runtime.Goexit) })
 		testkit.OnLoop(t, l, func() { core(l).Post(c) })
 		if !<-steps {
-			t.Error("the task is not in its loop")
+			t.Error("the task goes on outside its loop, want it inside")
 		}
 	}
 }
@@ -290,11 +290,11 @@ func TestTestsMayFailInALoop(t *testing.T) {
 					l.CallSoon(fake.FailNow)
 				}
 				l.Run(context.Background())
-				t.Error("the test goes on")
+				t.Error("the test goes on after FailNow, want its goroutine ended")
 			})
 			over.Wait()
 			if !fake.Failed() {
-				t.Error("it did not fail")
+				t.Error("Failed() = false after FailNow, want true")
 			}
 		})
 	}

@@ -33,10 +33,10 @@ func TestLocalsAreClosedTheLatestFirst(t *testing.T) {
 		core(l).Local(name, func() any {
 			return closer(func() error {
 				if !l.InLoop() {
-					t.Errorf("%s is closed outside the loop", name)
+					t.Errorf("%s is closed outside the loop, want it closed inside", name)
 				}
 				if core(l).Post(run(func() { got = append(got, "posted by "+name) })) != nil {
-					t.Errorf("the loop refuses what closing %s needs", name)
+					t.Errorf("the loop refuses a call while %s is closed, want it taken", name)
 				}
 				got = append(got, name)
 				return err
@@ -54,11 +54,11 @@ func TestLocalsAreClosedTheLatestFirst(t *testing.T) {
 	testkit.Turns(t, l, 1)
 	err := l.Close()
 	if !errors.Is(err, errMine) || !errors.Is(err, other) || err.Error() != l.Close().Error() {
-		t.Errorf("Close: %v", err)
+		t.Errorf("Close = %v, want %v and %v, and the same again", err, errMine, other)
 	}
 	want := []string{"task", "c", "b", "a", "posted by c", "posted by b", "posted by a"}
 	if !slices.Equal(got, want) || !task {
-		t.Errorf("got %v", got)
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 

@@ -74,7 +74,7 @@ func TestALoopKnowsWhetherItSleepsForEver(t *testing.T) {
 				l.CallSoon(func() {})
 				testkit.Check(l.Turn(-1)) // runs what is ready, and so does not block
 				if len(*told) > 0 {
-					t.Error("asked in a turn that does not block")
+					t.Errorf("asked %d times in a turn that does not block, want never", len(*told))
 				}
 				testkit.Check(l.Turn(-1))
 				if len(*told) != 1 {
@@ -88,7 +88,7 @@ func TestALoopKnowsWhetherItSleepsForEver(t *testing.T) {
 			}
 			end()
 			if !ask() {
-				t.Error("not for ever when that is gone")
+				t.Error("for ever is false when the cause is gone, want true")
 			}
 		})
 	}
@@ -99,7 +99,7 @@ func TestBeforeALimitedSleepItIsNotForEver(t *testing.T) {
 	told := beforeSleep(t, l)
 	testkit.Check(l.Turn(time.Hour))
 	if len(*told) != 1 || (*told)[0] {
-		t.Errorf("told %v", *told)
+		t.Errorf("told %v, want false once", *told)
 	}
 }
 
@@ -142,7 +142,7 @@ func TestLookIsAnsweredInEachStateOfTheLoop(t *testing.T) {
 		before := state
 		core(l).Look(func() { state++ })
 		if state != before+1 {
-			t.Error("not at once on the loop")
+			t.Errorf("Look on the loop: the state is %d, want %d, at once", state, before+1)
 		}
 	})
 	blocked, until := make(chan bool), make(chan bool)

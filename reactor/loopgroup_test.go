@@ -36,7 +36,7 @@ func meet(t testing.TB, loops ...*reactor.Loop) {
 		testkit.Check(l.CallSoon(func() {
 			defer left.Done()
 			if !l.InLoop() {
-				t.Error("a callback of another loop")
+				t.Error("a callback runs on another loop, want its own")
 			}
 			all.Done()
 			all.Wait()
@@ -61,11 +61,11 @@ func TestAGroupHasAsManyLoopsAsAskedFor(t *testing.T) {
 		}
 		loops[0] = nil // a copy
 		if g.Loops()[0] == nil {
-			t.Error("Loops lends the group's own slice")
+			t.Error("Loops lends the group's own slice, want a copy")
 		}
 	}
 	if v, _ := testkit.PanicOf(func() { reactor.NewGroup(-1) }).(string); !strings.Contains(v, "NewGroup(-1)") {
-		t.Errorf("a negative number: %q", v)
+		t.Errorf("NewGroup of a negative number: panic %q, want one with NewGroup(-1)", v)
 	}
 }
 
@@ -85,7 +85,7 @@ func TestAGroupThatCannotBeMadeLeavesNothing(t *testing.T) {
 			return w
 		}))
 		if g != nil || !errors.Is(err, errMine) || !strings.HasPrefix(err.Error(), "reactor: new group, loop ") {
-			t.Errorf("%v, %v", g, err)
+			t.Errorf("NewGroup = %v, %v; want nil, and %v with the loop's number", g, err, errMine)
 		}
 	}
 }
@@ -184,7 +184,7 @@ func TestALoopOfAGroupThatIsClosedOrStoppedAloneIsLeftOut(t *testing.T) {
 			meet(t, others...)
 			select {
 			case err := <-over:
-				t.Fatalf("loop %d is %s: Run: %v", which, name, err)
+				t.Fatalf("loop %d is %s: Run has ended with %v, want it to go on", which, name, err)
 			default:
 			}
 			g.Stop()
@@ -236,7 +236,7 @@ func TestCloseOfAGroupOnOneOfItsLoopsOnlyBeginsIt(t *testing.T) {
 	<-g.Loops()[2].Done()
 	select {
 	case <-b.Done():
-		t.Error("closed, though it was held")
+		t.Error("the loop is closed while it is held, want it open")
 	default:
 	}
 	release()
@@ -263,7 +263,7 @@ func TestCloseOfAGroupJoinsTheErrors(t *testing.T) {
 	}
 	for range 2 {
 		if err := g.Close(); !errors.Is(err, errMine) || !errors.Is(err, errOther) {
-			t.Errorf("Close: %v", err)
+			t.Errorf("Close = %v, want %v and %v", err, errMine, errOther)
 		}
 	}
 }
@@ -286,13 +286,13 @@ func TestGoexitOnTheFirstLoopOfARunClosesTheGroup(t *testing.T) {
 				testkit.Check(first.CallSoon(runtime.Goexit))
 			}
 			if !goexited(func() { run(g) }) {
-				t.Errorf("%s: a %s's Goexit did not end the caller", name, what)
+				t.Errorf("%s: a %s's Goexit did not end the caller, want it ended", name, what)
 			}
 			for i, l := range g.Loops() {
 				select {
 				case <-l.Done():
 				default:
-					t.Errorf("%s: loop %d is not closed", name, i)
+					t.Errorf("%s: loop %d is open, want it closed", name, i)
 				}
 			}
 		}
@@ -326,7 +326,7 @@ func TestAGroupIsRunOnceAtATime(t *testing.T) {
 	testkit.Panics(t, runningAlready, func() { g.Run(context.Background()) })
 	testkit.OnLoop(t, g.Loops()[1], func() {
 		if v, _ := testkit.PanicOf(func() { testkit.NewGroup(t, 1).Run(context.Background()) }).(string); !strings.Contains(v, "cannot run inside a loop") {
-			t.Errorf("Run in a loop: %v", v)
+			t.Errorf("Run in a loop: panic %q, want one that it cannot run there", v)
 		}
 	})
 	meet(t, g.Loops()...)
@@ -346,7 +346,7 @@ func TestAGroupIsRunAndStoppedAgainAndAgain(t *testing.T) {
 			g.Stop()
 		}
 		if err := <-over; n%2 == 0 && !errors.Is(err, errMine) || n%2 == 1 && err != nil {
-			t.Fatalf("run %d: %v", n, err)
+			t.Fatalf("run %d = %v, want %v after cancel (even), nil after Stop (odd)", n, err, errMine)
 		}
 		cancel(nil)
 	}

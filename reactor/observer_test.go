@@ -90,13 +90,13 @@ func TestAnObserverThatPanicsIsReported(t *testing.T) {
 	for _, e := range x.All() {
 		var p *reactor.PanicError
 		if e.Op != "observer" || !errors.As(e.Err, &p) {
-			t.Errorf("reported %v", e)
+			t.Errorf("reported %v, want a panic of op observer", e)
 			continue
 		}
 		told[p.Value] = true
 	}
 	if len(told) != 5 {
-		t.Errorf("reported: %v", told)
+		t.Errorf("reported: %v, want five panics", told)
 	}
 }
 
@@ -146,7 +146,7 @@ func TestAnObserverThatPanicsOnAClosedLoopIsLogged(t *testing.T) {
 	testkit.Check(l.Close())
 	core(l).Backoff("accept", errMine, time.Second)
 	if !strings.Contains(log.String(), "op=observer") || !strings.Contains(log.String(), "mine") {
-		t.Errorf("logged: %s", &log)
+		t.Errorf("logged: %s, want op=observer and %v", &log, errMine)
 	}
 }
 

@@ -21,11 +21,11 @@ func TestOffloadRunsWorkElsewhereAndDoneHere(t *testing.T) {
 	over := make(chan struct{})
 	testkit.Must(l.Offload(func() {
 		if l.InLoop() {
-			t.Error("work runs on the loop")
+			t.Error("work runs on the loop, want it elsewhere")
 		}
 	}, func() {
 		if !l.InLoop() {
-			t.Error("done runs elsewhere")
+			t.Error("done runs elsewhere, want it on the loop")
 		}
 		close(over)
 	}))
@@ -43,7 +43,7 @@ func TestOffloadIsBoundedAndFair(t *testing.T) {
 			for i := range jobs {
 				testkit.Must(l.Offload(func() {
 					if n := running.Add(1); n > int64(workers) {
-						t.Errorf("%d at once", n)
+						t.Errorf("%d run at once, want at most %d", n, workers)
 					}
 					entered <- i
 					<-goOn
@@ -67,11 +67,11 @@ func TestOffloadIsBoundedAndFair(t *testing.T) {
 			}
 			l.Close()
 			if done.Load() != jobs {
-				t.Errorf("%d of %d done", done.Load(), jobs)
+				t.Errorf("%d done, want %d", done.Load(), jobs)
 			}
 			for i, v := range order {
 				if i != v {
-					t.Fatalf("work began in the order %v", order)
+					t.Fatalf("work began in the order %v, want the order it was given in", order)
 				}
 			}
 		})
@@ -104,7 +104,7 @@ func TestOffloadedWorkThatWaitsCanBeWithdrawn(t *testing.T) {
 			}
 			left--
 			if !withdraw() || withdraw() {
-				t.Errorf("withdraw of %d reports the wrong thing", i)
+				t.Errorf("withdraw of %d = false, or true twice; want true once, then false", i)
 			}
 			if r, q := offloaded(l); r != 1 || q != left {
 				t.Errorf("%d run, %d are queued; want 1 and %d", r, q, left)
@@ -118,7 +118,7 @@ func TestOffloadedWorkThatWaitsCanBeWithdrawn(t *testing.T) {
 		}
 		for i, withdraw := range withdraws {
 			if withdraw() {
-				t.Errorf("%d was withdrawn when it was done", i)
+				t.Errorf("withdraw of %d = true when it was done, want false", i)
 			}
 		}
 	}
@@ -130,7 +130,7 @@ func TestOffloadedWorkThatRunsCannotBeWithdrawn(t *testing.T) {
 	withdraw := testkit.Must(l.Offload(func() { close(begun); <-goOn }, func() { close(over) }))
 	<-begun
 	if withdraw() {
-		t.Error("what runs was withdrawn")
+		t.Error("withdraw of work that runs = true, want false")
 	}
 	close(goOn)
 	<-over
@@ -139,10 +139,10 @@ func TestOffloadedWorkThatRunsCannotBeWithdrawn(t *testing.T) {
 // What is withdrawn keeps nobody waiting.
 func TestCloseDoesNotWaitForWhatIsWithdrawn(t *testing.T) {
 	l, free := occupied(t)
-	withdraw := testkit.Must(l.Offload(func() { t.Error("it ran") }, func() { t.Error("done ran") }))
+	withdraw := testkit.Must(l.Offload(func() { t.Error("it ran, want it withdrawn") }, func() { t.Error("it ran, want it withdrawn") }))
 	l.AtClose(func() {
 		if !withdraw() {
-			t.Error("it was not withdrawn")
+			t.Error("withdraw of what waits = false, want true")
 		}
 		free()
 	})
@@ -166,7 +166,7 @@ func TestWithdrawalRacesWithTheWork(t *testing.T) {
 	helpers.Wait()
 	testkit.Check(l.Close())
 	if begun.Load() != done.Load() || begun.Load()+withdrawn.Load() != goroutines*jobs {
-		t.Errorf("%d begun, %d done, %d withdrawn, of %d", begun.Load(), done.Load(), withdrawn.Load(), goroutines*jobs)
+		t.Errorf("%d begun, %d done, %d withdrawn; want as many done as begun, and %d in all", begun.Load(), done.Load(), withdrawn.Load(), goroutines*jobs)
 	}
 }
 
@@ -209,7 +209,7 @@ func TestOffloadedWorkMayEndInAnyWay(t *testing.T) {
 			}
 			testkit.Check(l.Close())
 			if done != n {
-				t.Errorf("%d of %d done", done, n)
+				t.Errorf("%d done, want %d", done, n)
 			}
 			if want := slices.Repeat(tt.ops, n); !slices.Equal(x.Ops(), want) {
 				t.Errorf("reported: %v, want %v", x.Ops(), want)
@@ -217,7 +217,7 @@ func TestOffloadedWorkMayEndInAnyWay(t *testing.T) {
 			for _, e := range x.All() {
 				var p *reactor.PanicError
 				if !errors.As(e.Err, &p) {
-					t.Errorf("the error is %v", e.Err)
+					t.Errorf("the error is %v, want a *PanicError", e.Err)
 				}
 			}
 		})
@@ -239,7 +239,7 @@ func TestCloseWaitsForOffloadedWork(t *testing.T) {
 		t.Errorf("Run: %v, want %v", err, reactor.ErrClosed)
 	}
 	if done.Load() != 2 || !again {
-		t.Errorf("%d of 2 done", done.Load())
+		t.Errorf("%d done, the second was offered: %v; want 2, true", done.Load(), again)
 	}
 }
 

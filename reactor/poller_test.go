@@ -72,7 +72,7 @@ func TestARefusedPollerLeavesNothing(t *testing.T) {
 	a.close() // the new poller takes one of the numbers for itself, and cannot take the other in
 	b.close()
 	if err := core(l).SetPoller(reactor.Poll); err == nil {
-		t.Error("no error")
+		t.Error("SetPoller with two closed descriptors = nil, want an error")
 	}
 	testkit.Turns(t, l, 1)
 }
@@ -88,16 +88,16 @@ func TestSelectRefusesAHighDescriptor(t *testing.T) {
 		return errors.Is(err, syscall.EINVAL) && strings.Contains(err.Error(), "below 1024")
 	}
 	if err := l.AddReader(high, func() {}); !says(err) {
-		t.Errorf("AddReader: %v", err)
+		t.Errorf("AddReader(%d) = %v, want %v that says below 1024", high, err, syscall.EINVAL)
 	}
 	if l.RemoveReader(high) {
-		t.Error("what was refused is there")
+		t.Error("RemoveReader of what was refused = true, want false")
 	}
 	testkit.Check(core(l).SetPoller(reactor.Epoll))
 	n := 0
 	testkit.Check(l.AddReader(high, func() { n++ }))
 	if err := core(l).SetPoller(reactor.Select); !says(err) {
-		t.Errorf("SetPoller: %v", err)
+		t.Errorf("SetPoller = %v, want %v that says below 1024", err, syscall.EINVAL)
 	}
 	b.write("x")
 	testkit.Turns(t, l, 1)

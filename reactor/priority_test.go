@@ -76,10 +76,10 @@ func TestAnUrgentItemWaitsForOneTurnOfOthers(t *testing.T) {
 	})
 	testkit.Turns(t, l, 3)
 	if turn == 0 {
-		t.Error("it did not run in the turn after it came")
+		t.Error("it did not run in the turn after it came, want it to")
 	}
 	if n := stats(l).Ready; n != 500-ran || n == 0 {
-		t.Errorf("%d of 500 have run, and Stats says that %d are ready", ran, n)
+		t.Errorf("%d of 500 have run, and Stats says that %d are ready; want %d", ran, n, 500-ran)
 	}
 	testkit.Turns(t, l, 10)
 	if n := stats(l).Ready; ran != 500 || n != 0 {
@@ -199,7 +199,7 @@ func TestASeededChooserChoosesWithinTheBatchOfPriorities(t *testing.T) {
 		}
 		testkit.Turns(t, l, 4)
 		if len(order) != n {
-			t.Fatalf("%d of %d have run", len(order), n)
+			t.Fatalf("%d have run, want %d", len(order), n)
 		}
 		for at, i := range order[:64] {
 			if i%3 != 0 {
@@ -210,7 +210,7 @@ func TestASeededChooserChoosesWithinTheBatchOfPriorities(t *testing.T) {
 	}
 	a, b, c := run(1), run(1), run(2)
 	if !slices.Equal(a, b) || slices.Equal(a, c) || slices.IsSorted(a[:64]) {
-		t.Errorf("seed 1: %v, again: %v, seed 2: %v", a, b, c)
+		t.Errorf("seed 1: %v, again: %v, seed 2: %v; want the first two the same, the third another, all shuffled", a, b, c)
 	}
 }
 

@@ -37,7 +37,7 @@ func TestStopBeforeRunMakesOneTurn(t *testing.T) {
 	l.Stop()
 	l.Run(context.Background())
 	if second != 1 {
-		t.Error("what was queued did not stay queued for the next Run")
+		t.Errorf("what was queued ran %d times in the next Run, want once", second)
 	}
 	if !slices.Equal(waited, []time.Duration{0}) { // the first has left work
 		t.Errorf("it waited for %v, want %v", waited, []time.Duration{0})
@@ -121,7 +121,7 @@ func TestALateContextDoesNotStopTheNextRun(t *testing.T) {
 		l.CallSoon(func() { l.CallSoon(func() { reached = true; l.Stop() }) })
 		l.Run(context.Background())
 		if !reached {
-			t.Fatal("the next Run made one turn only")
+			t.Fatal("the next Run made one turn only, want it to go on until Stop")
 		}
 		cancel()
 	}
@@ -161,7 +161,7 @@ func TestALoopRunsAgainAndElsewhere(t *testing.T) {
 		if v := testkit.PanicOf(func() { testkit.Check(l.Turn(0)) }); v == nil {
 			break
 		} else if v != runningAlready {
-			t.Fatal(v)
+			t.Fatalf("panic %v, want %v or none", v, runningAlready)
 		}
 		runtime.Gosched()
 	}
@@ -179,7 +179,7 @@ func TestTurnWaitsAtMostItsTimeout(t *testing.T) {
 		l := testkit.NewLoop(t, testkit.NoWaiting(&waited))
 		testkit.Check(l.Turn(limit))
 		if got := waited[len(waited)-1]; got != limit {
-			t.Errorf("Turn(%v) waited for %v", limit, got)
+			t.Errorf("Turn(%v) waited for %v, want its limit", limit, got)
 		}
 		l.CallLater(time.Minute, func() {})
 		testkit.Check(l.Turn(0))
@@ -189,7 +189,7 @@ func TestTurnWaitsAtMostItsTimeout(t *testing.T) {
 			want = time.Minute
 		}
 		if got > want || got < want-time.Second {
-			t.Errorf("with a timer, Turn(%v) waited for %v", limit, got)
+			t.Errorf("with a timer, Turn(%v) waited for %v, want %v", limit, got, want)
 		}
 		l.CallSoon(func() {})
 		testkit.Check(l.Turn(limit))
@@ -212,12 +212,12 @@ func TestWhatTheLastTurnWroteIsFlushed(t *testing.T) {
 	b.write("x")
 	l.Run(context.Background())
 	if flushed != 1 {
-		t.Error("Run returned before the flush")
+		t.Errorf("Run returned after %d flushes, want 1", flushed)
 	}
 	b.write("x")
 	testkit.Turns(t, l, 1)
 	if flushed != 2 {
-		t.Error("Turn returned before the flush")
+		t.Errorf("Turn returned after %d flushes, want 2", flushed)
 	}
 	l.RemoveReader(a.fd)
 }
@@ -330,7 +330,7 @@ func TestAPollThatFailsIsReported(t *testing.T) {
 	testkit.Turns(t, l, 1)
 	broken = false
 	if len(x.All()) != 1 || x.All()[0].Op != "poll" || x.All()[0].Err != errMine {
-		t.Errorf("reported: %v", x.All())
+		t.Errorf("reported: %v, want one of op poll, %v", x.All(), errMine)
 	}
 }
 

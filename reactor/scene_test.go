@@ -29,7 +29,7 @@ func TestScene(t *testing.T) {
 			os.Exit(0)
 		}
 	}
-	t.Fatalf("there is no scene %q", name)
+	t.Fatalf("no scene is called %q, want one of signalScenes or childScenes", name)
 }
 
 // scene is a process that plays one.

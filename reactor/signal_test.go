@@ -44,7 +44,7 @@ func TestSignalWakesALoopThatIsBlocked(t *testing.T) {
 	fn, calls := told()
 	testkit.Must(l.AddSignal(syscall.SIGUSR1, func(s os.Signal) {
 		if !l.InLoop() {
-			t.Error("called outside the loop")
+			t.Error("called outside the loop, want it called on the loop")
 		}
 		fn(s)
 	}))
@@ -73,7 +73,7 @@ func TestEachHandlerOfASignalIsCalledInOrder(t *testing.T) {
 	add("b", func() { add("new", func() {}) })
 	removeC = add("c", func() {})
 	add("d", func() { close(over) })
-	testkit.Must(l.AddSignal(syscall.SIGUSR2, func(os.Signal) { t.Error("called for another signal") }))
+	testkit.Must(l.AddSignal(syscall.SIGUSR2, func(os.Signal) { t.Errorf("called for another signal, want calls for %v only", syscall.SIGUSR2) }))
 	testkit.Check(l.Start())
 	raise(syscall.SIGUSR1)
 	<-over
@@ -135,12 +135,12 @@ func TestRemoveTellsWhetherASignalHadThatHandler(t *testing.T) {
 	fn, calls := told()
 	next := testkit.Must(reactor.NextSignal(l, fn, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGUSR1))
 	always := testkit.Must(l.AddSignal(syscall.SIGUSR1, fn))
-	prevented := testkit.Must(reactor.NextSignal(l, func(os.Signal) { t.Error("a removed handler is called") }, syscall.SIGUSR1))
+	prevented := testkit.Must(reactor.NextSignal(l, func(os.Signal) { t.Error("a removed handler is called, want no call") }, syscall.SIGUSR1))
 	left := testkit.Must(l.AddSignal(syscall.SIGUSR2, fn))
 	last := make(chan bool)
 	testkit.Must(l.AddSignal(syscall.SIGUSR1, func(os.Signal) { last <- true }))
 	if !prevented() || prevented() {
-		t.Error("the next signal: removed before it comes")
+		t.Error("remove before the next signal = false, or true twice; want true once, then false")
 	}
 	for range 2 {
 		raise(syscall.SIGUSR1)
@@ -150,14 +150,14 @@ func TestRemoveTellsWhetherASignalHadThatHandler(t *testing.T) {
 		t.Errorf("%d calls; want two, and one of the first signal only", n)
 	}
 	if next() {
-		t.Error("the next signal: removed after it has come")
+		t.Error("remove after the next signal has come = true, want false")
 	}
 	if !always() || always() {
-		t.Error("each signal: one remove of two succeeds")
+		t.Error("remove of a handler of each signal = false, or true twice; want true once, then false")
 	}
 	l.Close()
 	if left() {
-		t.Error("removed from a closed loop")
+		t.Error("remove on a closed loop = true, want false")
 	}
 }
 
@@ -173,7 +173,7 @@ func TestASlowSignalHandlerIsNamed(t *testing.T) {
 		testkit.Check(l.Turn(-1))
 	}
 	if len(s.slow) != 1 || !strings.HasPrefix(s.slow[0].what, "signal ") || !strings.Contains(s.slow[0].what, "signal_test.go:") {
-		t.Errorf("told of %v", s.slow)
+		t.Errorf("told of %v, want one signal, with the place in this file", s.slow)
 	}
 }
 
@@ -184,7 +184,7 @@ func TestSignalThatHasComeCanBeRemoved(t *testing.T) {
 	defer signal.Stop(keep)
 	for _, next := range []bool{false, true} {
 		l := testkit.NewLoop(t)
-		fn := func(os.Signal) { t.Errorf("called; the next signal only: %v", next) }
+		fn := func(os.Signal) { t.Errorf("called (the next signal only: %v), want no call after remove", next) }
 		var remove func() bool
 		if next {
 			remove = testkit.Must(reactor.NextSignal(l, fn, syscall.SIGUSR1))
@@ -196,7 +196,7 @@ func TestSignalThatHasComeCanBeRemoved(t *testing.T) {
 			runtime.Gosched()
 		}
 		if !remove() || remove() {
-			t.Error("one remove of two succeeds")
+			t.Error("remove = false, or true twice; want true once, then false")
 		}
 		testkit.Turns(t, l, 2)
 	}
@@ -303,7 +303,7 @@ func TestSignalEffectsInAProcessOfItsOwn(t *testing.T) {
 			out, state := p.end(), testkit.Must(p.Wait())
 			status := state.Sys().(syscall.WaitStatus)
 			if tt.ended == 0 && !state.Success() || tt.ended != 0 && (!status.Signaled() || status.Signal() != tt.ended) || out != tt.out {
-				t.Errorf("%v, printed:\n%s", state, out)
+				t.Errorf("%v, printed:\n%s\nwant it ended by %v (0: by itself), printed:\n%s", state, out, tt.ended, tt.out)
 			}
 		})
 	}

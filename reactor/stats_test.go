@@ -77,7 +77,7 @@ func TestStatsTellHowTheTimeIsSpent(t *testing.T) {
 	}
 	round()
 	if s := stats(l); s.Busy != 0 || s.Idle != 0 || s.Lag.Count() != 0 || s.BusyRatio() != 0 {
-		t.Errorf("measured before somebody asked: %v busy, %v idle, lag %v", s.Busy, s.Idle, s.Lag)
+		t.Errorf("before somebody asked: %v busy, %v idle, lag %v; want nothing measured", s.Busy, s.Idle, s.Lag)
 	}
 	round()
 	s := stats(l)
@@ -85,7 +85,7 @@ func TestStatsTellHowTheTimeIsSpent(t *testing.T) {
 		t.Errorf("%v busy, %v idle, ratio %v; want %v, %v and 0.25", s.Busy, s.Idle, s.BusyRatio(), time.Second, 3*time.Second)
 	}
 	if s.Lag.Count() != 2 || s.Lag.Quantile(0.5) != time.Microsecond || s.Lag.Quantile(1) != 1<<20*time.Microsecond {
-		t.Errorf("the rounds took %v", s.Lag)
+		t.Errorf("the rounds took %v, want two: %v and %v", s.Lag, time.Microsecond, 1<<20*time.Microsecond)
 	}
 	for _, late := range []time.Duration{0, 5 * time.Microsecond, time.Hour} {
 		l.CallSoon(func() { l.CallLater(time.Second, func() {}) })

@@ -101,7 +101,7 @@ func TestAStormLosesNothingAndKeepsEachGoroutinesOrder(t *testing.T) {
 			<-last
 			for p := range stormers {
 				if s.taken[p] != n || s.ran[p].Load() != n {
-					t.Errorf("goroutine %d: of %d calls %d were taken and %d have run", p, n, s.taken[p], s.ran[p].Load())
+					t.Errorf("goroutine %d: %d calls were taken and %d have run, want %d of both", p, s.taken[p], s.ran[p].Load(), n)
 				}
 			}
 			if s.mixed.Load() > 0 {
@@ -136,11 +136,11 @@ func TestAStormOnALoopThatClosesRunsWhatItHasTaken(t *testing.T) {
 				ran := s.total()
 				s.all.Wait()
 				if s.total() != ran {
-					t.Errorf("%d calls ran after Close", s.total()-ran)
+					t.Errorf("%d calls ran after Close, want 0", s.total()-ran)
 				}
 				for p := range stormers {
 					if ran := s.ran[p].Load(); ran > s.taken[p] || ran < s.taken[p] && !way.drops {
-						t.Errorf("goroutine %d: %d calls were taken and %d have run", p, s.taken[p], ran)
+						t.Errorf("goroutine %d: %d calls were taken and %d have run, want as many (or fewer, if %v)", p, s.taken[p], ran, way.drops)
 					}
 				}
 				if s.mixed.Load() > 0 {
@@ -164,6 +164,6 @@ func TestACallThatComesLastIsNotLost(t *testing.T) {
 	})
 	testkit.Check(l.Close())
 	if err != nil || !ran {
-		t.Errorf("Post: %v; it ran: %v", err, ran)
+		t.Errorf("Post = %v, it ran: %v; want nil, true", err, ran)
 	}
 }

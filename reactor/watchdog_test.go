@@ -194,11 +194,11 @@ func TestAStallIsToldWhileItLasts(t *testing.T) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			if len(s.slow) != 1 || s.slow[0].d < 5*time.Second {
-				t.Errorf("told that it was slow: %v", s.slow)
+				t.Errorf("told that it was slow: %v, want once, of 5s or more", s.slow)
 			}
 			for _, told := range append(s.stalled, s.slow...) {
 				if !strings.HasPrefix(told.what, tt.what) || !strings.Contains(told.stack, "whereItBlocks") || strings.Count(told.stack, "\ngoroutine") != 0 {
-					t.Errorf("told %q with the stack\n%s", told.what, told.stack)
+					t.Errorf("told %q with the stack\n%s\nwant %q, and whereItBlocks in one goroutine's", told.what, told.stack, tt.what)
 				}
 			}
 			for _, want := range []string{"the loop is stalled", "msg=\"reactor: slow\"", "whereItBlocks"} {
@@ -241,7 +241,7 @@ func TestAnIdleLoopSetsNoAlarm(t *testing.T) {
 			t.Errorf("while it works the alarm was set %d times, want %d", alarm.sets, n)
 		}
 		if alarm.pass(time.Minute); alarm.isSet() {
-			t.Error("the alarm is set, and nothing runs")
+			t.Error("the alarm is set and nothing runs, want it unset")
 		}
 	}
 }
@@ -253,7 +253,7 @@ func TestWithoutDebugModeThereIsNoAlarm(t *testing.T) {
 		l.CallSoon(func() {})
 		testkit.Turns(t, l, 1)
 		if alarm.sets != 0 {
-			t.Errorf("%s: the alarm was set", name)
+			t.Errorf("%s: the alarm was set %d times, want 0", name, alarm.sets)
 		}
 	}
 }
@@ -278,11 +278,11 @@ func TestCloseEndsTheWatchdog(t *testing.T) {
 	close(release)
 	testkit.Check(l.Close())
 	if !over {
-		t.Error("Close did not wait for the observer")
+		t.Error("Close returned before the observer, want it to wait")
 	}
 	rings.Wait()
 	if alarm.isSet() {
-		t.Error("an alarm is left")
+		t.Error("an alarm is set after Close, want none")
 	}
 }
 
@@ -321,7 +321,7 @@ func TestCloseInStalledOnlyBeginsIt(t *testing.T) {
 				told++
 				testkit.Check(closeIt(g))
 				if isDone(g.Loops()[0]) {
-					t.Error("the loop was closed while it was stalled")
+					t.Error("the loop was closed while it was stalled, want it open until then")
 				}
 			}})))
 			testkit.Check(g.Start())
@@ -369,7 +369,7 @@ func TestTheWatchdogLooksAtOneStallAtATime(t *testing.T) {
 	close(goOn)
 	_, goOn = block() // another one begins, while the watchdog is told of the first
 	if alarm.isSet() {
-		t.Error("an alarm is set while one rings")
+		t.Error("an alarm is set while one rings, want none")
 	}
 	close(release)
 	rings.Wait()

@@ -79,12 +79,12 @@ func TestReaderAndWriterAreIndependent(t *testing.T) {
 		testkit.Check(l.AddWriter(a.fd, note("W")))
 		step("RW")
 		if !l.RemoveWriter(a.fd) || l.RemoveWriter(a.fd) {
-			t.Error("RemoveWriter tells whether there was one")
+			t.Error("RemoveWriter = false, or true twice; want true while there is one, then false")
 		}
 		step("R")
 		testkit.Check(l.AddWriter(a.fd, note("w")))
 		if !l.RemoveReader(a.fd) || l.RemoveReader(a.fd) {
-			t.Error("RemoveReader tells whether there was one")
+			t.Error("RemoveReader = false, or true twice; want true while there is one, then false")
 		}
 		step("w")
 		a.fill()
@@ -95,7 +95,7 @@ func TestReaderAndWriterAreIndependent(t *testing.T) {
 		l.RemoveReader(a.fd)
 		step("")
 		if l.RemoveReader(1 << 20) {
-			t.Error("a descriptor nobody watches had a reader")
+			t.Error("RemoveReader of a descriptor nobody watches = true, want false")
 		}
 	})
 }
@@ -152,7 +152,7 @@ func TestARemovedReaderIsNotCalledInTheSameTurn(t *testing.T) {
 			testkit.Check(l.AddReader(mine.fd, func() {
 				n++
 				if !l.RemoveReader(other.fd) {
-					t.Error("the other was called, too")
+					t.Error("RemoveReader of the other = false, want true: one of the two is called")
 				}
 				// Level-triggered: in the next turn.
 				testkit.Check(l.AddReader(other.fd, func() { n += 100 }))
@@ -189,11 +189,11 @@ func TestDescriptorsThatCannotBeWatched(t *testing.T) {
 		} {
 			err := call()
 			if !errors.Is(err, tt.is) || !strings.HasPrefix(err.Error(), "reactor: watch descriptor ") {
-				t.Errorf("%s of %s: %v", name, tt.name, err)
+				t.Errorf("%s of %s: %v, want %v that begins with \"reactor: watch descriptor \"", name, tt.name, err, tt.is)
 			}
 		}
 		if l.RemoveReader(tt.fd) || l.RemoveWriter(tt.fd) {
-			t.Errorf("%s is watched", tt.name)
+			t.Errorf("%s is watched, want it not: it was refused", tt.name)
 		}
 	}
 	testkit.Panics(t, "reactor: AddReader and AddWriter need a function", func() { l.AddReader(a.fd, nil) })
@@ -204,8 +204,8 @@ func TestDescriptorsThatCannotBeWatched(t *testing.T) {
 func TestAReusedNumberIsWatchedAfresh(t *testing.T) {
 	l := testkit.NewLoop(t)
 	a, b := pair(t)
-	testkit.Check(l.AddReader(a.fd, func() { t.Error("the closed descriptor's reader was called") }))
-	testkit.Check(l.AddWriter(a.fd, func() { t.Error("the closed descriptor's writer was called") }))
+	testkit.Check(l.AddReader(a.fd, func() { t.Error("the closed descriptor's reader was called, want no call") }))
+	testkit.Check(l.AddWriter(a.fd, func() { t.Error("the closed descriptor's writer was called, want no call") }))
 	number := a.fd
 	a.close()
 	if err := l.AddReader(number, func() {}); !errors.Is(err, unix.EBADF) {
@@ -242,7 +242,7 @@ func TestWatchesFromGoroutinesWhileTheLoopSleeps(t *testing.T) {
 				b.write("x")
 				<-got
 				if !l.RemoveReader(a.fd) {
-					t.Error("there was no reader")
+					t.Error("RemoveReader = false, want true")
 				}
 			}
 		})
@@ -270,7 +270,7 @@ func TestAttachIsEdgeTriggered(t *testing.T) {
 		got, calls = 0, 0
 		testkit.Turns(t, l, 3)
 		if got&loop.Readable == 0 || calls != 1 {
-			t.Errorf("data: %d calls with %b", calls, got)
+			t.Errorf("data: %d calls with %b; want 1 that is readable", calls, got)
 		}
 		a.read(1) // not all
 		step(0, 0)
@@ -281,7 +281,7 @@ func TestAttachIsEdgeTriggered(t *testing.T) {
 		got, calls = 0, 0
 		testkit.Turns(t, l, 3)
 		if got&loop.Readable == 0 || calls != 1 {
-			t.Errorf("more data: %d calls with %b", calls, got)
+			t.Errorf("more data: %d calls with %b; want 1 that is readable", calls, got)
 		}
 		testkit.Check(s.Detach())
 		testkit.Check(s.Detach())
@@ -309,7 +309,7 @@ func TestARegistrationCostsOneCall(t *testing.T) {
 		a.close()
 		b.close()
 		if n == 0 {
-			t.Error("no events")
+			t.Error("no events came, want at least one")
 		}
 	}
 	if add, rest := count.Adds.Load(), count.Modifies.Load()+count.Removes.Load()+count.Rearms.Load(); add != 10 || rest != 0 {
@@ -340,7 +340,7 @@ func TestAStaleEventDoesNotReachTheNewOwner(t *testing.T) {
 					c, d := pair(t)
 					testkit.Must(attach(l, c.fd, handler(func(e loop.Events) {
 						if fresh++; e&loop.Readable != 0 {
-							t.Error("an event of an earlier owner of the number")
+							t.Errorf("told %b, an event of an earlier owner of the number; want none", e)
 						}
 					})))
 					_ = d
@@ -355,7 +355,7 @@ func TestAStaleEventDoesNotReachTheNewOwner(t *testing.T) {
 		}
 		testkit.Turns(t, l, 2)
 		if fresh != n {
-			t.Errorf("%d of %d new ones were called", fresh, n)
+			t.Errorf("%d new ones were called, want %d", fresh, n)
 		}
 	})
 }
@@ -412,10 +412,10 @@ func TestDetachWithoutAnAttachDoesNothing(t *testing.T) {
 	var never, refused, late loop.Source
 	calls := 0
 	testkit.Must(attach(l, a.fd, handler(func(loop.Events) { calls++ })))
-	if err := refused.Attach(core(l), a.fd, handler(func(loop.Events) { t.Error("called") })); !errors.Is(err, unix.EEXIST) {
+	if err := refused.Attach(core(l), a.fd, handler(func(loop.Events) { t.Error("the refused one was called, want no call") })); !errors.Is(err, unix.EEXIST) {
 		t.Errorf("a second Attach: %v, want %v", err, unix.EEXIST)
 	}
-	if err := late.Attach(core(other), a.fd, handler(func(loop.Events) { t.Error("called") })); err != reactor.ErrClosed {
+	if err := late.Attach(core(other), a.fd, handler(func(loop.Events) { t.Error("the one of a closed loop was called, want no call") })); err != reactor.ErrClosed {
 		t.Errorf("Attach to a closed loop: %v, want %v", err, reactor.ErrClosed)
 	}
 	for range 2 {
