@@ -79,7 +79,12 @@ func FromContext(ctx context.Context) (*Loop, bool) {
 
 // WithLoop returns ctx carrying l instead of the loop it carried, if any: for work that has to run
 // elsewhere.
-func WithLoop(ctx context.Context, l *Loop) context.Context { return l.core.With(ctx) }
+func WithLoop(ctx context.Context, l *Loop) context.Context {
+	if l == nil {
+		panic("reactor: WithLoop with nil; give the loop that the context is to carry")
+	}
+	return l.core.With(ctx)
+}
 
 // Context returns the loop's root context: it carries the loop, and is cancelled with ErrClosed by
 // Close. If the loop closes by itself, its poller having failed for good, the cause matches
@@ -96,8 +101,11 @@ func (l *Loop) Now() time.Time { return l.core.Now() }
 
 // CallSoon queues fn for the next turn, after what is queued already. It never runs fn itself. It
 // may be called from any goroutine, and the calls of one goroutine keep their order. It returns
-// ErrClosed once Close has begun.
+// ErrClosed once Close has begun. It panics if fn is nil.
 func (l *Loop) CallSoon(fn func()) error {
+	if fn == nil {
+		panic("reactor: CallSoon needs a function")
+	}
 	if l.core.Closing() {
 		return l.core.Refused("CallSoon")
 	}
@@ -170,13 +178,22 @@ type Deadline struct{ deadline }
 type deadline = loop.Deadline
 
 // Init makes the deadline one of the loop l, not pending. r's method Run is called on the loop when
-// the deadline has passed. A second Init panics.
-func (d *Deadline) Init(l *Loop, r interface{ Run() }) { d.deadline.Init(&l.core, r) }
+// the deadline has passed. A second Init panics, and so does one without a loop or something to
+// run.
+func (d *Deadline) Init(l *Loop, r interface{ Run() }) {
+	if l == nil || r == nil {
+		panic("reactor: Init of a Deadline needs a loop, and something to run")
+	}
+	d.deadline.Init(&l.core, r)
+}
 
 // AtClose registers fn to be called on the loop when Close begins, to cancel what would keep it
 // waiting; soon, if Close has begun; never, if the loop is closed. The latest registered is called
-// first. remove, from any goroutine, undoes the registration.
+// first. remove, from any goroutine, undoes the registration. It panics if fn is nil.
 func (l *Loop) AtClose(fn func()) (remove func()) {
+	if fn == nil {
+		panic("reactor: AtClose needs a function")
+	}
 	r := &removable{fn}
 	l.core.At(loop.Closing, r)
 	return func() { l.core.Not(loop.Closing, r) }

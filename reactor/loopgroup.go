@@ -40,6 +40,12 @@ func NewGroup(n int, opts ...Option) (*LoopGroup, error) {
 	return g, nil
 }
 
+func (g *LoopGroup) mustBeMade() {
+	if len(g.loops) == 0 {
+		panic("reactor: the zero LoopGroup was used; make the group with reactor.NewGroup")
+	}
+}
+
 // Loops returns the loops, always in the same order.
 func (g *LoopGroup) Loops() []*Loop { return slices.Clone(g.loops) }
 
@@ -51,8 +57,10 @@ func (g *LoopGroup) Loops() []*Loop { return slices.Clone(g.loops) }
 // runtime.Goexit itself. On another loop it ends the callback or task that called it, as after
 // Start.
 //
-// Run panics when a loop is running already, or when the caller runs on a loop itself.
+// Run panics when a loop is running already, when the caller runs on a loop itself, or for the zero
+// LoopGroup.
 func (g *LoopGroup) Run(ctx context.Context) error {
+	g.mustBeMade()
 	coro.MustNotNest()
 	here := slices.IndexFunc(g.loops, func(l *Loop) bool { return !l.core.Closing() })
 	if here < 0 {
@@ -92,8 +100,10 @@ func (g *LoopGroup) isClosed() bool {
 }
 
 // Start runs each loop on a goroutine of its own, as Loop.Start does, until Stop or Close. It
-// returns ErrClosed when all loops are closed, and panics when one is running already.
+// returns ErrClosed when all loops are closed, and panics when one is running already, or for the
+// zero LoopGroup.
 func (g *LoopGroup) Start() error {
+	g.mustBeMade()
 	err := ErrClosed
 	for _, l := range g.loops {
 		if l.Start() == nil {

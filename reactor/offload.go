@@ -42,8 +42,11 @@ func (o *offloader) init(l *Loop, limit int) {
 // task.Blocking does.
 //
 // Both functions may be called from any goroutine, and never wait. The error is ErrClosed on a
-// closed loop.
+// closed loop. Offload panics if work is nil.
 func (l *Loop) Offload(work, done func()) (withdraw func() bool, err error) {
+	if work == nil {
+		panic("reactor: Offload needs a function that does the work")
+	}
 	release, err := l.core.Hold("offloaded work")
 	if err != nil {
 		return nil, err

@@ -21,6 +21,9 @@ func OnEach[T any](ctx context.Context, g *reactor.LoopGroup, fn func(ctx contex
 	}
 	w.Release()
 	loops := g.Loops()
+	if len(loops) == 0 {
+		panic("task: OnEach on the zero LoopGroup; make the group with reactor.NewGroup")
+	}
 	results := make([]T, len(loops))
 	if homeOf(ctx) == nil {
 		ctx = reactor.WithLoop(ctx, loops[0])

@@ -94,11 +94,16 @@ func MustNotNest() {
 func (p *Pool) Enter() (leave func()) {
 	MustNotNest()
 	id := gid.Self()
-	register(id, p.role(nil))
+	// A plain goroutine that makes calls is in the registry, and goes on with them after this.
+	before, calls := registry.Swap(id, p.role(nil))
 	p.loop.Store(uintptr(id))
 	return func() {
 		p.loop.Store(0)
-		unregister(id)
+		if calls {
+			registry.Store(id, before)
+		} else {
+			unregister(id)
+		}
 	}
 }
 

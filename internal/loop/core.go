@@ -124,6 +124,9 @@ func (c *Core) Init(cfg *Config) error {
 // still takes what unwinding needs, and Close waits for all of it: what posts itself again and
 // again has to end with the loop's context. It returns ErrClosed once the loop is closed.
 func (c *Core) Post(r Runnable) error {
+	if r == nil {
+		panic("loop: Post(nil); give something to run")
+	}
 	if !c.coros.Inside() {
 		return c.postForeign(r)
 	}

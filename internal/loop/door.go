@@ -28,6 +28,7 @@ type door struct {
 }
 
 func (c *Core) postForeign(r Runnable) error {
+	c.mustBeMade()
 	d := &c.door
 	d.mu.Lock()
 	if c.closed {

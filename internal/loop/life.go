@@ -30,9 +30,17 @@ type look struct{ fn func() }
 const RunningAlready = "reactor: the loop is running already; " +
 	"give it work by CallSoon or task.Go, or end that run with Stop first"
 
+// mustBeMade panics for the zero Core, which would take what it is given and never run it.
+func (c *Core) mustBeMade() {
+	if c.world == nil {
+		panic("reactor: the zero Loop was used; make the loop with reactor.New")
+	}
+}
+
 // Claim makes the calling goroutine the one that runs the loop, until Release. It returns ErrClosed
 // on a loop that is closing or closed, and panics if the loop is running already.
 func (c *Core) Claim() error {
+	c.mustBeMade()
 	c.life.mu.Lock()
 	defer c.life.mu.Unlock()
 	if c.closing.Load() {
@@ -111,6 +119,7 @@ func (c *Core) Closed() bool {
 // BeginClosing begins to close the loop, and stops its run. It reports whether nobody runs the loop
 // who would go on with that: the caller has claimed it then, and does.
 func (c *Core) BeginClosing() (alone bool) {
+	c.mustBeMade()
 	c.life.mu.Lock()
 	first := c.closing.CompareAndSwap(false, true)
 	alone = first && !c.life.running
@@ -140,6 +149,7 @@ func (c *Core) ForgetExit() { c.goexit = false }
 // nothing. name says in the log whom Close waits for. While the loop is closing it can still be
 // held, by what unwinds. On a closed loop Hold returns ErrClosed.
 func (c *Core) Hold(name string) (release func(), err error) {
+	c.mustBeMade()
 	c.life.mu.Lock()
 	defer c.life.mu.Unlock()
 	if c.closed {

@@ -29,6 +29,9 @@ var momentNames = [...]string{"flush", "end of turn", "before poll", "before sle
 // What is given for Closing is run in the reverse order, the latest first; soon, if Close has
 // begun; never, if the loop is closed.
 func (c *Core) At(m Moment, r Runnable) {
+	if r == nil {
+		panic("loop: At with nil; give something to run")
+	}
 	if m == Closing {
 		c.atClosing(r)
 		return

@@ -74,6 +74,9 @@ func (c *Core) PostAt(t time.Time, r Runnable) Timer {
 }
 
 func (c *Core) newTimer(when time.Duration, r Runnable) *timer {
+	if r == nil {
+		panic("loop: PostLater or PostAt of nil; give something to run")
+	}
 	return &timer{core: c, run: r, when: when, index: -1}
 }
 
