@@ -2,7 +2,6 @@ package stream
 
 import (
 	"context"
-	"fmt"
 	"hash/fnv"
 	"sync/atomic"
 
@@ -54,9 +53,6 @@ type crews struct {
 
 // crews returns one for each loop of the server's Group; without a Group, one for the loop of ctx.
 func (s *Server) crews(ctx context.Context) *crews {
-	if s.Balance < RoundRobin || s.Balance > SourceHash {
-		panic(fmt.Sprintf("stream: a Server has Balance %d; use one of the constants, as RoundRobin", s.Balance))
-	}
 	loops := []*reactor.Loop{loopOf(ctx, "Serve")}
 	if s.Group != nil {
 		loops = s.Group.Loops()

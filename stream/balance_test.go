@@ -190,11 +190,3 @@ func TestSourceHashSpreadsTheClientsOfAUnixSocket(t *testing.T) {
 		}
 	}
 }
-
-func TestAnUnknownBalancePanics(t *testing.T) {
-	l := startLoop(t)
-	ln := listen(t, l, "tcp", "127.0.0.1:0")
-	for _, b := range []stream.Balance{-1, 3} {
-		testkit.Panics(t, "stream: …", func() { (&stream.Server{Handler: echo, Balance: b}).Serve(l.Context(), ln) })
-	}
-}

@@ -3,10 +3,9 @@ package stream
 import (
 	"context"
 	"errors"
-	"io"
+	"fmt"
 	"time"
 
-	"github.com/corobridge/corobridge/internal/coro"
 	"github.com/corobridge/corobridge/reactor"
 	"github.com/corobridge/corobridge/task"
 )
@@ -15,7 +14,8 @@ import (
 // returns, unless the handler has handed it over with Detach. ctx is cancelled when the server
 // stops. What the handler starts with ctx is cancelled, and awaited, when it returns.
 //
-// The error goes to the server's OnError, and is dropped without one: set OnError to see errors.
+// The error goes to the server's OnError. Without one it is reported, unless it is only how
+// connections end: see Server.OnError.
 type Handler func(ctx context.Context, c *Conn) error
 
 // Server serves connections. It is configured by its fields, which must not be changed once it
@@ -27,8 +27,12 @@ type Server struct {
 	// cancelled. The default cancels them at once.
 	Grace time.Duration
 	// OnError is told, on the loop, how a handler failed: its error, or a *task.PanicError. It is
-	// also told of peers that go away, and of the end of the server. The default tells the loop's
-	// exception handler of panics, and drops errors: set OnError to see errors.
+	// also told of peers that go away, and of the end of the server, but not of a plain io.EOF.
+	//
+	// Without an OnError the loop's exception handler is told, which logs if there is no other. It
+	// is told of panics and of all errors except those that are an ordinary end: io.EOF,
+	// connections reset or broken by the peer (ECONNRESET, ECONNABORTED, EPIPE), and what says that
+	// the handler's context has ended. A joined error is left out if all its parts are.
 	OnError func(c *Conn, err error)
 	// Group, if set, has the loops that handlers run on. They must be running. The listener's loop
 	// accepts each connection, and the loop that Balance picks serves it. Handlers and OnError are
@@ -41,6 +45,7 @@ type Server struct {
 // ListenAndServe listens at an address and serves it: see Serve. If ctx carries no loop, the
 // Group's first loop listens.
 func (s *Server) ListenAndServe(ctx context.Context, network, address string, opts ...Option) error {
+	s.check()
 	if _, ok := reactor.FromContext(ctx); !ok && s.Group != nil {
 		ctx = reactor.WithLoop(ctx, s.Group.Loops()[0])
 	}
@@ -58,12 +63,11 @@ func (s *Server) ListenAndServe(ctx context.Context, network, address string, op
 // connection only.
 //
 // Serve is called in a task, or in a plain goroutine with a context that carries a loop. It panics
-// if ctx carries none, or Handler is not set. With a Group, ctx need not carry a loop, and Serve
-// returns reactor.ErrClosed when a connection comes and all loops of the Group are closed.
+// if ctx carries none, Handler is not set, or the Group has no loops. With a Group, ctx need not
+// carry a loop, and Serve returns reactor.ErrClosed when a connection comes and all loops of the
+// Group are closed.
 func (s *Server) Serve(ctx context.Context, l *Listener) error {
-	if s.Handler == nil {
-		panic("stream: a Server needs a Handler")
-	}
+	s.check()
 	if _, ok := reactor.FromContext(ctx); !ok && s.Group != nil {
 		ctx = reactor.WithLoop(ctx, l.loop)
 	}
@@ -75,6 +79,18 @@ func (s *Server) Serve(ctx context.Context, l *Listener) error {
 	}
 	s.finish(ctx, at)
 	return err
+}
+
+// check panics if a field makes no sense, before anything is opened.
+func (s *Server) check() {
+	switch {
+	case s.Handler == nil:
+		panic("stream: a Server needs a Handler")
+	case s.Group != nil && len(s.Group.Loops()) == 0:
+		panic("stream: the Group of a Server has no loops; make it with reactor.NewGroup")
+	case s.Balance < RoundRobin || s.Balance > SourceHash:
+		panic(fmt.Sprintf("stream: a Server has Balance %d; use one of the constants, as RoundRobin", s.Balance))
+	}
 }
 
 func (s *Server) accept(ctx context.Context, at *crews, l *Listener) error {
@@ -118,42 +134,3 @@ func (s *Server) finish(ctx context.Context, at *crews) {
 
 // ErrServerClosed is the cause that a stopping server cancels its handlers' contexts with.
 var ErrServerClosed = errors.New("stream: server closed")
-
-// serve runs the handler for one connection, and everything that comes after it.
-func (s *Server) serve(ctx context.Context, c *Conn) {
-	loop, _ := reactor.FromContext(ctx)
-	defer c.Close()
-	defer func() {
-		if v := recover(); v != nil {
-			s.report(loop, c, coro.Recovered(v))
-		}
-	}()
-	var own error
-	err := task.Scope(ctx, func(ctx context.Context, g *task.Group) error {
-		defer g.Cancel(task.ErrEnded)
-		own = s.Handler(ctx, c)
-		return own
-	})
-	switch {
-	case err == nil || err == io.EOF:
-	case own == nil && errors.Is(err, context.Canceled): // what the handler left was told to end
-	default:
-		s.report(loop, c, err)
-	}
-}
-
-func (s *Server) report(loop *reactor.Loop, c *Conn, err error) {
-	defer func() { // a panic of OnError must not end the other handlers
-		if v := recover(); v != nil {
-			coreOf(loop).Report(reactor.Exception{Op: "Server.OnError", Err: coro.Recovered(v)})
-		}
-	}()
-	if s.OnError != nil {
-		s.OnError(c, err)
-		return
-	}
-	var p *task.PanicError
-	if errors.As(err, &p) {
-		coreOf(loop).Report(reactor.Exception{Op: "handler of a connection", Err: err})
-	}
-}

@@ -174,33 +174,6 @@ func TestAFailingHandlerEndsItsOwnConnection(t *testing.T) {
 	mu.Lock()
 }
 
-func TestAPanicOfAHandlerIsReportedByDefault(t *testing.T) {
-	testkit.Guard(t)
-	reported := make(chan reactor.Exception, 10)
-	l := startLoop(t, reactor.WithExceptionHandler(func(_ *reactor.Loop, e reactor.Exception) { reported <- e }))
-	address, stop := serving(t, l, &stream.Server{Handler: func(ctx context.Context, c *stream.Conn) error {
-		if line, _ := c.ReadLine(ctx); line == "error" {
-			return errors.New("not reported")
-		}
-		d, _ := c.Detach()
-		defer d.Close()
-		panic("ouch")
-	}})
-	for _, line := range []string{"error\n", "panic\n"} {
-		p := dial(t, address)
-		p.Write([]byte(line))
-		io.ReadAll(p)
-	}
-	var p *task.PanicError
-	if e := <-reported; !errors.As(e.Err, &p) || p.Value != "ouch" {
-		t.Errorf("reported: %v, want the panic %q", e, "ouch")
-	}
-	mustBe(t, "Serve", stop(), nil)
-	if len(reported) != 0 {
-		t.Errorf("reported too: %v, want nothing more", <-reported)
-	}
-}
-
 // What a handler starts is cancelled and awaited when it returns, before the connection is closed.
 func TestAHandlersTasksEndWithIt(t *testing.T) {
 	l := startLoop(t)
@@ -321,16 +294,6 @@ func TestServeEndsWithTheListener(t *testing.T) {
 	mustBe(t, "Serve", err, stream.ErrClosed)
 	if _, err := p.Read(make([]byte, 1)); err != io.EOF {
 		t.Errorf("the connection: %v, want %v", err, io.EOF)
-	}
-}
-
-func TestServeWithoutAHandlerPanics(t *testing.T) {
-	l := startLoop(t)
-	ln := listen(t, l, "tcp", "127.0.0.1:0")
-	_, err := task.Spawn(l.Context(), func(ctx context.Context) error { return (&stream.Server{}).Serve(ctx, ln) }).Await(context.Background())
-	var p *task.PanicError
-	if !errors.As(err, &p) {
-		t.Errorf("Serve = %v, want a PanicError", err)
 	}
 }
 

@@ -13,13 +13,16 @@ import (
 // The first error, which OnEach returns, cancels the other tasks, and so does the end of ctx; they
 // are awaited all the same. On a loop that is closed the task fails with reactor.ErrClosed; on one
 // that does not run it waits until that runs. OnEach is called in a task or a plain goroutine, and
-// ctx need not carry a loop. In a callback it panics.
+// ctx need not carry a loop. In a callback it panics, and so it does if g has no loops.
 func OnEach[T any](ctx context.Context, g *reactor.LoopGroup, fn func(ctx context.Context, l *reactor.Loop) (T, error)) ([]T, error) {
 	w, err := coro.Here(ctx, "task: OnEach") // before there is anything to undo
 	if err != nil {
 		return nil, err
 	}
 	w.Release()
+	if g == nil || len(g.Loops()) == 0 {
+		panic("task: the group given to OnEach has no loops; make it with reactor.NewGroup")
+	}
 	loops := g.Loops()
 	if len(loops) == 0 {
 		panic("task: OnEach on the zero LoopGroup; make the group with reactor.NewGroup")

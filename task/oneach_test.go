@@ -148,3 +148,13 @@ func TestOnEachInACallbackPanics(t *testing.T) {
 		})
 	})
 }
+
+func TestOnEachOfNoLoopsPanics(t *testing.T) {
+	for _, g := range []*reactor.LoopGroup{nil, {}} {
+		from(t, func(t *testing.T, ctx context.Context, _ *reactor.LoopGroup) {
+			testkit.Panics(t, "task: the group given to OnEach has no loops; make it with reactor.NewGroup", func() {
+				task.OnEach(ctx, g, func(context.Context, *reactor.Loop) (int, error) { return 0, nil })
+			})
+		})
+	}
+}
