@@ -95,16 +95,6 @@ func TestAnyMixOfPostsStaysInOrder(t *testing.T) {
 	}
 }
 
-func TestCallSoonOfNothingIsReported(t *testing.T) {
-	var x testkit.Exceptions
-	l := testkit.NewLoop(t, x.Option())
-	l.CallSoon(nil)
-	testkit.Turns(t, l, 1)
-	if !slices.Equal(x.Ops(), []string{"callback"}) {
-		t.Errorf("reported: %v, want %v", x.Ops(), []string{"callback"})
-	}
-}
-
 type reversed struct{}
 
 func (reversed) Choose(n int) int { return n - 1 }
