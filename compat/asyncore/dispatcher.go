@@ -55,6 +55,7 @@ type Dispatcher struct {
 	// has queued, finished from then on.
 	finishing bool
 	finished  bool
+	unsure    bool // what was sent may have been lost since
 
 	conn     *stream.Conn
 	listener *stream.Listener
@@ -143,7 +144,7 @@ func (d *Dispatcher) attach(c *stream.Conn) error {
 // to serve.
 func (d *Dispatcher) begin() {
 	d.closed, d.lost, d.ending = false, nil, ending{}
-	d.finishing, d.finished = false, false
+	d.finishing, d.finished, d.unsure = false, false, false
 	d.in.add(d)
 }
 

@@ -4,6 +4,7 @@ import (
 	"io"
 
 	"github.com/corobridge/corobridge/compat/internal/classic"
+	"github.com/corobridge/corobridge/internal/gid"
 	"github.com/corobridge/corobridge/stream"
 )
 
@@ -124,13 +125,33 @@ func (d *Dispatcher) Close() error { return d.onLoop(func() error { return d.clo
 // reset if something was dropped.
 func (d *Dispatcher) Abort() { d.onLoop(func() error { return d.close(true) }) }
 
-// onLoop calls fn, at once if the caller runs on the handler's loop, or if nobody runs that.
+// onLoop calls fn at once if the caller may use the handler, and otherwise on its loop. If that is
+// closed there is nothing left to do.
 func (d *Dispatcher) onLoop(fn func() error) error {
-	if d.in == nil || d.in.core == nil || d.in.core.InLoop() || !d.in.core.Running() {
+	if d.in == nil || d.in.mine() {
 		return fn()
 	}
-	return d.in.core.Post(call(func() { fn() }))
+	if core := d.in.door.Load(); core != nil {
+		core.Post(call(func() { fn() }))
+	}
+	return nil
 }
+
+// mine reports whether the calling goroutine may use the map: it runs on the loop, or nobody runs
+// that, and it is the one that has run it last.
+func (m *Map) mine() bool {
+	core := m.door.Load()
+	switch {
+	case core != nil && core.InLoop():
+		return true
+	case m.shared:
+		return core == nil || !core.Running()
+	}
+	return m.owner.Load() == uintptr(gid.Self())
+}
+
+// owned notes that the caller uses the map while its loop does not run.
+func (m *Map) owned() { m.owner.Store(uintptr(gid.Self())) }
 
 func (d *Dispatcher) close(abort bool) error {
 	conn, listener, waiting := d.conn, d.listener, d.waiting

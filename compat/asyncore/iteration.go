@@ -167,7 +167,11 @@ func (d *Dispatcher) lateEvents() {
 // hasLost reports whether output was lost, and the handler has not been told. A handler that sends,
 // or waits for room, finds out there.
 func (d *Dispatcher) hasLost() bool {
-	return d.member && d.connected && (d.wantRead || d.wantWrite) && d.lostOutput() != nil
+	if !d.unsure || !d.member || !d.connected || !d.wantRead && !d.wantWrite {
+		return false
+	}
+	d.unsure = d.conn.TryFlush() != nil
+	return d.unsure && d.lostOutput() != nil
 }
 
 // settles reports whether there is something that waits for output to be gone, and that is gone.

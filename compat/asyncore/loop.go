@@ -85,6 +85,7 @@ func turn(m *Map, timeout time.Duration, poller reactor.PollerKind) error {
 
 // mustBeOwn panics if the map is on a loop that others run.
 func (m *Map) mustBeOwn(caller string) {
+	m.owned()
 	if m.shared {
 		panic("asyncore: " + caller + ": this Map is on a loop that others run; Loop and Poll are for maps made by NewMap")
 	}
@@ -126,6 +127,7 @@ func (m *Map) release() error {
 	l := m.loop
 	m.ticker.Stop()
 	m.loop, m.core, m.hooked, m.armed = nil, nil, false, false
+	m.door.Store(nil)
 	return l.Close()
 }
 
@@ -134,6 +136,9 @@ func (m *Map) release() error {
 // called on the loop, or while the loop does not run. On the loop it does not free the loop: the
 // running Loop or Poll does so and returns, Loop with a nil error.
 func CloseAll(m *Map, ignoreErrors bool) error {
+	if m.core == nil || !m.core.InLoop() {
+		m.owned()
+	}
 	var errs []error
 	for h := range m.Handlers() {
 		err := h.dispatcher().closeHandler()

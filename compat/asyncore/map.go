@@ -49,6 +49,11 @@ type Map struct {
 
 	// Written on the loop, and read anywhere.
 	members, callbacks, handOvers atomic.Uint64
+
+	// For Close and Abort in other goroutines: core, and the goroutine that uses a map of NewMap
+	// while nobody runs its loop. It may have ended: then nobody uses the map.
+	door  atomic.Pointer[loop.Core]
+	owner atomic.Uintptr
 }
 
 // Stats count what happened to the handlers of a map.
@@ -77,6 +82,7 @@ func newMap(l *reactor.Loop, opts []Option) *Map {
 		o(m)
 	}
 	m.use(l)
+	m.owned()
 	return m
 }
 
@@ -108,6 +114,7 @@ func (m *Map) Loop() (*reactor.Loop, error) {
 func (m *Map) use(l *reactor.Loop) {
 	if l != nil {
 		m.loop, m.core = l, loop.From(l.Context())
+		m.door.Store(m.core)
 	}
 }
 

@@ -84,11 +84,14 @@ func (d *Dispatcher) Send(p []byte) (int, error) {
 // shows inside Send, as in CPython, and replies to pipelined requests still go out together.
 func (d *Dispatcher) flush() error {
 	if d.flushed == d.in.round {
-		d.in.wake(d) // it may fail when the batch ends
+		d.unsure = true // it may fail when the batch ends
+		d.in.wake(d)
 		return nil
 	}
 	d.flushed = d.in.round
-	return d.conn.TryFlush()
+	err := d.conn.TryFlush()
+	d.unsure = err == stream.ErrWouldBlock
+	return err
 }
 
 // errEnded is the error of what is sent after CloseWrite.

@@ -77,7 +77,7 @@ func TestLayersImportDownwardOnly(t *testing.T) {
 		"task":                    {"task/inspect", "internal/loop", "future", "reactor", "internal/coro"},
 		"stream":                  {"internal/loop", "task", "future", "reactor", "internal/coro", "internal/world"},
 		"compat/internal/classic": {"stream", "future", "reactor"},
-		"compat/asyncore":         {"compat/internal/classic", "stream", "task", "future", "reactor", "internal/loop", "internal/coro"},
+		"compat/asyncore":         {"compat/internal/classic", "stream", "task", "future", "reactor", "internal/loop", "internal/coro", "internal/gid"},
 		"compat/asynchat":         {"compat/asyncore", "compat/internal/classic", "stream"},
 		"compat":                  {"compat/asyncore", "compat/asynchat", "compat/internal/classic", "stream", "task", "future", "reactor", "internal/loop", "internal/coro"},
 	}
