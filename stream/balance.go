@@ -47,7 +47,8 @@ type crews struct {
 	by   Balance
 	next int
 
-	waits     atomic.Int32 // for the handlers of which loop
+	stop      context.CancelCauseFunc // tells Idle that the server begins to stop
+	waits     atomic.Int32            // for the handlers of which loop
 	cancelled atomic.Bool
 }
 
@@ -57,7 +58,9 @@ func (s *Server) crews(ctx context.Context) *crews {
 	if s.Group != nil {
 		loops = s.Group.Loops()
 	}
-	cs := &crews{by: s.Balance}
+	stopping, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	ctx = context.WithValue(ctx, stoppingKey{}, stopping)
+	cs := &crews{by: s.Balance, stop: stop}
 	for _, l := range loops {
 		cs.all = append(cs.all, newCrew(ctx, l))
 	}

@@ -230,3 +230,44 @@ func ExampleServer() {
 	// hello after <nil>
 	// served: <nil>
 }
+
+// A handler that waits with Idle between two requests ends as soon as its server stops.
+func ExampleIdle() {
+	lines := func(ctx context.Context, c *stream.Conn) error {
+		idle := stream.Idle(ctx)
+		for {
+			line, err := c.ReadLine(idle)
+			if err != nil {
+				fmt.Println("no more requests:", errors.Is(err, stream.ErrServerClosed))
+				return nil
+			}
+			if _, err := c.Printf(ctx, "hello %s\n", line); err != nil {
+				return err
+			}
+		}
+	}
+	task.Run(context.Background(), func(ctx context.Context) error {
+		l, err := stream.Listen(ctx, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		s := &stream.Server{Handler: lines, Grace: time.Hour}
+		server := task.Spawn(ctx, func(ctx context.Context) error { return s.Serve(ctx, l) })
+
+		c, err := stream.Dial(ctx, "tcp", l.Addr().String())
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		c.WriteString(ctx, "world\n")
+		fmt.Println(c.ReadLine(ctx))
+		server.Cancel(nil) // the client stays, and asks nothing
+		_, err = server.Await(ctx)
+		fmt.Println("served:", err)
+		return nil
+	})
+	// Output:
+	// hello world <nil>
+	// no more requests: true
+	// served: <nil>
+}

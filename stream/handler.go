@@ -18,7 +18,7 @@ import (
 // serve runs the handler for one connection, and everything that comes after it.
 func (s *Server) serve(ctx context.Context, c *Conn) {
 	peer := c.RemoteAddr() // a handler that hands c over is told of by it too
-	defer c.Close()
+	defer s.close(ctx, c)
 	defer func() {
 		if v := recover(); v != nil {
 			s.failed(ctx, c, peer, coro.Recovered(v))
@@ -35,6 +35,19 @@ func (s *Server) serve(ctx context.Context, c *Conn) {
 	case own == nil && errors.Is(err, context.Canceled): // what the handler left was told to end
 	default:
 		s.failed(ctx, c, peer, err)
+	}
+}
+
+// close closes the connection, unless it was handed over, and waits until that is done. A server
+// that stops gives the peer Grace for it, at most: then what the kernel does not take at once is
+// dropped.
+func (s *Server) close(ctx context.Context, c *Conn) {
+	if s.CloseTimeout != 0 {
+		c.SetCloseTimeout(s.CloseTimeout)
+	}
+	c.Close()
+	if c.WaitClosed(ctx); ctx.Err() != nil {
+		c.Abort()
 	}
 }
 
@@ -64,8 +77,8 @@ func (s *Server) failed(ctx context.Context, c *Conn, peer net.Addr, err error) 
 	}
 }
 
-// isOrdinaryEnd reports whether err only says that the peer has gone, or that ctx has ended. Of
-// joined errors each must say so.
+// isOrdinaryEnd reports whether err only says that the peer has gone, or that ctx, or one of Idle,
+// has ended. Of joined errors each must say so.
 func isOrdinaryEnd(ctx context.Context, err error) bool {
 	cause := context.Cause(ctx)
 	for e := err; e != nil; e = errors.Unwrap(e) {
@@ -76,6 +89,6 @@ func isOrdinaryEnd(ctx context.Context, err error) bool {
 			return !slices.ContainsFunc(joined.Unwrap(), func(part error) bool { return !isOrdinaryEnd(ctx, part) })
 		}
 	}
-	return errors.Is(err, io.EOF) || isOneOf(err, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE) ||
+	return errors.Is(err, io.EOF) || errors.Is(err, ErrServerClosed) || isOneOf(err, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE) ||
 		cause != nil && (errors.Is(err, cause) || errors.Is(err, ctx.Err()))
 }

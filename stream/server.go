@@ -24,8 +24,13 @@ type Server struct {
 	// Handler serves each connection. It must be set.
 	Handler Handler
 	// Grace is how long handlers may go on after ctx has ended, before their contexts are
-	// cancelled. The default cancels them at once.
+	// cancelled. The default cancels them at once. What they wait for with the context of Idle ends
+	// at once in any case. Grace also bounds what CloseTimeout is for.
 	Grace time.Duration
+	// CloseTimeout is how long a connection whose handler has returned stays open for a peer that
+	// takes nothing of what is unsent; see Conn.SetCloseTimeout. The default is what the handler
+	// has set, or ten seconds.
+	CloseTimeout time.Duration
 	// OnError is told, on the loop, how a handler failed: its error, or a *task.PanicError. It is
 	// also told of peers that go away, and of the end of the server, but not of a plain io.EOF.
 	//
@@ -115,6 +120,7 @@ func (s *Server) accept(ctx context.Context, at *crews, l *Listener) error {
 
 // finish ends the handlers: by themselves, within Grace, or cancelled.
 func (s *Server) finish(ctx context.Context, at *crews) {
+	at.stop(ErrServerClosed)
 	loop := loopOf(ctx, "Serve")
 	if loop.Context().Err() == nil { // else Close logs whom it waits for
 		defer loop.Every(time.Second, func() { at.warn(loop) }).Stop()
