@@ -40,8 +40,12 @@ func WithSignals(sig ...os.Signal) RunOption { return func(c *runConfig) { c.sig
 // main's parent; main, and what it starts, is no member of a Group that ctx carries.
 //
 // The first SIGINT or SIGTERM cancels main's context with a *SignalError; a second one ends the
-// process as if Run did not handle it, also when a task stalls the loop. A task that calls
-// runtime.Goexit, as testing's FailNow does, ends everything, and then Run calls runtime.Goexit.
+// process as if Run did not handle it, also when a task stalls the loop. So does the first one when
+// main has returned, and Run waits for what it has left: everything is cancelled by then, and a
+// signal could only break that off.
+//
+// A task that calls runtime.Goexit, as testing's FailNow does, ends everything, and then Run calls
+// runtime.Goexit.
 // Run panics inside a loop.
 func Run(ctx context.Context, main func(ctx context.Context) error, opts ...RunOption) error {
 	if coro.CurrentPool() != nil {
@@ -56,14 +60,17 @@ func Run(ctx context.Context, main func(ctx context.Context) error, opts ...RunO
 		return err
 	}
 	var t *Task[struct{}]
+	giveBack := func() bool { return false }
 	if len(cfg.signals) > 0 {
-		if _, err := reactor.NextSignal(l, func(s os.Signal) { t.Cancel(&SignalError{s}) }, cfg.signals...); err != nil {
+		if giveBack, err = reactor.NextSignal(l, func(s os.Signal) { t.Cancel(&SignalError{s}) }, cfg.signals...); err != nil {
 			return errors.Join(err, l.Close())
 		}
 	}
 	t = Spawn(reactor.WithLoop(ctx, l), main, Name("main"), ofRoot)
-	// on the loop: begins to close it
-	t.OnDone(future.Inline, func(struct{}, error) { l.Close() })
+	t.OnDone(future.Inline, func(struct{}, error) {
+		giveBack() // there is nothing left that a signal could cancel
+		l.Close()  // on the loop: begins that
+	})
 	returned := false
 	defer func() {
 		if !returned {

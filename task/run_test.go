@@ -151,6 +151,19 @@ func scene(t *testing.T, name string) (out string, err error) {
 	return string(b), err
 }
 
+// named returns the signal that the name of a scene begins with.
+func named(scene string) syscall.Signal {
+	if strings.HasPrefix(scene, "SIGTERM") {
+		return syscall.SIGTERM
+	}
+	return syscall.SIGINT
+}
+
+// waits is a function as what task.Wait waits for.
+type waits func() error
+
+func (w waits) Wait() error { return w() }
+
 func TestScene(t *testing.T) {
 	kill := func(sig syscall.Signal) { syscall.Kill(os.Getpid(), sig) }
 	switch name := os.Getenv(sceneVariable); name {
@@ -187,18 +200,52 @@ func TestScene(t *testing.T) {
 				time.Sleep(time.Millisecond)
 			}
 		})
-	case "signal when main has returned":
-		err := task.Run(context.Background(), func(ctx context.Context) error {
+	case "SIGINT when main has returned, and a task unwinds", "SIGTERM when main has returned, and a task unwinds":
+		task.Run(context.Background(), func(ctx context.Context) error {
 			task.Spawn(ctx, func(ctx context.Context) error {
 				pending().Await(ctx)
-				kill(syscall.SIGTERM) // the first, which does not break off what unwinds
-				err := task.Sleep(context.WithoutCancel(ctx), 10*time.Millisecond)
-				fmt.Println("unwound", err)
-				return nil
+				fmt.Println("main has returned")
+				kill(named(name))
+				return task.Sleep(context.WithoutCancel(ctx), time.Hour)
 			})
 			return task.Yield(ctx)
 		})
-		fmt.Println("Run:", err)
+	case "SIGINT when main has returned, and a worker runs", "SIGTERM when main has returned, and a worker runs":
+		task.Run(context.Background(), func(ctx context.Context) error {
+			task.Spawn(ctx, func(ctx context.Context) error {
+				_, err := task.Blocking(ctx, func(ctx context.Context) (int, error) {
+					<-ctx.Done()
+					fmt.Println("main has returned")
+					kill(named(name))
+					select {}
+				})
+				return err
+			})
+			return task.Sleep(ctx, time.Millisecond)
+		})
+	case "SIGINT when main has returned, and task.Wait waits":
+		task.Run(context.Background(), func(ctx context.Context) error {
+			task.Spawn(ctx, func(ctx context.Context) error {
+				return task.Wait(ctx, waits(func() error {
+					<-ctx.Done()
+					fmt.Println("main has returned")
+					kill(named(name))
+					select {}
+				}))
+			})
+			return task.Sleep(ctx, time.Millisecond)
+		})
+	case "SIGINT when main has panicked":
+		task.Run(context.Background(), func(ctx context.Context) error {
+			task.Spawn(ctx, func(ctx context.Context) error {
+				pending().Await(ctx)
+				fmt.Println("main has returned")
+				kill(named(name))
+				return task.Sleep(context.WithoutCancel(ctx), time.Hour)
+			})
+			task.Yield(ctx)
+			panic("of main")
+		})
 	case "FailNow":
 		task.Run(context.Background(), func(ctx context.Context) error {
 			task.Spawn(ctx, func(ctx context.Context) error {
@@ -225,8 +272,14 @@ func TestScenes(t *testing.T) {
 		"one worker":                         {want: "Run: <nil>\n"},
 		"second signal":                      {want: "first\n", fails: true},
 		"second signal, and the loop stalls": {fails: true},
-		"signal when main has returned":      {want: "unwound <nil>\nRun: <nil>\n"},
-		"FailNow":                            {want: "unwound\n", not: "Run returned", fails: true},
+
+		"SIGINT when main has returned, and a task unwinds":  {want: "main has returned\n", fails: true},
+		"SIGTERM when main has returned, and a task unwinds": {want: "main has returned\n", fails: true},
+		"SIGINT when main has returned, and a worker runs":   {want: "main has returned\n", fails: true},
+		"SIGTERM when main has returned, and a worker runs":  {want: "main has returned\n", fails: true},
+		"SIGINT when main has returned, and task.Wait waits": {want: "main has returned\n", fails: true},
+		"SIGINT when main has panicked":                      {want: "main has returned\n", fails: true},
+		"FailNow":                                            {want: "unwound\n", not: "Run returned", fails: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, err := scene(t, name)
@@ -235,6 +288,9 @@ func TestScenes(t *testing.T) {
 			}
 			var exit *exec.ExitError
 			ends := map[string]syscall.Signal{"second signal": syscall.SIGTERM, "second signal, and the loop stalls": syscall.SIGINT}
+			if strings.Contains(name, "when main has") {
+				ends[name] = named(name)
+			}
 			if sig := ends[name]; sig != 0 && (!errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != sig) {
 				t.Errorf("it ended with %v, want %v to end it", err, sig)
 			}
