@@ -333,7 +333,7 @@ func TestChildrenComeAndGoWhileTheLoopCloses(t *testing.T) {
 					remove, err := l.AddChild(child.Process, func(*os.ProcessState, error) { t.Error("called, want no call: the child has not ended") })
 					if err != nil {
 						if err != reactor.ErrClosed {
-							t.Error(err)
+							t.Errorf("AddChild while the loop closes: %v, want nil or %v", err, reactor.ErrClosed)
 						}
 						return
 					}

@@ -257,7 +257,7 @@ func TestSignalHandlersComeAndGoFromAnyGoroutine(t *testing.T) {
 					remove, err := add(syscall.SIGUSR1, func(os.Signal) {})
 					if err != nil {
 						if err != reactor.ErrClosed {
-							t.Error(err)
+							t.Errorf("AddSignal or NextSignal while the loop closes: %v, want nil or %v", err, reactor.ErrClosed)
 						}
 						return
 					}

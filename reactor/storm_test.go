@@ -66,7 +66,7 @@ func (s *storm) begin(t *testing.T, n int64) {
 				})
 				if err != nil {
 					if err != reactor.ErrClosed {
-						t.Error(err)
+						t.Errorf("a call: %v, want nil or %v", err, reactor.ErrClosed)
 					}
 					return
 				}

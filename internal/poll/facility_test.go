@@ -62,7 +62,7 @@ func eachPoller(t *testing.T, test func(t *testing.T, p facility)) {
 		p := facility{testkit.Must(poll.New(kind)), kind}
 		t.Cleanup(func() {
 			if err := p.Close(); err != nil && !errors.Is(err, syscall.EBADF) {
-				t.Error(err)
+				t.Errorf("Close: %v, want nil or %v", err, syscall.EBADF)
 			}
 		})
 		test(t, p)

@@ -34,7 +34,7 @@ func TestCounterCountsEachCall(t *testing.T) {
 	c.LocalAddr(none)
 	c.PeerAddr(none)
 	if ips, err := c.LookupHost(t.Context(), "::1"); len(ips) != 1 || err != nil {
-		t.Errorf("LookupHost: %v, %v", ips, err)
+		t.Errorf("LookupHost = %v, %v; want one address, nil", ips, err)
 	}
 	for name, got := range map[string]int64{
 		"Socket": c.Sockets.Load(), "Bind": c.Binds.Load(), "Listen": c.Listens.Load(), "Accept": c.Accepts.Load(),

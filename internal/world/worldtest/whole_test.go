@@ -37,7 +37,7 @@ func TestAWorldSeesEachTouchOfTheOutside(t *testing.T) {
 	c := &worldtest.Counter{}
 	l := testkit.Must(reactor.New(reactor.WithWorld(c.Layer), reactor.WithWorld(worldtest.NoFaults), reactor.WithDebug(time.Hour)))
 	if c.Poller == nil {
-		t.Fatal("the poller was opened elsewhere")
+		t.Fatal("the poller was opened elsewhere, want it opened by the World")
 	}
 	address := "localhost:"
 	path := filepath.Join(t.TempDir(), "s")
@@ -100,13 +100,13 @@ func TestAWorldSeesEachTouchOfTheOutside(t *testing.T) {
 		}
 	}))
 	if !errors.Is(err, context.Canceled) {
-		t.Error(err)
+		t.Errorf("Run = %v, want %v", err, context.Canceled)
 	}
 	for name, n := range map[string]*atomic.Int64{
 		"watch the context of Run": &c.AfterFuncs, "open a process": &c.Opens, "stop a signal": &c.StopNotifies, "set an alarm": &c.Alarms,
 	} {
 		if n.Load() == 0 {
-			t.Errorf("nothing was asked to %s", name)
+			t.Errorf("nothing was asked to %s, want at least one call", name)
 		}
 	}
 	if err := l.Close(); err != nil {
