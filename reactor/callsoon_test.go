@@ -31,7 +31,7 @@ func TestCallSoonIsInOrderAndNeverSynchronous(t *testing.T) {
 			l.CallSoon(func() { got = append(got, i) })
 		}
 		if len(got) != 5 {
-			t.Errorf("CallSoon on the loop ran a callback: %v", got)
+			t.Errorf("CallSoon on the loop ran a callback: %v, want the first five only", got)
 		}
 	})
 	if len(got) != 0 {

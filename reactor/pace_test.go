@@ -268,7 +268,7 @@ func TestEventsThatAreBrokenOffAreDeliveredOnceEach(t *testing.T) {
 				testkit.Check(l.AddReader(a.fd, func() {
 					clock.Advance(2 * time.Millisecond)
 					if a.read(1) == "" {
-						t.Errorf("reader %d was called, and there is nothing", i)
+						t.Errorf("reader %d was called and there is nothing to read, want a byte", i)
 					}
 					got[i]++
 					if total++; total == 2*n {
