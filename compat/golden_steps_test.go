@@ -110,7 +110,7 @@ func (g *game) clientRead(args []any) error {
 	got := g.peers[i].read(-1)
 	for _, e := range g.trace.Events {
 		e := e.([]any)
-		if name := e[0].(string); strings.HasPrefix(name, "client_") {
+		if name := e[0].(string); name != "clients" && strings.HasPrefix(name, "client") {
 			if len(e) == 2 {
 				g.record(name, latin1(got))
 			} else {

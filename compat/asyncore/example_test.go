@@ -1,12 +1,16 @@
 package asyncore_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"time"
 
 	"github.com/corobridge/corobridge/compat/asyncore"
 	"github.com/corobridge/corobridge/stream"
+	"github.com/corobridge/corobridge/task"
 )
 
 // Echo is the classic echo handler.
@@ -119,4 +123,26 @@ func ExampleInit() {
 	}
 	<-done
 	// Output: hello, gopher
+}
+
+// Pinger gives up when its peer does not answer in time.
+type Pinger struct{ Echo }
+
+func (p *Pinger) HandleClose() error {
+	fmt.Println("closed:", p.Cause())
+	return p.Close()
+}
+
+func ExampleDispatcher_CallLater() {
+	task.Run(context.Background(), func(ctx context.Context) error {
+		server, client := stream.Pipe(ctx)
+		p := &Pinger{}
+		asyncore.Attach(p, server, asyncore.On(server.Loop(), asyncore.Logger(func(string, string) {})))
+		p.CallLater(time.Millisecond, func() error { return errors.New("no answer") })
+		p.CallLater(time.Hour, func() error { panic("the handler has ended, and its timers with it") })
+		client.ReadLine(ctx)
+		return client.Close()
+	})
+	// Output:
+	// closed: no answer
 }
