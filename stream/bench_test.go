@@ -159,7 +159,7 @@ func idleHeap(t testing.TB, n int) float64 {
 				t.Error(err)
 				return
 			}
-			c.OnReady(func() { c.TryPeek() })
+			c.OnReady(func() { c.TryPeekSome() })
 			conns = append(conns, c)
 		}
 	})

@@ -162,9 +162,7 @@ func (e *endpoint) shut(cause error) {
 			x.closing.end()
 		}
 	}
-	if e.notify != nil {
-		e.core().Post(callback(e.notify))
-	}
+	e.notifyLater()
 }
 
 // closeTransport makes an error of a panic, and reports it. So the rest is freed all the same, and

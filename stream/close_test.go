@@ -72,13 +72,13 @@ var calls = map[string]func(ctx context.Context, c *stream.Conn) error{
 }
 
 var tries = map[string]func(c *stream.Conn) error{
-	"TryPeek":    func(c *stream.Conn) error { _, err := c.TryPeek(); return err },
-	"TryRead":    func(c *stream.Conn) error { _, err := c.TryRead(make([]byte, 1)); return err },
-	"TryDiscard": func(c *stream.Conn) error { _, err := c.TryDiscard(1); return err },
-	"TryWrite":   func(c *stream.Conn) error { _, err := c.TryWrite(make([]byte, 1)); return err },
-	"Unread":     func(c *stream.Conn) error { return c.Unread([]byte("x")) },
-	"OnReady":    func(c *stream.Conn) error { return c.OnReady(nil) },
-	"Detach":     func(c *stream.Conn) error { _, err := c.Detach(); return err },
+	"TryPeekSome": func(c *stream.Conn) error { _, err := c.TryPeekSome(); return err },
+	"TryRead":     func(c *stream.Conn) error { _, err := c.TryRead(make([]byte, 1)); return err },
+	"TryDiscard":  func(c *stream.Conn) error { _, err := c.TryDiscard(1); return err },
+	"TryWrite":    func(c *stream.Conn) error { _, err := c.TryWrite(make([]byte, 1)); return err },
+	"Unread":      func(c *stream.Conn) error { return c.Unread([]byte("x")) },
+	"OnReady":     func(c *stream.Conn) error { return c.OnReady(nil) },
+	"Detach":      func(c *stream.Conn) error { _, err := c.Detach(); return err },
 }
 
 // inert checks that every call on a connection fails with want, at once.

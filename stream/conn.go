@@ -206,17 +206,66 @@ func (c *Conn) beFair(ctx context.Context, e *endpoint, count *uint8) error {
 }
 
 // OnReady has fn called on the loop whenever the connection may have become readable, writable or
-// broken. fn stays until it is replaced; nil removes it. It is the callback that drives a classic
-// handler. TryPeek, TryRead, TryWrite and Room then tell what has happened. A call too many is
-// possible. OnReady itself calls nothing. It is called on the loop.
+// broken. fn stays until it is replaced; nil removes it, and so does Detach. It is called on the
+// loop. It needs no task.
+//
+// It is edge-triggered: fn is called when something has come, or gone wrong, and not again as long
+// as that is so. So fn goes on with TryRead, TryPeek, TryPeekSome or TryWrite until one returns
+// ErrWouldBlock; TryPeek waits for a whole frame that way. What fn leaves is there at its next
+// call, which comes with the next bytes. A call too many is possible: the Try methods tell what has
+// happened, and if nothing has, they return ErrWouldBlock.
+//
+// Input that came before OnReady, or an end or an error, counts as having come just now: fn is
+// called once, soon. OnReady itself calls nothing. When the connection is closed, fn is called a
+// last time.
 func (c *Conn) OnReady(fn func()) error {
 	e, err := c.lock()
 	if err != nil {
 		return c.refused("stream: on ready", err)
 	}
 	defer e.unlock()
-	e.notify = fn
+	if e.notify = fn; e.hasNews() && fn != nil {
+		e.core().Post((*earlier)(e))
+	}
 	return nil
+}
+
+// hasNews reports whether there may be input, or there is an end.
+func (e *endpoint) hasNews() bool {
+	return e.in.len() > 0 || e.mayRead || e.readErr() != nil || e.writeErr() != nil
+}
+
+// earlier tells OnReady's function of what came before it, as an entry of the loop.
+type earlier endpoint
+
+func (n *earlier) Run() {
+	e := (*endpoint)(n)
+	e.lock()
+	news := !e.closed && e.hasNews()
+	e.unlock()
+	if news {
+		(*notification)(e).Run()
+	}
+}
+
+// notifyLater has OnReady's function called soon, if there is one. It is called locked.
+func (e *endpoint) notifyLater() {
+	if e.notify != nil {
+		e.core().Post((*notification)(e))
+	}
+}
+
+// notification is a call of OnReady's function as an entry of the loop.
+type notification endpoint
+
+func (n *notification) Run() {
+	e := (*endpoint)(n)
+	e.lock()
+	notify := e.notify // another one, if OnReady was called since: a call too many
+	e.unlock()
+	if notify != nil {
+		notify()
+	}
 }
 
 // Detach moves the connection, with its buffers and all it knows, into a new Conn. From then on the

@@ -89,8 +89,8 @@ var handlers = map[string]stream.Handler{
 	},
 	"TryPeek": func(ctx context.Context, c *stream.Conn) error {
 		c.OnReady(func() {
-			p, err := c.TryPeek()
-			for ; err == nil; p, err = c.TryPeek() {
+			p, err := c.TryPeekSome()
+			for ; err == nil; p, err = c.TryPeekSome() {
 				c.TryWrite(p)
 				c.TryDiscard(len(p))
 			}

@@ -274,25 +274,31 @@ func (c *Conn) Lines(ctx context.Context) iter.Seq2[string, error] {
 func (c *Conn) Peek(ctx context.Context, n int) (p []byte, err error) {
 	mustNotBeNegative("Peek", n)
 	err = c.read(ctx, "stream: peek", func(e *endpoint) error {
-		if n > e.lineLimit() {
-			return ErrLineTooLong
-		}
-		for e.in.len() < n {
-			switch err := e.fill(); {
-			case err == ErrWouldBlock:
-				return err
-			case err != nil:
-				p = e.in.bytes()
-				return err
-			}
-		}
-		p = e.in.bytes()
-		if n > 0 {
-			p = p[:n]
-		}
-		return nil
+		p, err = e.peekFull(n)
+		return err
 	})
 	return p, err
+}
+
+// peekFull reads until n bytes are buffered, and lends them; if n is 0, all there is. At the end of
+// the input it lends what there is.
+func (e *endpoint) peekFull(n int) ([]byte, error) {
+	if n > e.lineLimit() {
+		return nil, ErrLineTooLong
+	}
+	for e.in.len() < n {
+		switch err := e.fill(); {
+		case err == ErrWouldBlock:
+			return nil, err
+		case err != nil:
+			return e.in.bytes(), err
+		}
+	}
+	p := e.in.bytes()
+	if n > 0 {
+		p = p[:n]
+	}
+	return p, nil
 }
 
 // PeekSome waits for input and lends all there is, without taking it, until the next call that
@@ -363,56 +369,4 @@ func (c *Conn) Unread(p []byte) error {
 		e.in.unread(e.lender(), p)
 	}
 	return nil
-}
-
-// TryPeek is PeekSome that never waits: if there is no input it returns ErrWouldBlock, and while
-// another reader has its turn, ErrBusy. It may be called in callbacks.
-func (c *Conn) TryPeek() ([]byte, error) {
-	e, err := c.tryRead("stream: peek")
-	if err != nil {
-		return nil, err
-	}
-	defer e.unlock()
-	p, err := e.peekInput()
-	return p, e.wrap("stream: peek", err)
-}
-
-// TryRead is Read that never waits: if there is no input it returns ErrWouldBlock, and while
-// another reader has its turn, ErrBusy. It may be called in callbacks.
-func (c *Conn) TryRead(p []byte) (int, error) {
-	e, err := c.tryRead("stream: read")
-	if err != nil {
-		return 0, err
-	}
-	defer e.unlock()
-	n, err := e.takeInput(p)
-	return n, e.wrap("stream: read", err)
-}
-
-// TryDiscard drops up to n bytes of what is buffered and returns how many it has dropped. It may be
-// called in callbacks.
-func (c *Conn) TryDiscard(n int) (int, error) {
-	mustNotBeNegative("TryDiscard", n)
-	e, err := c.tryRead("stream: discard")
-	if err != nil {
-		return 0, err
-	}
-	defer e.unlock()
-	n = min(n, e.in.len())
-	e.in.consume(e.lender(), n)
-	return n, nil
-}
-
-// tryRead locks the endpoint for a reader that does not wait.
-func (c *Conn) tryRead(op string) (*endpoint, error) {
-	e, err := c.lock()
-	if err != nil {
-		return nil, c.refused(op, err)
-	}
-	if e.held[inward] {
-		e.unlock()
-		return nil, ErrBusy
-	}
-	e.reads = 0 // whoever calls back again and again gives others their turn
-	return e, nil
 }

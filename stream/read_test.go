@@ -129,7 +129,7 @@ var reads = []struct {
 	{"Unread after the end", "a", `"a" EOF "b" "c" EOF`, func(ctx context.Context, c *stream.Conn) string {
 		all, err := readAll(ctx, c)
 		c.Unread([]byte("b"))
-		p, e := c.TryPeek()
+		p, e := c.TryPeekSome()
 		if e != nil {
 			return e.Error()
 		}

@@ -82,9 +82,9 @@ var readings = []struct {
 			return p[:k], err
 		})
 	}},
-	{"TryPeek", func(ctx context.Context, c *Conn, n int) ([]byte, error) {
+	{"TryPeekSome", func(ctx context.Context, c *Conn, n int) ([]byte, error) {
 		return inCallbacks(ctx, c, n, func(left int) ([]byte, error) {
-			p, err := c.TryPeek()
+			p, err := c.TryPeekSome()
 			return taken(c, p, left, err)
 		})
 	}},

@@ -19,8 +19,8 @@ func TestTryMethodsInACallback(t *testing.T) {
 			var got []byte
 			done := make(chan error, 1)
 			testkit.OnLoop(t, l, func() {
-				if _, err := c.TryPeek(); err != stream.ErrWouldBlock {
-					t.Errorf("TryPeek of nothing: %v, want %v", err, stream.ErrWouldBlock)
+				if _, err := c.TryPeekSome(); err != stream.ErrWouldBlock {
+					t.Errorf("TryPeekSome of nothing: %v, want %v", err, stream.ErrWouldBlock)
 				}
 				if _, err := c.TryRead(make([]byte, 1)); err != stream.ErrWouldBlock {
 					t.Errorf("TryRead of nothing: %v, want %v", err, stream.ErrWouldBlock)
@@ -30,7 +30,7 @@ func TestTryMethodsInACallback(t *testing.T) {
 				}
 				c.OnReady(func() {
 					for {
-						b, err := c.TryPeek()
+						b, err := c.TryPeekSome()
 						if err == stream.ErrWouldBlock {
 							return
 						}
@@ -71,8 +71,8 @@ func TestTryMethodsWhileSomebodyHasTheTurn(t *testing.T) {
 		wait := in(t, func() {
 			testkit.Eventually(t, "a reader that waits", func() bool { return stream.ReaderWaits(c) })
 			testkit.OnLoop(t, w.loop, func() {
-				_, err := c.TryPeek()
-				mustBe(t, "TryPeek", err, stream.ErrBusy)
+				_, err := c.TryPeekSome()
+				mustBe(t, "TryPeekSome", err, stream.ErrBusy)
 				_, err = c.TryRead(make([]byte, 1))
 				mustBe(t, "TryRead", err, stream.ErrBusy)
 				_, err = c.TryDiscard(1)

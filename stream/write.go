@@ -209,9 +209,7 @@ func (e *endpoint) failWrite(err error) {
 		e.rare().lost = true
 		e.mayRead = true // what is there already comes first
 		wake(&e.reader)
-		if e.notify != nil {
-			e.core().Post(callback(e.notify))
-		}
+		e.notifyLater()
 	}
 }
 

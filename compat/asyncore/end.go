@@ -95,7 +95,7 @@ func (d *Dispatcher) broken() error {
 	if err := d.lostOutput(); err != nil {
 		return err
 	}
-	if _, err := d.conn.TryPeek(); disconnected(err) {
+	if _, err := d.conn.TryPeekSome(); disconnected(err) {
 		return err
 	}
 	return nil

@@ -92,7 +92,7 @@ func (b Base) HandleRead() error {
 		return d.class.Read()
 	}
 	if d.conn != nil {
-		if _, err := d.conn.TryPeek(); err != nil && !errors.Is(err, stream.ErrWouldBlock) {
+		if _, err := d.conn.TryPeekSome(); err != nil && !errors.Is(err, stream.ErrWouldBlock) {
 			return d.handleClose(err)
 		}
 	}

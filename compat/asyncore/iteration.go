@@ -253,7 +253,7 @@ func (d *Dispatcher) hasInput() bool {
 	case d.conn == nil:
 		return false
 	}
-	switch _, err := d.conn.TryPeek(); err {
+	switch _, err := d.conn.TryPeekSome(); err {
 	case stream.ErrWouldBlock:
 		return false
 	case io.EOF: // it is told when the base class has nothing left to send
