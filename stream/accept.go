@@ -94,9 +94,8 @@ func (l *Listener) tryArrive() (arrival, error) {
 	case err != nil:
 		return arrival{}, err
 	}
-	if !l.options.delay && a.peer.IP.IsValid() {
-		// An error is a matter of speed only.
-		l.kernel.SetSockoptInt(a.fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1)
+	if !inherits && a.peer.IP.IsValid() {
+		l.options.tune(l.kernel, a.fd) // an error is the connection's, and does not hinder it
 	}
 	return a, nil
 }

@@ -17,10 +17,7 @@ func (e *flush) String() string  { return (*endpoint)(e).awaited("the flush to")
 func (e *ending) String() string { return (*endpoint)(e).awaited("the end of the connection to") }
 
 func (e *endpoint) awaited(what string) string {
-	if peer := e.remote(); peer != nil && peer.String() != "" {
-		return fmt.Sprintf("%s %v", what, peer)
-	}
-	return what + " an unnamed peer"
+	return what + " " + e.peer()
 }
 
 // turn is what is waited for by an operation that comes while another one of its direction is under

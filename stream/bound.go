@@ -2,6 +2,7 @@ package stream
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 
 	"github.com/corobridge/corobridge/internal/world"
@@ -65,7 +66,7 @@ func (o options) reachable(all []target) ([]target, error) {
 		}
 	}
 	o.from.Close()
-	return nil, fmt.Errorf("from %s: %w", o.from.Addr(), errNoAddress)
+	return nil, &net.AddrError{Err: "no suitable address found", Addr: o.from.Addr().String()}
 }
 
 // socketFor returns the socket that is to be connected to t.

@@ -72,7 +72,7 @@ const looks = 4
 
 // shutLater keeps the loop until what is unsent has been sent, or the peer takes nothing more.
 func (e *endpoint) shutLater() {
-	release, err := e.core().Hold(fmt.Sprintf("unsent bytes for %s", e.remote()))
+	release, err := e.core().Hold(fmt.Sprintf("unsent bytes for %s", e.peer()))
 	if err != nil {
 		e.shut(err)
 		return

@@ -29,7 +29,7 @@ func (a *abandoned) tell() {
 	e.unlock()
 	if !gone {
 		e.core().Post(callback(func() {
-			err := fmt.Errorf("stream: the connection to %v was collected without Close", e.remote())
+			err := fmt.Errorf("stream: the connection to %s was collected without Close", e.peer())
 			e.core().Report(loop.Exception{Op: "connection", Err: err, Site: a.site})
 		}))
 	}

@@ -118,6 +118,14 @@ func (e *endpoint) loop() *reactor.Loop { return e.streams.loop }
 func (e *endpoint) core() *loop.Core    { return e.streams.core }
 func (e *endpoint) remote() net.Addr    { return e.transport.remoteAddr() }
 
+// peer names the peer for texts.
+func (e *endpoint) peer() string {
+	if name := e.remote().String(); name != "" && name != "@" {
+		return name
+	}
+	return "an unnamed peer"
+}
+
 func (e *endpoint) rare() *rarities {
 	if e.more == nil {
 		e.more = &rarities{patience: closeTimeout}

@@ -40,5 +40,5 @@ func (e *endpoint) wrap(op string, err error) error {
 	if err == nil || err == io.EOF || err == io.ErrUnexpectedEOF || err == ErrWouldBlock {
 		return err
 	}
-	return fmt.Errorf("%s %s: %w", op, e.remote(), err)
+	return fmt.Errorf("%s %s: %w", op, e.peer(), err)
 }

@@ -70,7 +70,7 @@ func (s *Server) failed(ctx context.Context, c *Conn, peer net.Addr, err error) 
 	case errors.As(err, &p):
 		core.Report(reactor.Exception{Op: op, Err: err})
 	case !isOrdinaryEnd(ctx, err):
-		if name := peer.String(); name != "" { // most clients of a Unix socket have none
+		if name := peer.String(); name != "@" { // most clients of a Unix socket have none
 			err = fmt.Errorf("connection from %s: %w", name, err)
 		}
 		core.Report(reactor.Exception{Op: op, Err: err})

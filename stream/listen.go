@@ -2,7 +2,6 @@ package stream
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -35,12 +34,21 @@ type Listener struct {
 	line    coro.Line // of those in Accept
 	notify  func()
 	closed  bool
+	shared  bool // SyscallConn has shown the descriptor
 	backoff backoff
 }
 
-// Listen listens at an address, as net.Listen takes it. An empty host means every address of this
-// machine, and port 0 a port that is free. Listen may be called from tasks and goroutines, and with
-// a literal address from callbacks. It panics when ctx carries no loop.
+// Listen listens at an address, as net.Listen takes it: "tcp", "tcp4", "tcp6" with host:port, or
+// "unix" with a path. With "tcp", an empty host, 0.0.0.0 and [::] each mean every address of this
+// machine, of both families, in one socket. Of a name's addresses it takes one, the first of IPv4
+// if there is one. Port 0, or none, is a port that is free. A path that begins with @ is an
+// abstract name, and an empty one lets Linux choose that.
+//
+// The errors wrap *net.AddrError, *net.DNSError, net.UnknownNetworkError, or the system call's:
+// EADDRINUSE, for instance, if any part of the address is taken.
+//
+// Listen may be called from tasks and goroutines, and with a literal address from callbacks. It
+// panics when ctx carries no loop.
 func Listen(ctx context.Context, network, address string, opts ...Option) (*Listener, error) {
 	loop := loopOf(ctx, "Listen")
 	fail := func(err error) (*Listener, error) {
@@ -50,23 +58,27 @@ func Listen(ctx context.Context, network, address string, opts ...Option) (*List
 	if err != nil {
 		return fail(err)
 	}
-	var errs []error
-	for _, t := range targets {
-		l, err := listen(loop, t, applied(opts))
-		if err == nil {
-			return l, nil
-		}
-		errs = append(errs, err)
+	l, err := listen(loop, targets[0], applied(opts))
+	if err != nil {
+		return fail(err)
 	}
-	return fail(errors.Join(errs...))
+	return l, nil
 }
 
 func listen(loop *reactor.Loop, t target, o options) (*Listener, error) {
 	core := coreOf(loop)
 	k := core.World()
 	fd, errno := k.Socket(t.network, t.dual)
+	if t.dual && lacksFamily(errno) {
+		t = t.only4()
+		fd, errno = k.Socket(t.network, t.dual)
+	}
 	if errno != 0 {
 		return nil, sysError("socket", errno)
+	}
+	if err := o.prepare(k, fd, t, true); err != nil {
+		k.Close(fd)
+		return nil, err
 	}
 	if err := bind(k, fd, t, o); err != nil {
 		k.Close(fd)
@@ -74,8 +86,8 @@ func listen(loop *reactor.Loop, t target, o options) (*Listener, error) {
 	}
 	l := &Listener{loop: loop, core: core, kernel: k, fd: fd, options: o, own: t.addr, file: fileOf(k, t.addr), kind: t}
 	l.backoff.init(k, t.network)
-	if t.network != "unix" {
-		l.own, _ = k.LocalAddr(fd) // the port that was chosen
+	if t.network != "unix" || t.addr.Path == "" {
+		l.own, _ = k.LocalAddr(fd) // the port, or the abstract name, that was chosen
 	}
 	l.mu.Lock() // the first event may come before there is a source
 	defer l.mu.Unlock()
@@ -91,6 +103,16 @@ func listen(loop *reactor.Loop, t target, o options) (*Listener, error) {
 	}
 	l.unhook = loop.AtClose(func() { l.Close() })
 	return l, nil
+}
+
+// lacksFamily reports whether there can be no socket for both families here: no IPv6 at all, or no
+// IPv4 in it.
+func lacksFamily(errno syscall.Errno) bool {
+	switch errno {
+	case syscall.EAFNOSUPPORT, syscall.EPROTONOSUPPORT, syscall.EINVAL, syscall.ENOPROTOOPT:
+		return true
+	}
+	return false
 }
 
 func bind(k world.Kernel, fd int, t target, o options) error {
@@ -174,7 +196,11 @@ func (l *Listener) Close() error {
 	}
 	l.closed = true
 	l.unhook()
-	l.source.Closing()
+	if l.shared {
+		l.source.Detach() // a duplicate would keep the registration
+	} else {
+		l.source.Closing()
+	}
 	removeFile(l.kernel, l.own, l.file)
 	errno := l.kernel.Close(l.fd)
 	l.endPause()

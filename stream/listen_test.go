@@ -211,7 +211,7 @@ func TestListenErrors(t *testing.T) {
 		{"tcp", "192.0.2.1:0", syscall.EADDRNOTAVAIL, ""},
 		{"udp", ":0", nil, "unknown network"},
 		{"tcp", "nowhere", nil, "missing port"},
-		{"tcp", "127.0.0.1:http", nil, "port"},
+		{"tcp", "127.0.0.1:no-such-service", nil, "port"},
 		{"tcp6", "127.0.0.1:0", nil, "no suitable address"},
 	} {
 		_, err := stream.Listen(l.Context(), test.network, test.address)

@@ -39,7 +39,12 @@ type socket struct {
 	ending   bool // an event told of the peer's end, or of an error; never cleared
 	urgent   bool // an event told of urgent data; cleared when recv has nothing left
 	unix     bool // set once
+	shared   bool // SyscallConn has shown it: there may be duplicates
+	lingers  bool // closing it waits
 }
+
+// below is how a transport on top of another would find the socket.
+func (s *socket) below() *socket { return s }
 
 // tellsUrgent is false where kqueue has no filter for urgent data.
 const tellsUrgent = runtime.GOOS != "freebsd" && runtime.GOOS != "netbsd"
@@ -125,11 +130,31 @@ func (s *socket) closeWrite() error {
 func (s *socket) undelivered() int { return s.kernel().Undelivered(s.FD()) }
 
 func (s *socket) close(reset bool) error {
-	s.Closing()
+	if s.shared {
+		s.Detach() // a duplicate would keep the registration
+	} else {
+		s.Closing()
+	}
+	if s.lingers && !reset && s.closeElsewhere() {
+		return nil
+	}
 	if reset && !s.unix { // a Unix socket knows no reset
 		return sysError("close", s.kernel().Reset(s.FD()))
 	}
 	return sysError("close", s.kernel().Close(s.FD()))
+}
+
+// closeElsewhere closes the descriptor in a goroutine, since that waits for the peer.
+func (s *socket) closeElsewhere() bool {
+	release, err := s.Core().Hold("SO_LINGER of a connection")
+	if err != nil { // the loop closes, and waits here
+		return false
+	}
+	s.Core().World().Go(func() {
+		defer release()
+		s.kernel().Close(s.FD())
+	})
+	return true
 }
 
 func (s *socket) localAddr() net.Addr {

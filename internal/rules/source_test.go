@@ -97,10 +97,11 @@ func TestLayersImportDownwardOnly(t *testing.T) {
 	}
 }
 
-// Only names and addresses come from package net; sockets come from the world.
+// Only names, addresses and their errors come from package net; sockets come from the world.
 func TestInputAndOutputGoThroughTheSeam(t *testing.T) {
 	names := []string{
 		"Addr", "TCPAddr", "UnixAddr", "UDPAddr", "IPAddr", "TCPAddrFromAddrPort", "SplitHostPort", "JoinHostPort", "ErrClosed", "Error", "OpError",
+		"AddrError", "UnknownNetworkError", "KeepAliveConfig",
 	}
 	resolver := map[string][]string{ // names, and the zones of addresses
 		"internal/world": {"DefaultResolver", "InterfaceByName", "InterfaceByIndex", "Interface"},

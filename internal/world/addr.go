@@ -33,18 +33,14 @@ func zoneScope(zone string) (uint32, bool) {
 	return uint32(n), err == nil
 }
 
-// refused returns why a path is refused before the kernel sees it. The kernel could take an empty
-// path for "any abstract name"; it would cut a path at a NUL; and not all systems have abstract
-// names.
+// refused returns why a path is refused before the kernel sees it. The kernel would cut a path at a
+// NUL; and not all systems have abstract names. Where there are some, binding to no path at all
+// means one that the kernel chooses.
 func refused(path string, abstract bool) syscall.Errno {
-	switch {
-	case path == "":
-		return syscall.EINVAL
-	case path[0] == '@':
-		if !abstract {
-			return syscall.EINVAL
-		}
-	case strings.IndexByte(path, 0) >= 0:
+	if abstract && (path == "" || path[0] == '@') {
+		return 0
+	}
+	if path == "" || path[0] == '@' || strings.IndexByte(path, 0) >= 0 {
 		return syscall.EINVAL
 	}
 	return 0

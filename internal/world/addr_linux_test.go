@@ -13,7 +13,7 @@ func TestZones(t *testing.T) {
 		sa, errno := Addr{IP: netip.MustParseAddrPort("[fe80::1%" + zone + "]:80")}.encode()
 		if errno != 0 {
 			t.Errorf("encode of zone %s: %v, want %d as the scope", zone, errno, want)
-		} else if got := sa.(*unix.SockaddrInet6).ZoneId; got != want {
+		} else if got := sa.(*sockaddrInet6).ZoneId; got != want {
 			t.Errorf("%s: scope %d, want %d", zone, got, want)
 		}
 	}

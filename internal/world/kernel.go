@@ -23,6 +23,7 @@ type Kernel interface {
 	// unless dual is set.
 	Socket(network string, dual bool) (fd int, errno syscall.Errno)
 
+	// Bind to the zero Addr gives a Unix socket an abstract name, where there are such.
 	Bind(fd int, addr Addr) syscall.Errno
 	Listen(fd, backlog int) syscall.Errno
 
@@ -55,6 +56,10 @@ type Kernel interface {
 	Undelivered(fd int) int
 	SockoptInt(fd, level, name int) (int, syscall.Errno)
 	SetSockoptInt(fd, level, name, value int) syscall.Errno
+
+	// SetLinger sets SO_LINGER, and a negative number of seconds turns it off.
+	SetLinger(fd, seconds int) syscall.Errno
+
 	LocalAddr(fd int) (Addr, syscall.Errno)
 	PeerAddr(fd int) (Addr, syscall.Errno)
 

@@ -39,9 +39,9 @@ func prepare(fd int) (int, error) {
 func (*system) Accept(fd int) (int, Addr, syscall.Errno) {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
-	var peer unix.Sockaddr
+	var peer sockaddr
 	nfd, errno := repeat(func() (int, syscall.Errno) {
-		nfd, sa, err := unix.Accept(fd)
+		nfd, sa, err := syscall.Accept(fd)
 		peer = sa
 		return nfd, errnoOf(err)
 	})
@@ -56,12 +56,12 @@ func (*system) Accept(fd int) (int, Addr, syscall.Errno) {
 }
 
 func (*system) LocalAddr(fd int) (Addr, syscall.Errno) {
-	sa, err := unix.Getsockname(fd)
+	sa, err := syscall.Getsockname(fd)
 	return decode(sa), errnoOf(err)
 }
 
 func (*system) PeerAddr(fd int) (Addr, syscall.Errno) {
-	sa, err := unix.Getpeername(fd)
+	sa, err := syscall.Getpeername(fd)
 	return decode(sa), errnoOf(err)
 }
 

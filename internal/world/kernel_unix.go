@@ -46,7 +46,7 @@ func (*system) Bind(fd int, addr Addr) syscall.Errno {
 	if errno != 0 {
 		return errno
 	}
-	return errnoOf(unix.Bind(fd, sa))
+	return errnoOf(syscall.Bind(fd, sa))
 }
 
 func (*system) Listen(fd, backlog int) syscall.Errno {
@@ -58,7 +58,7 @@ func (*system) Connect(fd int, addr Addr) syscall.Errno {
 	if errno != 0 {
 		return errno
 	}
-	errno = errnoOf(unix.Connect(fd, sa))
+	errno = errnoOf(syscall.Connect(fd, sa))
 	if errno == unix.EINTR {
 		return unix.EINPROGRESS
 	}
@@ -85,9 +85,16 @@ func (*system) Shutdown(fd, how int) syscall.Errno {
 	return errnoOf(unix.Shutdown(fd, how))
 }
 
+func (*system) SetLinger(fd, seconds int) syscall.Errno {
+	var l unix.Linger
+	if seconds >= 0 {
+		l.Onoff, l.Linger = 1, int32(seconds)
+	}
+	return errnoOf(unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &l))
+}
+
 func (s *system) Reset(fd int) syscall.Errno {
-	// If this fails, the rest is an ordinary Close.
-	unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	s.SetLinger(fd, 0) // if this fails, the rest is an ordinary Close
 	return s.Close(fd)
 }
 

@@ -158,8 +158,16 @@ func (*system) Shutdown(fd, how int) syscall.Errno {
 	return errnoOf(windows.Shutdown(windows.Handle(fd), how))
 }
 
+func (*system) SetLinger(fd, seconds int) syscall.Errno {
+	var l windows.Linger
+	if seconds >= 0 {
+		l.Onoff, l.Linger = 1, int32(seconds)
+	}
+	return errnoOf(windows.SetsockoptLinger(windows.Handle(fd), windows.SOL_SOCKET, windows.SO_LINGER, &l))
+}
+
 func (s *system) Reset(fd int) syscall.Errno {
-	windows.SetsockoptLinger(windows.Handle(fd), windows.SOL_SOCKET, windows.SO_LINGER, &windows.Linger{Onoff: 1})
+	s.SetLinger(fd, 0)
 	return s.Close(fd)
 }
 

@@ -4,7 +4,8 @@ package world
 
 import "syscall"
 
-// encode refuses what refused refuses, and a zone that no interface has.
+// encode refuses what refused refuses, and a link-local address with a zone that no interface has.
+// The zone of any other address means nothing.
 func (a Addr) encode() (sockaddr, syscall.Errno) {
 	ip, port := a.IP.Addr(), int(a.IP.Port())
 	switch {
@@ -14,7 +15,7 @@ func (a Addr) encode() (sockaddr, syscall.Errno) {
 		sa := &sockaddrInet6{Port: port, Addr: ip.As16()}
 		if zone := ip.Zone(); zone != "" {
 			scope, ok := zoneScope(zone)
-			if !ok {
+			if !ok && (ip.IsLinkLocalUnicast() || ip.IsLinkLocalMulticast()) {
 				return nil, syscall.ENODEV
 			}
 			sa.ZoneId = scope

@@ -2,11 +2,12 @@
 
 package world
 
-import "golang.org/x/sys/unix"
+import "syscall"
 
+// Package syscall takes abstract names that fill the whole of sun_path, and x/sys/unix does not.
 type (
-	sockaddr      = unix.Sockaddr
-	sockaddrInet4 = unix.SockaddrInet4
-	sockaddrInet6 = unix.SockaddrInet6
-	sockaddrUnix  = unix.SockaddrUnix
+	sockaddr      = syscall.Sockaddr
+	sockaddrInet4 = syscall.SockaddrInet4
+	sockaddrInet6 = syscall.SockaddrInet6
+	sockaddrUnix  = syscall.SockaddrUnix
 )

@@ -60,6 +60,11 @@ func (s *system) LookupHost(ctx context.Context, host string) ([]netip.Addr, err
 	return ips, err
 }
 
+func (*system) LookupPort(ctx context.Context, network, service string) (uint16, error) {
+	port, err := net.DefaultResolver.LookupPort(ctx, network, service)
+	return uint16(port), err
+}
+
 func (*system) OpenProcess(p *os.Process) (fd int, err error) { return openProcess(p) }
 
 func (*system) WaitProcess(p *os.Process) (*os.ProcessState, error) { return p.Wait() }

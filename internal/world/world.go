@@ -76,6 +76,10 @@ type Resolver interface {
 	// LookupHost blocks its caller until it knows, or until ctx ends. It may bound how many lookups
 	// go on at once.
 	LookupHost(ctx context.Context, host string) ([]netip.Addr, error)
+
+	// LookupPort returns the port of a service of "tcp", "tcp4" or "tcp6". It blocks as LookupHost
+	// does.
+	LookupPort(ctx context.Context, network, service string) (uint16, error)
 }
 
 // Processes watches and awaits child processes.

@@ -113,6 +113,11 @@ func (c *Counter) SetSockoptInt(fd, level, name, value int) syscall.Errno {
 	return c.World.SetSockoptInt(fd, level, name, value)
 }
 
+func (c *Counter) SetLinger(fd, seconds int) syscall.Errno {
+	c.Sockopts.Add(1)
+	return c.World.SetLinger(fd, seconds)
+}
+
 func (c *Counter) LocalAddr(fd int) (world.Addr, syscall.Errno) {
 	c.Addrs.Add(1)
 	return c.World.LocalAddr(fd)
@@ -136,6 +141,11 @@ func (c *Counter) Unlink(path string) syscall.Errno {
 func (c *Counter) LookupHost(ctx context.Context, host string) ([]netip.Addr, error) {
 	c.Lookups.Add(1)
 	return c.World.LookupHost(ctx, host)
+}
+
+func (c *Counter) LookupPort(ctx context.Context, network, service string) (uint16, error) {
+	c.Lookups.Add(1)
+	return c.World.LookupPort(ctx, network, service)
 }
 
 func (c *Counter) OpenProcess(p *os.Process) (int, error) {

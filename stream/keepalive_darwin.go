@@ -1,0 +1,10 @@
+package stream
+
+import "golang.org/x/sys/unix"
+
+// The options of TCP that say when to probe a peer. A negative one is not there.
+const (
+	tcpKeepIdle     = unix.TCP_KEEPALIVE
+	tcpKeepInterval = unix.TCP_KEEPINTVL
+	tcpKeepCount    = unix.TCP_KEEPCNT
+)
