@@ -59,26 +59,6 @@ func (c *Conn) Write(ctx context.Context, p []byte) (n int, err error) {
 	}
 }
 
-// writeSome takes as much of p, which is input of src, as there is room for, and waits if that is
-// nothing. After a wait src may have been handed over: then p is another's, and nothing is taken.
-func (c *Conn) writeSome(ctx context.Context, p []byte, src *Conn) (n int, err error) {
-	const op = "stream: write"
-	e, err := c.begin(ctx, outward, op)
-	if err != nil {
-		return 0, err
-	}
-	defer c.end(e, outward)
-	if err := c.beFair(ctx, e, &e.sends); err != nil || src.e.Load() == nil {
-		return 0, e.wrap(op, err)
-	}
-	n, err = e.accept(p[:min(len(p), writePiece)])
-	if n == 0 && err == nil {
-		e.sends = 0
-		err = c.park(ctx, e, &e.writer, (*room)(e), op)
-	}
-	return n, e.wrap(op, err)
-}
-
 // accept takes as much of p as there is room for.
 func (e *endpoint) accept(p []byte) (n int, err error) {
 	low, high := e.marks()
