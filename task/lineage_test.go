@@ -180,3 +180,58 @@ func TestStartedTellsWhetherStartStillWaits(t *testing.T) {
 		return nil
 	})
 }
+
+// A context of package context that ended before anybody asked for Done shares its channel with all
+// others that did. It is not taken for the scope above, which may have ended otherwise.
+func TestAScopeMadeOfAContextThatIsDoneEndsAsThatHas(t *testing.T) {
+	errAbove, errBetween := errors.New("above"), errors.New("between")
+	expired := func(ctx context.Context) context.Context {
+		c, cancel := context.WithDeadlineCause(ctx, time.Now().Add(-time.Second), errBetween)
+		cancel()
+		return c
+	}
+	cancelled := func(ctx context.Context) context.Context {
+		c, cancel := context.WithCancelCause(ctx)
+		cancel(errBetween)
+		return c
+	}
+	for name, row := range map[string]struct {
+		between func(ctx context.Context) context.Context
+		err     error
+		cause   error
+	}{
+		"only values":             {func(ctx context.Context) context.Context { return context.WithValue(ctx, anyKey{}, 1) }, context.Canceled, errAbove},
+		"cancelled below nothing": {func(ctx context.Context) context.Context { return cancelled(context.WithoutCancel(ctx)) }, context.Canceled, errBetween},
+		"expired below nothing":   {func(ctx context.Context) context.Context { return expired(context.WithoutCancel(ctx)) }, context.DeadlineExceeded, errBetween},
+		"values below that": {func(ctx context.Context) context.Context {
+			return context.WithValue(cancelled(context.WithoutCancel(ctx)), anyKey{}, 1)
+		}, context.Canceled, errBetween},
+	} {
+		t.Run(name, func(t *testing.T) {
+			testkit.Run(t, func(ctx context.Context) error {
+				made := func(what string, got context.Context) {
+					if err, cause := got.Err(), context.Cause(got); err != row.err || cause != row.cause {
+						t.Errorf("%s: Err %v, Cause %v; want %v and %v", what, err, cause, row.err, row.cause)
+					}
+				}
+				up := task.Spawn(ctx, func(ctx context.Context) error {
+					_, err := pending().Await(ctx)
+					c := row.between(ctx)
+					limit, cancel := task.WithTimeout(c, time.Hour)
+					defer cancel()
+					made("WithTimeout", limit)
+					g, gctx := task.NewGroup(c)
+					made("NewGroup", gctx)
+					g.Wait()
+					task.Spawn(c, func(ctx context.Context) error { made("Spawn", ctx); return nil }).Await(context.WithoutCancel(ctx))
+					return err
+				})
+				task.Yield(ctx)
+				up.Cancel(errAbove)
+				_, err := up.Await(ctx)
+				testkit.ErrorIs(t, err, errAbove)
+				return nil
+			})
+		})
+	}
+}

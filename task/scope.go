@@ -2,6 +2,7 @@ package task
 
 import (
 	"context"
+	"reflect"
 	"sync/atomic"
 	"time"
 
@@ -96,12 +97,23 @@ func (s *scope) initBelow(ctx context.Context) {
 		s.setting.group = above.setting.group
 		if above.setting.home == h {
 			s.up = above
-			if ctx.Done() == above.Done() {
+			if ctx.Done() == above.Done() && alike(ctx, above) {
 				return // only values lie between
 			}
 		}
 	}
 	s.bind(ctx)
+}
+
+// alike reports whether ctx, whose Done channel is that of the scope above, ends with it. If both
+// are done that has to be looked at: contexts of package context that ended before anybody asked
+// for Done all have the same channel.
+func alike(ctx context.Context, above *scope) bool {
+	if ctx.Err() == nil {
+		return true
+	}
+	cause, known := context.Cause(ctx), context.Cause(above)
+	return ctx.Err() == above.Err() && reflect.ValueOf(cause).Comparable() && cause == known
 }
 
 // inherit takes over from the scope above what a task has in common with those that it starts.

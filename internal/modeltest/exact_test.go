@@ -249,7 +249,7 @@ func (*idler) ForgetsClosed() bool                              { return true }
 func (*idler) Close() error                                     { return nil }
 
 // guard ends the test binary, with the program and all stacks, when the program does not end.
-func guard(p program) (stop func() bool) {
+func guard(p fmt.Stringer) (stop func() bool) {
 	return time.AfterFunc(time.Minute, func() {
 		debug.SetTraceback("all")
 		panic("this program does not end:\n" + p.String())
