@@ -15,8 +15,8 @@
 //
 // The trees of contexts, by which cancellations come, have a language of their own:
 //
-//   - branches_program_test.go is that language: who makes a context of which, in a task, a callback
-//     or a goroutine; what ends by itself, and what is cancelled.
+//   - branches_program_test.go is that language: who makes a context of which, in a task, a
+//     callback or a goroutine; what ends by itself, and what is cancelled.
 //   - model_branches_test.go is the model, which says why each context has ended, or may have
 //     where things race. branches_plan_test.go says which moves are possible.
 //   - branches_library_test.go does the same with the library, and branches_test.go compares.
