@@ -137,3 +137,24 @@ func TestSocketOptionsAreThoseOfTheSockets(t *testing.T) {
 		t.Errorf("they listen at %v and %v, want the same", a.Addr(), b.Addr())
 	}
 }
+
+func TestSyscallConnReachesTheSocket(t *testing.T) {
+	r := newRoom(t)
+	d := newDisp("", &r.log)
+	if _, err := d.SyscallConn(); err != asyncore.ErrNoConnection {
+		t.Errorf("SyscallConn without a connection: %v, want %v", err, asyncore.ErrNoConnection)
+	}
+	r.connected(d, "tcp")
+	raw, err := d.SyscallConn()
+	r.must(err)
+	kind := 0
+	r.must(raw.Control(func(fd uintptr) {
+		kind, err = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_TYPE)
+	}))
+	if kind != syscall.SOCK_STREAM || err != nil {
+		t.Errorf("the socket's kind is %d, %v; want %d and nil", kind, err, syscall.SOCK_STREAM)
+	}
+	if _, err := bound(r, "tcp", "127.0.0.1:0").SyscallConn(); err != nil {
+		t.Errorf("SyscallConn of a bound handler: %v, want nil", err)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"syscall"
 
 	"github.com/corobridge/corobridge/stream"
 	"github.com/corobridge/corobridge/task"
@@ -175,4 +176,17 @@ func (d *Dispatcher) refused(err error) {
 	if d.dialing == t {
 		d.dialing = nil
 	}
+}
+
+// SyscallConn returns the handler's socket for what only system calls can do: options that
+// SetSocketOptions does not have. See stream.Conn's SyscallConn. Without a connection or a listener
+// the error is ErrNoConnection.
+func (d *Dispatcher) SyscallConn() (syscall.RawConn, error) {
+	switch {
+	case d.conn != nil:
+		return d.conn.SyscallConn()
+	case d.listener != nil:
+		return d.listener.SyscallConn()
+	}
+	return nil, ErrNoConnection
 }
