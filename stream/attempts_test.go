@@ -36,6 +36,9 @@ type hosts struct {
 	sockets map[int]bool          // open
 }
 
+// noRoute is an address of the documents' network, where an attempt fails at once.
+var noRoute = netip.MustParseAddr("2001:db8::1")
+
 // silent returns, for each family, a listener whose backlog is full: it does not answer.
 func silent(t *testing.T) (at map[string]world.Addr) {
 	at = map[string]world.Addr{}
@@ -108,6 +111,8 @@ func (h *hosts) Connect(fd int, to world.Addr) syscall.Errno {
 	case h.used > 0:
 		h.used--
 		return syscall.EADDRNOTAVAIL
+	case to.IP.Addr() == noRoute:
+		return syscall.ENETUNREACH
 	case h.dead[to.IP.Addr()]:
 		network := map[bool]string{true: "tcp4", false: "tcp6"}[to.IP.Addr().Is4()]
 		return h.World.Connect(fd, h.silent[network])
@@ -173,7 +178,10 @@ func TestDialTriesTheNextAddress(t *testing.T) {
 					testkit.OnLoop(t, l, func() {})
 					clock.move(l, 299*time.Millisecond)
 					testkit.OnLoop(t, l, func() {})
-					clock.move(l, time.Millisecond)
+					if got := len(strings.Fields(h.order())); got != len(strings.Fields(row.tried))-row.moves+i {
+						t.Errorf("%d attempts before the delay is over, want %d", got, len(strings.Fields(row.tried))-row.moves+i)
+					}
+					clock.move(l, 2*time.Millisecond)
 				}
 				wait()
 				mustBe(t, "Dial", err, nil)
