@@ -54,7 +54,8 @@ func (s *scope) bind(ctx context.Context) (done bool) {
 	case ctx.Err() != nil:
 		done = s.mark(finished(ctx.Err(), context.Cause(ctx)))
 	default:
-		b.stop = s.setting.home.core.World().AfterFunc(ctx, func() { s.cancel(finished(ctx.Err(), context.Cause(ctx))) })
+		h := s.setting.home
+		b.stop = h.core.World().AfterFunc(ctx, func() { s.cancelOn(h, finished(ctx.Err(), context.Cause(ctx))) })
 	}
 	s.fence.Store(b)
 	if s.Err() != nil {

@@ -169,11 +169,15 @@ func (s *scope) mark(f *realContext) bool {
 
 // cancel makes the scope and everything below it done as f is, from any goroutine. Outside the
 // loop, what is below follows when the loop comes to it.
-func (s *scope) cancel(f *realContext) {
+func (s *scope) cancel(f *realContext) { s.cancelOn(s.setting.home, f) }
+
+// cancelOn is cancel for a caller who knows the loop. A foreign context may end while the scope is
+// still being made, and is given another setting.
+func (s *scope) cancelOn(h *home, f *realContext) {
 	if !s.mark(f) {
 		return
 	}
-	if h := s.setting.home; h.core.InLoop() {
+	if h.core.InLoop() {
 		s.spread()
 	} else {
 		h.core.Post(posted(s.spread))
