@@ -89,6 +89,9 @@ func isOrdinaryEnd(ctx context.Context, err error) bool {
 			return !slices.ContainsFunc(joined.Unwrap(), func(part error) bool { return !isOrdinaryEnd(ctx, part) })
 		}
 	}
+	if idle := stopping(ctx); idle != nil && errors.Is(err, idle.Err()) {
+		return true
+	}
 	return errors.Is(err, io.EOF) || errors.Is(err, ErrServerClosed) || isOneOf(err, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE) ||
 		cause != nil && (errors.Is(err, cause) || errors.Is(err, ctx.Err()))
 }

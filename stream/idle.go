@@ -25,8 +25,8 @@ type stoppingKey struct{}
 // A handler calls it once. It never waits. With the context of something else it returns ctx. Done
 // and Err tell a handler that wants to know whether the server stops.
 func Idle(ctx context.Context) context.Context {
-	stopping, ok := ctx.Value(stoppingKey{}).(context.Context)
-	if !ok {
+	stopping := stopping(ctx)
+	if stopping == nil {
 		return ctx
 	}
 	loop, _ := reactor.FromContext(ctx)
@@ -35,4 +35,10 @@ func Idle(ctx context.Context) context.Context {
 	forget := outside.AfterFunc(stopping, func() { cancel(ErrServerClosed) })
 	outside.AfterFunc(idle, func() { forget() })
 	return idle
+}
+
+// stopping returns what ends when the server of ctx begins to stop, nil if ctx is no handler's.
+func stopping(ctx context.Context) context.Context {
+	stopping, _ := ctx.Value(stoppingKey{}).(context.Context)
+	return stopping
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"syscall"
 
 	"github.com/corobridge/corobridge/internal/coro"
 )
@@ -93,6 +94,14 @@ func (e *endpoint) mayReceive() error {
 	return ErrWouldBlock
 }
 
+// broken reports whether a write has met the end of the connection. A socket tells such an error
+// once: recv(2) says then that the stream has ended, though it was reset. EPIPE comes behind an
+// orderly end too, and what is lacking here says nothing of the peer.
+func (e *endpoint) broken() bool {
+	err := e.writeErr()
+	return err != nil && !outOfResources(err) && !isOneOf(err, syscall.EPIPE)
+}
+
 // receive reads from the transport.
 func (e *endpoint) receive(p []byte) (int, error) {
 	if err := e.mayReceive(); err != nil {
@@ -100,6 +109,9 @@ func (e *endpoint) receive(p []byte) (int, error) {
 	}
 	n, more, err := e.transport.read(p)
 	e.mayRead = more
+	if err == io.EOF && e.broken() {
+		err = e.writeErr()
+	}
 	switch {
 	case err == io.EOF:
 		e.ended = true

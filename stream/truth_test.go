@@ -7,12 +7,14 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/corobridge/corobridge/internal/poll"
 	"github.com/corobridge/corobridge/internal/testkit"
 	"github.com/corobridge/corobridge/internal/world"
 	"github.com/corobridge/corobridge/internal/world/worldtest"
@@ -234,4 +236,63 @@ func (k *endless) Write(_ int, p []byte) (int, syscall.Errno) {
 func (k *endless) Read(_ int, p []byte) (int, syscall.Errno) {
 	k.count()
 	return min(len(p), world.MaxTransfer), 0
+}
+
+// A reset that a write is told of first is one to the reader too, and no end.
+func TestAResetThatAWriteHasMetIsNoEndOfTheInput(t *testing.T) {
+	reads := map[string]func(ctx context.Context, c *stream.Conn) error{
+		"Read": func(ctx context.Context, c *stream.Conn) error {
+			_, err := c.Read(ctx, make([]byte, 100))
+			return err
+		},
+		"ReadLine": func(ctx context.Context, c *stream.Conn) error { _, err := c.ReadLine(ctx); return err },
+		"Copy": func(ctx context.Context, c *stream.Conn) error {
+			a, b := stream.Pipe(reactor.WithLoop(ctx, c.Loop()))
+			defer a.Abort()
+			defer b.Abort()
+			_, err := stream.Copy(ctx, a, c)
+			return err
+		},
+	}
+	for name, read := range reads {
+		t.Run(name, func(t *testing.T) {
+			for _, kind := range poll.Kinds() {
+				l := startLoop(t, reactor.WithPoller(kind))
+				c, p := overTCP.open(t, l)
+				p.(*net.TCPConn).SetLinger(0)
+				testkit.Must(p.Write([]byte("half")))
+				testkit.InTask(t, l, func(ctx context.Context) {
+					half := make([]byte, 4)
+					testkit.Must(c.ReadFull(ctx, half))
+					p.Close()
+					for err := error(nil); err == nil; {
+						if _, err = c.WriteString(ctx, "x"); err == nil {
+							err = c.Flush(ctx)
+						}
+					}
+					if err := read(ctx, c); !errors.Is(err, syscall.ECONNRESET) {
+						t.Errorf("%v: %s after a write that met a reset = %v, want %v", kind, name, err, syscall.ECONNRESET)
+					}
+				})
+			}
+		})
+	}
+}
+
+// That is so too if all of it goes into the buffer.
+func TestAWriteIntoALargeBufferEndsWithItsContext(t *testing.T) {
+	l := startLoop(t)
+	c, _ := overTCP.open(t, l)
+	fill(c)
+	const much = 512 << 20
+	c.SetWaterMarks(1, 2*much)
+	why := errors.New("why")
+	testkit.InTask(t, l, func(ctx context.Context) {
+		ctx, cancel := context.WithCancelCause(ctx)
+		l.CallSoon(func() { cancel(why) })
+		if n, err := c.Write(ctx, make([]byte, much)); n > much/4 || !errors.Is(err, why) {
+			t.Errorf("Write of %d bytes with a context that ends = %d, %v; want that it ends soon, with %v", much, n, err, why)
+		}
+	})
+	c.Abort()
 }

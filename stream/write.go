@@ -49,7 +49,8 @@ func (c *Conn) Write(ctx context.Context, p []byte) (n int, err error) {
 		if n == len(p) || err != nil {
 			return n, e.wrap(op, err)
 		}
-		if k == len(piece) {
+		if k == len(piece) { // also if all of it went into the buffer
+			e.sends += e.weigh(k)
 			continue
 		}
 		e.sends = 0
