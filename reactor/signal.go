@@ -2,12 +2,14 @@ package reactor
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // AddSignal calls fn on the loop each time the process gets sig, until remove is called or the loop
@@ -102,6 +104,7 @@ type signalHandler struct {
 	sig    os.Signal // with once: written before it is queued
 	once   bool
 	queued atomic.Bool
+	timed  atomic.Bool // an alarm is set for unserved
 	gone   atomic.Bool // removed, or with once: called
 }
 
@@ -136,6 +139,7 @@ func (s *signals) add(h *signalHandler, sigs []os.Signal) bool {
 	}
 	if !s.started {
 		s.started = true
+		s.loop.core.Coroutines().NoteLoop() // for unserved
 		s.loop.core.World().Go(s.watch)
 	}
 	return true
@@ -237,8 +241,30 @@ func (s *signals) deliver(src *signalSource) {
 		}
 		if h.queued.CompareAndSwap(false, true) {
 			s.loop.core.Post(h)
+			if h.timed.CompareAndSwap(false, true) {
+				s.loop.core.World().Alarm(serveWithin, func() { s.unserved(h, src.sig) })
+			}
 		}
 	}
+}
+
+// serveWithin is how long a signal may wait for its handler before that is told.
+const serveWithin = time.Second
+
+// unserved tells, in any mode, what keeps the loop from a handler that was queued: whoever presses
+// Ctrl-C, and sees nothing happen, wants to know. It is called outside the loop.
+func (s *signals) unserved(h *signalHandler, sig os.Signal) {
+	h.timed.Store(false)
+	s.mu.Lock()
+	over := s.closed
+	s.mu.Unlock()
+	if over || !h.queued.Load() {
+		return
+	}
+	core := &s.loop.core
+	core.Logger().Warn("reactor: the loop is stalled: a signal waits for its handler",
+		slog.String("signal", sig.String()), slog.Duration("since", serveWithin))
+	core.LogStack(runningStack(core.Coroutines()))
 }
 
 // Close gives all signals their usual effect back, and waits for the goroutine.

@@ -63,7 +63,8 @@ func (w *watchdog) end(s Step) {
 	}
 	what := s.String()
 	if core.Debug() {
-		core.Logger().Warn("reactor: slow", slog.String("what", what), slog.Duration("took", took), slog.String("stack", string(stack)))
+		core.Logger().Warn("reactor: slow", slog.String("what", what), slog.Duration("took", took))
+		core.LogStack(stack)
 	}
 	core.Tell(func(o *Observer) {
 		if o.Slow != nil {
@@ -117,7 +118,8 @@ func (w *watchdog) look(took time.Duration) {
 	defer w.mu.Lock()
 	what := step.String()
 	if core.Debug() {
-		core.Logger().Warn("reactor: the loop is stalled", slog.String("by", what), slog.Duration("since", took), slog.String("stack", string(stack)))
+		core.Logger().Warn("reactor: the loop is stalled", slog.String("by", what), slog.Duration("since", took))
+		core.LogStack(stack)
 	}
 	w.teller.Store(uintptr(gid.Self()))
 	defer w.teller.Store(0)
@@ -151,6 +153,9 @@ func runningStack(pool *coro.Pool) []byte {
 	loop, task := pool.Numbers()
 	all := allStacks()
 	callback, running := stackOf(all, loop), stackOf(all, task)
+	if task == 0 { // the numbers of coroutines are not noted
+		running = runningCoroutine(all, loop)
+	}
 	if running == nil || switchedAway(running) && callback != nil && !switchedAway(callback) {
 		return callback
 	}
@@ -175,6 +180,21 @@ func stackOf(all []byte, number uint64) []byte {
 	for len(all) > 0 {
 		one, rest, _ := bytes.Cut(all, []byte("\n\n"))
 		if bytes.HasPrefix(one, heading) {
+			return bytes.Clone(one)
+		}
+		all = rest
+	}
+	return nil
+}
+
+// runningCoroutine returns a copy of the stack of the coroutine that runs, of those that the
+// goroutine with this number has made; nil if there is none. The loop has made them all.
+func runningCoroutine(all []byte, maker uint64) []byte {
+	made := []byte("created by iter.Pull")
+	by := []byte("in goroutine " + strconv.FormatUint(maker, 10) + "\n")
+	for len(all) > 0 {
+		one, rest, _ := bytes.Cut(all, []byte("\n\n"))
+		if i := bytes.LastIndex(one, made); i >= 0 && bytes.Contains(one[i:], by) && !switchedAway(one) {
 			return bytes.Clone(one)
 		}
 		all = rest

@@ -151,6 +151,8 @@ func scene(t *testing.T, name string) (out string, err error) {
 	return string(b), err
 }
 
+func stallsTheLoop() { time.Sleep(2 * time.Second) }
+
 // named returns the signal that the name of a scene begins with.
 func named(scene string) syscall.Signal {
 	if strings.HasPrefix(scene, "SIGTERM") {
@@ -246,6 +248,18 @@ func TestScene(t *testing.T) {
 			task.Yield(ctx)
 			panic("of main")
 		})
+	case "SIGINT, and a task stalls the loop", "SIGINT, and a callback stalls the loop":
+		task.Run(context.Background(), func(ctx context.Context) error {
+			kill(syscall.SIGINT)
+			if strings.Contains(name, "callback") {
+				loop, _ := reactor.FromContext(ctx)
+				loop.CallSoon(stallsTheLoop)
+				return task.Yield(context.WithoutCancel(ctx))
+			}
+			stallsTheLoop()
+			return nil
+		})
+		fmt.Println("over")
 	case "FailNow":
 		task.Run(context.Background(), func(ctx context.Context) error {
 			task.Spawn(ctx, func(ctx context.Context) error {
@@ -278,6 +292,8 @@ func TestScenes(t *testing.T) {
 		"SIGINT when main has returned, and a worker runs":   {want: "main has returned\n", fails: true},
 		"SIGTERM when main has returned, and a worker runs":  {want: "main has returned\n", fails: true},
 		"SIGINT when main has returned, and task.Wait waits": {want: "main has returned\n", fails: true},
+		"SIGINT, and a task stalls the loop":                 {want: "stallsTheLoop"},
+		"SIGINT, and a callback stalls the loop":             {want: "stallsTheLoop"},
 		"SIGINT when main has panicked":                      {want: "main has returned\n", fails: true},
 		"FailNow":                                            {want: "unwound\n", not: "Run returned", fails: true},
 	} {

@@ -1,10 +1,12 @@
 package coro
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 )
 
 // ErrGoexit is the outcome of a body that called runtime.Goexit (as testing's FailNow does).
@@ -52,8 +54,46 @@ func panicked() bool {
 	return false
 }
 
-// Error gives the panic's value and its stack.
-func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v\n\n%s", e.Value, e.Stack) }
+// Error gives the panic's value and where it was. The stack is in Stack: it has some fifty lines.
+func (e *PanicError) Error() string {
+	if place := placeOfPanic(e.Stack); place != "" {
+		return fmt.Sprintf("panic: %v, at %s", e.Value, place)
+	}
+	return fmt.Sprintf("panic: %v", e.Value)
+}
+
+// placeOfPanic returns the function that has panicked and its place, of a stack as Recovered takes
+// it.
+func placeOfPanic(stack []byte) string {
+	_, after, found := bytes.Cut(stack, []byte("\npanic("))
+	if !found {
+		return ""
+	}
+	for _, frame := range Frames(append([]byte("panic("), after...))[1:] {
+		if !strings.HasPrefix(frame, "runtime.") { // of a nil pointer, or an index
+			return frame
+		}
+	}
+	return ""
+}
+
+// Frames returns a stack, as debug.Stack has it, with or without its heading, as one line for each
+// frame: the function, and its place.
+func Frames(stack []byte) (frames []string) {
+	lines := strings.Split(strings.TrimSpace(string(stack)), "\n")
+	if strings.HasPrefix(lines[0], "goroutine ") {
+		lines = lines[1:]
+	}
+	for i := 0; i+1 < len(lines); i += 2 {
+		call, place := lines[i], strings.TrimSpace(lines[i+1])
+		if n := strings.LastIndexByte(call, '('); n > 0 && strings.HasSuffix(call, ")") {
+			call = call[:n] // without the arguments
+		}
+		place, _, _ = strings.Cut(place, " +0x")
+		frames = append(frames, call+" "+place)
+	}
+	return frames
+}
 
 // Unwrap returns the panic's value if that is an error.
 func (e *PanicError) Unwrap() error {

@@ -40,9 +40,10 @@ type Pool struct {
 	spent   int    // of the budget of the resume …
 	spentAt uint64 // … that steps counted
 
-	numbered bool
-	calls    calls  // made by the loop's goroutine, or left to it
-	told     []byte // by a coroutine that was asked for its stack
+	numbered     bool
+	loopNumbered atomic.Bool
+	calls        calls  // made by the loop's goroutine, or left to it
+	told         []byte // by a coroutine that was asked for its stack
 
 	ledger  Ledger               // of lost errors
 	futures bool                 // debug mode: errors of futures are entered too; constant in use

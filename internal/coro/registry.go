@@ -19,11 +19,15 @@ type role struct {
 
 func (p *Pool) role(c *Coro) *role {
 	at := &role{pool: p, coro: c}
-	if p.numbered {
+	if p.numbered || c == nil && p.loopNumbered.Load() {
 		at.number = gid.Number()
 	}
 	return at
 }
+
+// NoteLoop makes the pool note the number of the goroutine that runs the loop, from the next time
+// on that one begins to. Any goroutine may call it.
+func (p *Pool) NoteLoop() { p.loopNumbered.Store(true) }
 
 // NoteNumbers makes the pool note the numbers of its goroutines, for Numbers. It is called before
 // the pool is used.

@@ -276,7 +276,27 @@ func TestYield(t *testing.T) {
 
 func TestPanicErrorText(t *testing.T) {
 	e := &coro.PanicError{Value: "boom", Stack: []byte("the stack")}
-	if s := e.Error(); !strings.Contains(s, "boom") || !strings.Contains(s, "the stack") || e.Unwrap() != nil {
-		t.Errorf("Error() = %q, Unwrap() = %v; want the value and the stack, and nil", s, e.Unwrap())
+	if e.Error() != "panic: boom" || e.Unwrap() != nil {
+		t.Errorf("Error() = %q, Unwrap() = %v; want the value, and nil", e.Error(), e.Unwrap())
 	}
 }
+
+// The text is one line, for logs, and says where the panic was. The stack is there beside it.
+func TestAPanicErrorTellsItsPlaceInOneLine(t *testing.T) {
+	for name, end := range map[string]func(){
+		"a panic":       func() { whereItPanics("boom") },
+		"a nil pointer": func() { whereItReadsNil(nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLoop(t)
+			j := l.start(end)
+			text := j.failed.Error()
+			if strings.Contains(text, "\n") || !strings.Contains(text, "coro_test.whereIt") || !strings.Contains(text, "_test.go:") {
+				t.Errorf("the text is %q, want one line with the place of the panic", text)
+			}
+		})
+	}
+}
+
+//go:noinline
+func whereItReadsNil(p *int) int { return *p }

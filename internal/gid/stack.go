@@ -10,6 +10,14 @@ import (
 // costs a stack trace.
 func Number() uint64 { return uint64(fromStack()) }
 
+// InBubble reports whether the calling goroutine is in a bubble of testing/synctest, by the heading
+// of its stack trace.
+func InBubble() bool {
+	var buf [128]byte
+	heading, _, _ := bytes.Cut(buf[:runtime.Stack(buf[:], false)], []byte("\n"))
+	return bytes.Contains(heading, []byte(", synctest bubble "))
+}
+
 // fromStack returns the number of the calling goroutine. It is Self where there is no assembly,
 // and the tests' oracle where there is.
 func fromStack() ID {

@@ -2,6 +2,7 @@ package loop
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -49,6 +50,18 @@ func (c *Core) log(e Exception) {
 		level, what = slog.LevelWarn, "reactor: idle"
 	}
 	c.logger.Log(context.Background(), level, what, attrs...)
+	var p *coro.PanicError
+	if errors.As(e.Err, &p) {
+		c.LogStack(p.Stack)
+	}
+}
+
+// LogStack logs a stack, one line for each frame: in one piece it would be a single line of some
+// kilobytes, with its ends of lines escaped. They are warnings, since the error comes before them.
+func (c *Core) LogStack(stack []byte) {
+	for _, frame := range coro.Frames(stack) {
+		c.logger.Warn("reactor: stack", slog.String("at", frame))
+	}
 }
 
 // Caught reports a panic of the callback that just ran. It is deferred around runs of callbacks, so

@@ -66,7 +66,7 @@ func TestLayersImportDownwardOnly(t *testing.T) {
 		"internal/prefetch":       {},
 		"internal/coro":           {"internal/gid", "internal/prefetch"},
 		"internal/poll":           {},
-		"internal/world":          {"internal/poll"},
+		"internal/world":          {"internal/gid", "internal/poll"},
 		"internal/rules":          {},
 		"internal/loop":           {"internal/coro", "internal/poll", "internal/prefetch", "internal/world"},
 		"reactor":                 {"internal/loop", "internal/coro", "internal/gid", "internal/poll", "internal/prefetch", "internal/world"},

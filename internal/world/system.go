@@ -2,12 +2,15 @@ package world
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"os/signal"
 	"time"
 
+	"github.com/corobridge/corobridge/internal/gid"
 	"github.com/corobridge/corobridge/internal/poll"
 )
 
@@ -28,7 +31,15 @@ func (*system) Alarm(d time.Duration, ring func()) (stop func() bool) {
 
 func (*system) Sleep(d time.Duration) { time.Sleep(d) }
 
+// errBubble refuses a loop in a bubble of testing/synctest. The bubble's clock waits until all of
+// its goroutines are blocked, and a system call does not count as that.
+var errBubble = fmt.Errorf("a loop can't wait for descriptors inside a testing/synctest bubble, whose clock then stands still; "+
+	"run it outside synctest.Test: %w", errors.ErrUnsupported)
+
 func (*system) OpenPoller(kind poll.Kind) (poll.Poller, error) {
+	if gid.InBubble() {
+		return nil, errBubble
+	}
 	if err := supported(); err != nil {
 		return nil, err
 	}
