@@ -27,7 +27,9 @@ type Outcome[T any] struct {
 //
 // A producer that goes on when it is cancelled is waited for as long as that takes, whatever ctx
 // says. That, and how the others are ended, is the same with all combinators that cancel; Keep
-// prevents it. The errors of those that were cancelled count as retrieved.
+// prevents it. The errors of those that it has cancelled count as retrieved, except for panics. The
+// error of one that had failed by itself, and that is not part of what is returned, does not: it is
+// reported as any error that nobody asks for. AllSettled and Wait are for those who want them all.
 func All[T any, A Awaitable[T]](ctx context.Context, fs ...A) ([]T, error) {
 	if err := all(ctx, members(fs)); err != nil {
 		return nil, err
@@ -62,12 +64,19 @@ func all(ctx context.Context, ms []member) error {
 		coro.Spend(ctx)
 		return nil
 	}
-	var left atomic.Int64
+	var left, failed atomic.Int64
 	left.Store(int64(len(ms)))
-	return decide(ctx, ms, true, func(i int) (bool, error) {
-		err := ms[i].failure()
-		return err != nil || left.Add(-1) == 0, err
+	err := decide(ctx, ms, true, func(i int) (bool, error) {
+		if err := ms[i].failure(); err != nil {
+			return failed.CompareAndSwap(0, int64(i)+1), err
+		}
+		return left.Add(-1) == 0, nil
 	})
+	if i := failed.Load(); i != 0 {
+		ms[i-1].retrieved()
+		return ms[i-1].failure()
+	}
+	return err
 }
 
 func allSucceeded(ms []member) bool {
@@ -118,6 +127,7 @@ func Any[T any, A Awaitable[T]](ctx context.Context, fs ...A) (T, error) {
 	}
 	errs := make([]error, len(ms))
 	for i, m := range ms {
+		m.retrieved()
 		errs[i] = m.failure()
 	}
 	return none, errors.Join(errs...)

@@ -2,7 +2,9 @@ package future
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/corobridge/corobridge/internal/coro"
 )
@@ -14,7 +16,7 @@ type member interface {
 	add(r coro.Runnable, inline bool) bool
 	remove(r coro.Runnable) bool
 	failure() error
-	join(ctx context.Context)
+	retrieved()
 }
 
 func members[T any, A Awaitable[T]](fs []A) []member {
@@ -32,15 +34,6 @@ func members[T any, A Awaitable[T]](fs []A) []member {
 // failure returns the error of a completed future to somebody who only looks: it counts as not
 // retrieved.
 func (f *Future[T]) failure() error { return f.err }
-
-// join awaits the end of f, whose error counts as retrieved.
-func (f *Future[T]) join(ctx context.Context) {
-	if f.done.Load() {
-		f.outcome()
-	} else {
-		f.Await(ctx)
-	}
-}
 
 // decide awaits verdict as observe does. Then it cancels those of ms that are pending and awaits
 // them.
@@ -138,26 +131,58 @@ func withdraw(ms []member, notices []notice) {
 }
 
 // end cancels those of ms that are pending, with cause, and awaits them: also when what is to be
-// cancelled panics.
+// cancelled panics. The error of one that it has cancelled counts as retrieved, since it is a
+// consequence, unless that is a panic. The error of one that had failed before does not: it is
+// reported, if at all, as if nobody had looked.
 func end(ctx context.Context, ms []member, cause error) {
+	if allCompleted(ms) {
+		return
+	}
+	told := make([]bool, len(ms))
 	defer func() {
-		ctx := context.WithoutCancel(ctx)
-		for _, m := range ms {
-			m.join(ctx)
+		awaitAll(context.WithoutCancel(ctx), ms)
+		for i, m := range ms {
+			if told[i] && m.failure() != nil && !isPanic(m.failure()) {
+				m.retrieved()
+			}
 		}
 	}()
-	cancel(ms, cause)
+	cancel(ms, told, cause)
 }
 
-// cancel cancels all of ms, also when what one of them has for that panics.
-func cancel(ms []member, cause error) {
+func allCompleted(ms []member) bool {
+	for _, m := range ms {
+		if !m.Completed() {
+			return false
+		}
+	}
+	return true
+}
+
+// awaitAll awaits the end of all of ms, and only looks: no error counts as retrieved.
+func awaitAll(ctx context.Context, ms []member) {
+	var left atomic.Int64
+	left.Store(int64(len(ms)))
+	observe(ctx, ms, true, func(int) (bool, error) { return left.Add(-1) == 0, nil })
+}
+
+// isPanic reports whether err is that of a panic: a fault in the program, whoever caused it.
+func isPanic(err error) bool {
+	var p *PanicError
+	return errors.As(err, &p)
+}
+
+// cancel cancels all of ms, also when what one of them has for that panics. It notes in told which
+// had not ended.
+func cancel(ms []member, told []bool, cause error) {
 	i := 0
 	defer func() {
 		if i < len(ms) {
-			cancel(ms[i+1:], cause)
+			told[i] = true
+			cancel(ms[i+1:], told[i+1:], cause)
 		}
 	}()
 	for ; i < len(ms); i++ {
-		ms[i].Cancel(cause)
+		told[i] = ms[i].Cancel(cause)
 	}
 }

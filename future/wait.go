@@ -50,7 +50,8 @@ func Wait[T any, A Awaitable[T]](ctx context.Context, mode Mode, fs ...A) (done,
 // AsCompleted yields each of fs, as its index and its outcome, in the order in which they
 // complete; those that have before, in the order of the arguments.
 //
-// A loop that is left early, also by a panic, cancels those that are pending and awaits them. When
+// A loop that is left early, also by a panic, cancels those that are pending and awaits them. The
+// error of one that had failed already, and was not yielded, does not count as retrieved. When
 // ctx ends, they are cancelled with its cause, and the loop goes on as they end: each index is
 // yielded, once, unless the loop is left.
 func AsCompleted[T any, A Awaitable[T]](ctx context.Context, fs ...A) iter.Seq2[int, Outcome[T]] {
@@ -67,7 +68,7 @@ func AsCompleted[T any, A Awaitable[T]](ctx context.Context, fs ...A) iter.Seq2[
 			i, err := arrivals[k].Future().awaitAs(wait, next)
 			if err != nil {
 				wait = context.WithoutCancel(ctx)
-				cancel(ms, err)
+				cancel(ms, make([]bool, len(ms)), err)
 				i, _ = arrivals[k].Future().awaitAs(wait, next)
 			}
 			v, err := fs[i].AsFuture().TryResult()
