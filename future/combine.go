@@ -3,6 +3,7 @@ package future
 import (
 	"context"
 	"errors"
+	"reflect"
 	"sync/atomic"
 
 	"github.com/corobridge/corobridge/internal/coro"
@@ -72,11 +73,17 @@ func all(ctx context.Context, ms []member) error {
 		}
 		return left.Add(-1) == 0, nil
 	})
-	if i := failed.Load(); i != 0 {
+	if i := failed.Load(); i != 0 && same(err, ms[i-1].failure()) {
 		ms[i-1].retrieved()
-		return ms[i-1].failure()
 	}
 	return err
+}
+
+// same reports whether err is the failure of an argument, and not the end of the context, which may
+// have come first.
+func same(err, failure error) bool {
+	t := reflect.TypeOf(err)
+	return t == reflect.TypeOf(failure) && (!t.Comparable() || err == failure)
 }
 
 func allSucceeded(ms []member) bool {

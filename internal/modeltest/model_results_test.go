@@ -89,17 +89,28 @@ func (m *model) observe(c *ctx, rs []ref, verdict func(r *outcome) (decided bool
 	return m.awaitResult(c, &decision)
 }
 
-// decide is observe that then cancels the rest, and awaits them all.
+// decide is observe that then cancels the rest, and awaits them all. Nobody need ask for the errors
+// of those that it has cancelled, except for panics.
 func (m *model) decide(c *ctx, rs []ref, verdict func(r *outcome) (decided bool, err error)) error {
 	if len(rs) == 0 {
 		return nil
 	}
 	_, err := m.observe(c, rs, verdict)
-	for _, r := range rs {
-		m.withdraw(m.resultOf(r), err)
+	var told []*outcome
+	for _, ref := range rs {
+		if r := m.resultOf(ref); m.withdraw(r, err) {
+			told = append(told, r)
+		}
 	}
-	for _, r := range rs {
-		m.awaitResult(nil, m.resultOf(r))
+	left := len(rs)
+	m.observe(nil, rs, func(*outcome) (bool, error) {
+		left--
+		return left == 0, nil
+	})
+	for _, r := range told {
+		if _, crashed := errors.AsType[*panicked](r.err); !crashed {
+			r.asked = true
+		}
 	}
 	return err
 }
@@ -111,8 +122,14 @@ func (m *model) combine(c *ctx, s *step, rs []ref) (v int, err error) {
 	case all:
 		err = m.decide(c, rs, func(r *outcome) (bool, error) {
 			left--
+			if r.err != nil && winner == nil {
+				winner = r
+			}
 			return r.err != nil || left == 0, r.err
 		})
+		if winner != nil && err == winner.err {
+			winner.asked = true
+		}
 		for _, r := range rs {
 			if err == nil {
 				v = m.words().digest(v, m.resultOf(r).v, nil)
@@ -125,6 +142,7 @@ func (m *model) combine(c *ctx, s *step, rs []ref) (v int, err error) {
 			return left == 0, nil
 		})
 		for _, r := range rs {
+			m.resultOf(r).asked = true
 			v = m.words().digest(v, m.resultOf(r).v, m.resultOf(r).err)
 		}
 		return v, err
@@ -153,9 +171,13 @@ func (m *model) combine(c *ctx, s *step, rs []ref) (v int, err error) {
 	})
 	for _, r := range rs {
 		errs = append(errs, m.resultOf(r).err)
+		if winner == nil && err == nil {
+			m.resultOf(r).asked = true
+		}
 	}
 	switch {
 	case winner != nil:
+		winner.asked = true
 		return winner.v, winner.err
 	case err != nil:
 		return 0, err
