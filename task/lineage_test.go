@@ -235,3 +235,32 @@ func TestAScopeMadeOfAContextThatIsDoneEndsAsThatHas(t *testing.T) {
 		})
 	}
 }
+
+// ending is a context that ends just after an operation has looked at it, with a Done that others
+// have too.
+type ending struct {
+	context.Context
+	looks int
+}
+
+var endedChannel = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+func (e *ending) Done() <-chan struct{} { return endedChannel }
+
+func (e *ending) Err() error {
+	if e.looks++; e.looks == 1 {
+		return nil
+	}
+	return context.Canceled
+}
+
+func TestContextsThatEndAtTheLastMomentEndEachWait(t *testing.T) {
+	testkit.Run(t, func(ctx context.Context) error {
+		testkit.Watch(t)
+		for range 4 {
+			_, err := pending().Await(&ending{Context: context.Background()})
+			testkit.ErrorIs(t, err, context.Canceled)
+		}
+		return nil
+	})
+}

@@ -43,6 +43,11 @@ func (c *Coro) watch(ctx context.Context) {
 		w[0], w[1] = w[1], w[0]
 		return
 	}
+	if ctx.Err() != nil {
+		// just now: perhaps its channel is one that contexts share that end before anybody asks
+		c.pool.queue.Post((*recheck)(c))
+		return
+	}
 	w[1].end()
 	w[1] = w[0]
 	w[0] = watch{done, c.pool.outside.AfterFunc(ctx, func() { c.pool.queue.Post((*recheck)(c)) })}
