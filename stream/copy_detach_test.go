@@ -58,8 +58,9 @@ func TestDetachOfTheSourceDuringCopyAtAnyMoment(t *testing.T) {
 					})
 					testkit.InTask(t, l, func(ctx context.Context) {
 						copied, err := stream.Copy(ctx, dst, src)
-						if !errors.Is(err, stream.ErrDetached) {
-							t.Errorf("Copy: %v, want %v", err, stream.ErrDetached)
+						late := err == nil && copied == int64(len(data)) // the end came first
+						if !late && !errors.Is(err, stream.ErrDetached) {
+							t.Errorf("Copy: %d bytes, %v; want %v, or all of them", copied, err, stream.ErrDetached)
 						}
 						mustBe(t, "CloseWrite", dst.CloseWrite(ctx), nil)
 						received()
