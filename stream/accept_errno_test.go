@@ -186,6 +186,7 @@ func TestAConnectionThatThePollerRefusesIsTheOnlyOneThatEnds(t *testing.T) {
 	for _, p := range late { // none has to wait for a pause of its own
 		seesTheEnd(t, p)
 	}
+	testkit.Eventually(t, "one more pause", func() bool { return backoffs(l) == 12 })
 	if n := stream.StatsOf(l).TurnedAway; n != 4 {
 		t.Errorf("%d turned away, want 4", n)
 	}
