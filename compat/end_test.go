@@ -90,9 +90,7 @@ func TestProducersOfAHandOverAreClosed(t *testing.T) {
 			_, err = rest.Await(ctx)
 			return err
 		}, 2},
-		"given up": {func(ctx context.Context, h *liner, b *stream.Conn) error {
-			ctx, cancel := task.WithTimeout(ctx, 0)
-			defer cancel()
+		"given up": {func(_ context.Context, h *liner, _ *stream.Conn) error {
 			over, err := h.Classic().Take()
 			if err != nil {
 				return err
