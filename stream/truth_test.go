@@ -284,7 +284,7 @@ func TestAWriteIntoALargeBufferEndsWithItsContext(t *testing.T) {
 	l := startLoop(t)
 	c, _ := overTCP.open(t, l)
 	fill(c)
-	const much = 512 << 20
+	const much = 64 << 20
 	c.SetWaterMarks(1, 2*much)
 	why := errors.New("why")
 	testkit.InTask(t, l, func(ctx context.Context) {
