@@ -4,6 +4,7 @@ package stream_test
 
 import (
 	"context"
+	"math"
 	"syscall"
 	"testing"
 	"time"
@@ -62,7 +63,7 @@ func TestFloodsLetTimersAndEventsComeInTime(t *testing.T) {
 			task.Spawn(l.Context(), func(ctx context.Context) error {
 				ctx, cancel := context.WithCancel(ctx)
 				defer cancel()
-				c.Discard(ctx, 1<<40)
+				c.Discard(ctx, math.MaxInt)
 				return nil
 			})
 		},
