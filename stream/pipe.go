@@ -145,17 +145,18 @@ func (p *pipeEnd) undelivered() int {
 	return p.out.data.len()
 }
 
+// close resets the peer, as TCP does, also when there is input that nobody has read.
 func (p *pipeEnd) close(reset bool) error {
-	p.out.mu.Lock()
-	p.out.reset = reset
-	p.out.mu.Unlock()
-	p.closeWrite()
 	p.in.mu.Lock()
-	defer p.in.mu.Unlock()
+	reset = reset || p.in.data.len() > 0
 	p.in.broken = true
 	p.in.data.drop(p.lender())
 	p.in.from.ring(outward)
-	return nil
+	p.in.mu.Unlock()
+	p.out.mu.Lock()
+	p.out.reset = reset
+	p.out.mu.Unlock()
+	return p.closeWrite()
 }
 
 func (p *pipeEnd) localAddr() net.Addr  { return pipeAddr{} }

@@ -296,3 +296,18 @@ func TestAWriteIntoALargeBufferEndsWithItsContext(t *testing.T) {
 	})
 	c.Abort()
 }
+
+// A connection that is closed with input that nobody has read is reset, over TCP and in memory.
+func TestInputThatIsNotReadResetsThePeer(t *testing.T) {
+	for _, k := range []carrier{overTCP, overPipe} {
+		t.Run(k.name, func(t *testing.T) {
+			l := startLoop(t)
+			c, p := k.open(t, l)
+			testkit.Must(p.Write([]byte("unread")))
+			c.Close()
+			if _, err := p.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("the peer read %v, want %v", err, syscall.ECONNRESET)
+			}
+		})
+	}
+}
